@@ -1,0 +1,161 @@
+"""Running a plan: what is new in one transaction, what is live step by step.
+
+If it fails, what was finished stays, and a new plan closes the rest: nothing here has to be undone
+before another run.
+"""
+
+import logging
+import time
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Set, Tuple
+
+from psycopg2 import errors
+
+import database
+import retries
+import watch
+from config import Settings
+from database import Connection
+from errors import Refused
+from plan import Plan, Run, Step
+
+log = logging.getLogger(__name__)
+
+# A table with its indexes takes about 55 entries of the server's lock table, which by default has
+# room for 6,400 (max_locks_per_transaction times max_connections). So this many schemas are created
+# entirely or not at all.
+SCHEMAS_PER_TRANSACTION = 50
+BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
+ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
+
+
+class Done(NamedTuple):
+    """A step that was run, and how long that took, in seconds."""
+
+    step: Step
+    seconds: float
+
+
+class Applier:
+    """Runs steps on `connection`; `control`, which holds the run lock, watches what takes long."""
+
+    def __init__(self, settings: Settings, connection: Connection, control: Connection) -> None:
+        self.settings, self.connection, self.control = settings, connection, control
+        self.how = {Run.BRIEF: self.brief, Run.ONLINE: self.online, Run.BATCHES: self.batches}
+
+    def apply(self, plan: Plan) -> Iterator[Done]:
+        """Run the steps of a plan without refusals, yielding each as it is finished.
+
+        Raises `Refused` when a lock is not had within LOCK_PATIENCE, else what the server says.
+        """
+        for steps in _together([step for step in plan.steps if step.run is Run.NEW]):
+            seconds = self.timed(steps, self.brief)
+            yield from (Done(step, seconds / len(steps)) for step in steps)
+        for step in plan.steps:
+            if step.run is not Run.NEW:
+                yield Done(step, self.timed([step], self.how[step.run]))
+
+    def timed(self, steps: List[Step], run: Callable[[List[Step]], None]) -> float:
+        started = time.monotonic()
+        run(steps)
+        seconds = time.monotonic() - started
+        for step in steps:
+            subject = {"step": step.kind, "schema": step.schema, "object": step.name}
+            duration = round(1000 * seconds / len(steps))
+            log.info("%s (%d ms)", step, duration, extra={**subject, "duration_ms": duration})
+        return seconds
+
+    def brief(self, steps: List[Step]) -> None:
+        """Run steps in one transaction, in one round trip, once their locks are had."""
+        statements = [statement for step in steps for statement in step.statements]
+        self.locked(
+            steps[-1],
+            lambda: database.transaction(
+                self.connection, statements, lock_timeout=self.settings.lock_timeout
+            ),
+        )
+
+    def online(self, steps: List[Step]) -> None:
+        """Run each statement outside a transaction, for as long as it takes, watched."""
+        for step in steps:
+            for statement in step.statements:
+                database.lift_timeouts(self.connection)
+                with watch.build(self.connection, self.control, step, statement):
+                    database.rows(self.connection, statement)
+
+    def batches(self, steps: List[Step]) -> None:
+        """Run an UPDATE of a whole table page range by page range, each in its own transaction.
+
+        Rows that get their new version on a later page are already filled there. A killed backfill
+        goes on where it was, since it looks only for rows that have no value.
+        """
+        for step in steps:
+            pages, per_batch = self._pages(step)
+            with watch.progress(str(step), pages) as advance:
+                for first in range(0, pages, per_batch):
+                    self._batch(step, first, min(first + per_batch, pages))
+                    advance(min(per_batch, pages - first))
+
+    def _pages(self, step: Step) -> Tuple[int, int]:
+        """Return how many pages the table has, and how many hold about `BATCH_ROWS` rows."""
+        pages, rows = database.ask(
+            self.connection,
+            "SELECT pg_relation_size(oid) / current_setting('block_size')::integer, "
+            f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = '{step.relation}'::regclass",
+        )[0]
+        per_page = min(ITEMS_PER_PAGE, max(1, round(rows / pages) if pages and rows else 50))
+        return pages, max(1, BATCH_ROWS // per_page)
+
+    def _batch(self, step: Step, first: int, last: int) -> None:
+        # A list of row addresses is the one way to read a page range that every version from 12
+        # on does without scanning the table.
+        addresses = (
+            f"SELECT format('(%s,%s)', page, item)::tid FROM generate_series({first}, {last - 1}) "
+            f"AS page, generate_series(1, {ITEMS_PER_PAGE}) AS item"
+        )
+        statements = [f"{sql} AND ctid = ANY (ARRAY({addresses}))" for sql in step.statements]
+        self.locked(
+            step,
+            lambda: database.transaction(
+                self.connection, statements, lock_timeout=self.settings.lock_timeout
+            ),
+        )
+
+    def locked(self, step: Step, action: Callable[[], None]) -> None:
+        """Try `action` until it gets its lock; say who is in the way."""
+        started = said = time.monotonic()
+
+        def say() -> None:
+            nonlocal said
+            now = time.monotonic()
+            if said == started or now - said > watch.REMINDER_SECONDS:
+                said = now
+                for blocker in self._blockers(step):
+                    log.warning("%s waits for a lock held by %s", step, blocker)
+
+        try:
+            retries.until_locked(self.settings, action, say)
+        except errors.LockNotAvailable:
+            waited = f"{time.monotonic() - started:.0f} s"
+            raise Refused(
+                f"{step}: no lock within {waited} (LOCK_PATIENCE).\n  It is held by "
+                + ("; ".join(self._blockers(step)) or "somebody who has just let go")
+                + "\n  What was finished stays; safe to run again."
+            ) from None
+
+    def _blockers(self, step: Step) -> List[str]:
+        pid = self.connection.info.backend_pid
+        return database.blockers(self.control, step.relation, pid)
+
+
+def _together(steps: Iterable[Step]) -> Iterator[List[Step]]:
+    """Split the steps into those that one transaction takes, whole schemas each."""
+    batch: List[Step] = []
+    schemas: Set[str] = set()
+    for step in steps:
+        if step.schema not in schemas and len(schemas) == SCHEMAS_PER_TRANSACTION:
+            yield batch
+            batch, schemas = [], set()
+        schemas.add(step.schema)
+        batch.append(step)
+    if batch:
+        yield batch

@@ -1,0 +1,113 @@
+"""Converging: lock, plan, apply, verify, and all of it anew after an interruption.
+
+This is the door to everything that imports SQLAlchemy, which a run that finds nothing to do can't
+afford: the import takes ten times the work of the whole check.
+"""
+
+import logging
+from contextlib import ExitStack
+from typing import List, NamedTuple
+
+import database
+import migrations
+import retries
+import verify
+from apply import Applier, Done
+from config import Settings
+from database import Connection, Server
+from errors import Refused
+from plan import Plan
+from report import Stopwatch
+
+log = logging.getLogger(__name__)
+
+TABLES = migrations.TABLES
+
+
+class Outcome(NamedTuple):
+    """What a run has done, and the connection that it ended on, still open."""
+
+    connection: Connection
+    done: List[Done]
+
+
+def converge(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
+    """Bring the database to the models, planning anew whenever that is interrupted.
+
+    Raises `Refused` before anything was changed, or when a lock is not had; `VerificationFailed`;
+    or the server's last error. What was finished stays, and another run closes the rest.
+    """
+    outcome = Outcome(connection, [])
+
+    def once() -> None:
+        nonlocal outcome
+        if outcome.connection.closed:
+            outcome = Outcome(database.connect(settings), outcome.done)
+        try:
+            _converge_once(settings, outcome, stopwatch)
+        except BaseException:
+            outcome.connection.close()
+            raise
+
+    retries.until_done(settings, once)
+    return outcome
+
+
+def plan_only(settings: Settings, connection: Connection) -> Plan:
+    """Return the plan without taking the run lock; nothing is touched."""
+    return migrations.make_plan(connection, settings, inspect(settings, connection))
+
+
+def inspect(settings: Settings, connection: Connection) -> Server:
+    """Look whether a run can succeed at all, and warn of what it would silently lose."""
+    server = database.inspect(connection, settings)
+    if server.ctype in ("C", "POSIX"):
+        log.warning(
+            "LC_CTYPE of database %s is %s: pg_trgm drops every letter that is not ASCII, so "
+            "e-mail autocomplete finds none of them. Create the database with C.UTF-8 or a "
+            "language's locale.",
+            server.database,
+            server.ctype,
+        )
+    return server
+
+
+def _converge_once(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> None:
+    connection = outcome.connection
+    with ExitStack() as stack:
+        with stopwatch.step("inspect"):
+            server = inspect(settings, connection)
+        with stopwatch.step("lock"):
+            control = stack.enter_context(database.run_lock(settings, _lock_keys(settings, server)))
+            if server.extension_schema is None:  # another run may have created it meanwhile
+                server = database.inspect(connection, settings)
+        with stopwatch.step("plan"):
+            plan = migrations.make_plan(connection, settings, server)
+            _tell(plan)
+        with stopwatch.step("apply"):
+            for done in Applier(settings, connection, control).apply(plan):
+                outcome.done.append(done)
+        with stopwatch.step("verify"):
+            if not settings.verify_indexes:
+                log.info("verification is switched off (VERIFY_INDEXES)")
+            elif plan.steps:
+                home = migrations.extension_home(settings, server)
+                server = server._replace(extension_schema=home)
+                verify.verify(migrations.make_plan(connection, settings, server))
+            else:
+                verify.verify(plan)
+
+
+def _tell(plan: Plan) -> None:
+    """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
+    for note in plan.notes:
+        log.info("left alone, %s", note)
+    if plan.refusals:
+        raise Refused("\n".join(map(str, plan.refusals)))
+    log.info("%d steps to do", len(plan.steps))
+
+
+def _lock_keys(settings: Settings, server: Server) -> List[int]:
+    """Return the keys of the run lock: each schema's, and the database's for the extension."""
+    keys = [database.lock_key(schema) for schema in settings.schemas]
+    return keys + ([database.DATABASE_WIDE] if server.extension_schema is None else [])

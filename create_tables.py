@@ -1,0 +1,157 @@
+"""Bring a PostgreSQL database to the state that the models describe, prove it, and exit.
+
+What every option, variable and exit code means stands in README.md.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from types import FrameType
+from typing import Iterator, List, Optional
+
+import config
+import database
+import logs
+#import queries
+import report
+import verify
+from config import Settings
+from database import Connection
+from errors import EaterInitError, Refused, Terminated, VerificationFailed
+
+__version__ = "1.0.0"
+
+EMBEDDED_FOLDER = ".postgres"
+
+log = logging.getLogger("eater_init")
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code; results go to stdout, the rest to stderr."""
+    options = parse(argv)
+    logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text"))
+    try:
+        with stopped_by_signals(), database.explained():
+            run(options)
+    except EaterInitError as error:
+        log.error("%s", error)
+        return error.exit_code
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Go through the steps of a run, in the order of the README's flow."""
+    settings = load_settings(options)
+    stopwatch = report.Stopwatch()
+    with stopwatch.step("connect"):
+        connection = database.connect(settings)
+    log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
+    if options.plan:
+        print_plan(settings, connection)
+    elif options.verify:
+        verify_only(settings, connection)
+    else:
+        bring_to_models(settings, connection, stopwatch)
+    connection.close()
+
+
+def bring_to_models(
+    settings: Settings, connection: Connection, stopwatch: report.Stopwatch
+) -> None:
+    """Converge, refresh the statistics, time the key queries, and sum up."""
+    from converge import TABLES, converge  # SQLAlchemy comes with it
+
+    outcome = converge(settings, connection, stopwatch)
+    with stopwatch.step("analyze"):
+        changed = [done.step.table for done in outcome.done]
+        verify.analyze(outcome.connection, settings, TABLES, changed)
+    if settings.enable_performance_test:
+        with stopwatch.step("benchmark"):
+            print(queries.report(outcome.connection, settings.schemas), end="\n\n")
+    print(report.summary(outcome.done, settings.schemas, TABLES, stopwatch))
+    outcome.connection.close()
+    log.info("done: %s", "changes were made" if outcome.done else "there was nothing to do")
+
+
+def print_plan(settings: Settings, connection: Connection) -> None:
+    """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
+    from converge import plan_only
+    from plan import render
+
+    plan = plan_only(settings, connection)
+    print(render(plan))
+    if plan.refusals:
+        raise Refused(f"{len(plan.refusals)} differences are refused, as printed above")
+
+
+def verify_only(settings: Settings, connection: Connection) -> None:
+    """Compare, and raise `VerificationFailed` if anything differs."""
+    from converge import plan_only
+
+    plan = plan_only(settings, connection)
+    for difference in plan.differences():
+        print(difference)
+    if not plan.empty:
+        raise VerificationFailed(
+            f"the database differs from the models in {len(plan.differences())} ways"
+        )
+    print("The database is as the models describe.")
+
+
+def load_settings(options: argparse.Namespace) -> Settings:
+    """Read the configuration and set up the logging that it asks for."""
+    environment = dict(os.environ)
+    if options.embedded:
+        import embedded
+
+        server = embedded.start(EMBEDDED_FOLDER)
+        environment.pop("POSTGRES_PASSWORD_FILE", None)
+        environment.update(server.environment())
+    settings = config.load_settings(environment)
+    logs.set_up(settings.log_level, settings.log_format)
+    return settings
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `Terminated`, once: a second signal ends the process at once."""
+
+    def stop(number: int, _: Optional[FrameType]) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        name = signal.Signals(number).name
+        raise Terminated(
+            number,
+            f"stopped by {name}: the running statement was cancelled.\n"
+            "  What was finished stays; another run goes on from there.",
+        )
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def parse(argv: Optional[List[str]]) -> argparse.Namespace:
+    """Read the command line; argparse itself exits with 2 on a mistake."""
+    parser = argparse.ArgumentParser(
+        prog="create_tables.py",
+        description="Bring a PostgreSQL database to the state that the models describe.",
+        epilog="Configured by environment variables and .env; see README.md.",
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--plan", action="store_true", help="print what a run would do, and stop")
+    mode.add_argument("--verify", action="store_true", help="compare only; exit 5 if it differs")
+    parser.add_argument(
+        "--embedded", action="store_true", help=f"use a private PostgreSQL in {EMBEDDED_FOLDER}/"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

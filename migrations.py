@@ -1,0 +1,216 @@
+"""The comparison: plan = desired − live.
+
+What a difference leads to stands in the rules, by what it is about: `column_rules.py`,
+`type_rules.py`, `constraint_rules.py`, `index_rules.py`. A new rule goes there; a new table, column
+or index goes into `models.py` and `indexes.py` and needs nothing here.
+"""
+
+from typing import List, Optional, Tuple
+
+import catalog
+import column_rules
+import constraint_rules
+import ddl
+import index_rules
+from catalog import Catalog, Schema
+from config import Settings
+from database import EXTENSION, Connection, Server, ask
+from difference import Ask, Difference
+from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
+
+TABLES = list(ddl.METADATA.tables)
+OWN_TABLES = ("eater_schema_history",)
+NAMES = [*TABLES, *(str(index.name) for index in ddl.INDEXES)]
+NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
+TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
+RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+NEEDS_CREATE = (
+    "create index",
+    "swap index",
+)  # https://www.postgresql.org/docs/current/ddl-priv.html
+RULES = (
+    column_rules.add_and_change,
+    column_rules.require_values,
+    constraint_rules.constraints,
+    column_rules.allow_nulls,
+    column_rules.comments,
+    index_rules.indexes,
+)
+
+
+def make_plan(connection: Connection, settings: Settings, server: Server) -> Plan:
+    """Compare the live schemas with the models. Touches nothing."""
+    found = catalog.read(
+        connection,
+        schemas=settings.schemas,
+        tables=TABLES,
+        names=NAMES,
+        desired_ddl=desired_ddl(settings, server),
+    )
+    return compare(found, settings, server, lambda sql: ask(connection, sql))
+
+
+def desired_ddl(settings: Settings, server: Server) -> List[str]:
+    """Return what creates the desired tables in `pg_temp`, in a transaction that is open."""
+    statements = []
+    home = extension_home(settings, server)
+    if server.extension_schema is None:
+        if home != "public" and not server.has_first_schema:
+            statements.append(f"CREATE SCHEMA {ddl.quote(home)}")
+        statements.append(_create_extension(home))
+    statements.append(f"SET LOCAL search_path = pg_temp, {ddl.quote(home)}")
+    return statements + [sql for creation in ddl.create_all() for sql in creation.statements]
+
+
+def extension_home(settings: Settings, server: Server) -> str:
+    """Return the schema in which pg_trgm lives, or will."""
+    if server.extension_schema is not None:
+        return server.extension_schema
+    return "public" if server.has_public else settings.schemas[0]
+
+
+def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -> Plan:
+    """Return what brings the live schemas to the desired one.
+
+    `ask_rows` runs a query on live rows; it is called only where a difference depends on them.
+    """
+    parts = []
+    for schema in settings.schemas:
+        live = found.live.get(schema)
+        parts.append(_missing_schema(schema, server) if live is None else Plan())
+        if schema == settings.schemas[0]:
+            parts.append(_missing_extension(settings, server))
+        parts.append(_missing_tables(schema, live, found.desired, extension_home(settings, server)))
+        if live is not None:
+            parts += [
+                _live_table(Difference(schema, name, live, desired, settings, ask_rows))
+                for name, desired in found.desired.tables.items()
+                if name in live.tables
+            ]
+            parts.append(_unmanaged_tables(schema, live))
+    return Plan(
+        tuple(step for part in parts for step in part.steps),
+        tuple(refusal for part in parts for refusal in part.refusals),
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _missing_schema(schema: str, server: Server) -> Plan:
+    statement = f"CREATE SCHEMA {ddl.quote(schema)}"
+    if server.can_create_schema:
+        return Plan((_new_step("create schema", schema, "", schema, (statement,)),))
+    grant = f"{statement} AUTHORIZATION {ddl.quote(server.user)}"
+    return _refused(
+        schema,
+        f"schema {ddl.quote(schema)} is missing, and {server.user} may not create it.",
+        f"Let an administrator run:\n    {grant};",
+    )
+
+
+def _missing_extension(settings: Settings, server: Server) -> Plan:
+    if server.extension_schema is not None:
+        return Plan()
+    home = extension_home(settings, server)
+    create, drop = (_create_extension(home),), (f"DROP EXTENSION {EXTENSION}",)
+    return Plan((_new_step("create extension", home, "", EXTENSION, create, drop),))
+
+
+def _create_extension(home: str) -> str:
+    return f"CREATE EXTENSION {EXTENSION} SCHEMA {ddl.quote(home)}"
+
+
+def _missing_tables(schema: str, live: Optional[Schema], desired: Schema, home: str) -> Plan:
+    """Return the steps for the tables that nothing in the schema has the name of."""
+    taken = live.relations if live is not None else {}
+    missing = {name for name in desired.tables if name not in taken}
+    if not missing:
+        return Plan()
+    if live is not None and not live.can_create:
+        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(schema)} TO <this role>"
+        listed = ", ".join(sorted(missing))
+        return _refused(
+            schema,
+            f"schema {ddl.quote(schema)} lacks {listed}, and this role may not create in it.",
+            f"Let an administrator run:\n    {grant};",
+        )
+    steps: List[Step] = []
+    refusals: List[Refusal] = []
+    for kind, table, name, statements in ddl.create_all(schema, home, missing):
+        relation = ddl.qualified(schema, name)
+        if name in taken:
+            refusals += _name_taken(schema, table, name).refusals
+        elif kind == "create table":
+            drop, guard = (f"DROP TABLE {relation}",), f"SELECT count(*) FROM {relation}"
+            steps.append(_new_step(kind, schema, table, name, statements, drop, guard))
+        else:
+            steps.append(_new_step(kind, schema, table, name, statements))
+    return Plan(tuple(steps), tuple(refusals))
+
+
+def _new_step(
+    kind: str,
+    schema: str,
+    table: str,
+    name: str,
+    statements: Tuple[str, ...],
+    undo: Tuple[str, ...] = (),
+    guard: Optional[str] = None,
+) -> Step:
+    return Step(
+        kind=kind,
+        schema=schema,
+        table=table,
+        relation="",
+        name=name,
+        why="it is missing",
+        statements=statements,
+        run=Run.NEW,
+        lock=Lock.NONE,
+        undo=undo,
+        guard=guard,
+    )
+
+
+def _live_table(table: Difference) -> Plan:
+    """Return what the rules say of a table that was there before this run."""
+    kind = RELATION_KINDS.get(table.live.kind)
+    if kind is not None:
+        way_out = f"Rename it: {table.relation}."
+        table.refuse("", f"is {kind}, the models say a table.", way_out=way_out)
+        return Plan((), tuple(table.refusals))
+    for rule in RULES:
+        rule(table)
+    creates = [s for s in table.steps if s.kind in NEEDS_CREATE]
+    if creates and not table.can_create:
+        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(table.schema)} TO <this role>"
+        table.refuse(
+            "",
+            f"needs a change that takes the right to create in its schema: {creates[0]}.",
+            way_out=f"Let an administrator run:\n    {grant};",
+        )
+    if table.steps and not table.live.owned:
+        owner = f"ALTER TABLE {table.relation} OWNER TO <this role>"
+        table.refuse(
+            "",
+            f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
+            way_out=f"Let an administrator run, or run as its owner:\n    {owner};",
+        )
+    return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes))
+
+
+def _unmanaged_tables(schema: str, live: Schema) -> Plan:
+    known = {*TABLES, *OWN_TABLES}
+    names = [n for n, kind in live.relations.items() if kind in TABLE_KINDS and n not in known]
+    return Plan(notes=(f"tables of {ddl.quote(schema)}: {', '.join(names)}",) if names else ())
+
+
+def _name_taken(schema: str, table: str, name: str) -> Plan:
+    return _refused(
+        schema,
+        f"{schema}.{table} needs an index named {name}, but that name belongs to something else.",
+        f"Rename what has it: {ddl.qualified(schema, name)}.",
+    )
+
+
+def _refused(schema: str, what: str, way_out: str) -> Plan:
+    return Plan(refusals=(Refusal(schema, "", f"{what}\n  {NOTHING_CHANGED} {way_out}"),))

@@ -1,0 +1,102 @@
+"""The plan: the steps that close the difference, what is refused, what is left alone."""
+
+import enum
+from typing import List, NamedTuple, Optional, Tuple
+
+
+class Run(enum.Enum):
+    """How a step's statements run. The value is what `--plan` prints."""
+
+    NEW = "with everything else that is new, in one transaction"
+    BRIEF = "alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over"
+    ONLINE = "outside a transaction, each for as long as it takes; it blocks nobody"
+    BATCHES = "in batches, each in a transaction of its own"
+
+
+class Lock:
+    """Who waits while a step runs. https://www.postgresql.org/docs/current/explicit-locking.html"""
+
+    NONE = "none that anybody uses yet"
+    INSTANT = "ACCESS EXCLUSIVE on {0} for an instant: readers and writers wait"
+    REWRITE = "ACCESS EXCLUSIVE on {0} while it is rewritten: readers and writers wait"
+    SHARED = "SHARE UPDATE EXCLUSIVE on {0}: readers and writers go on"
+    ROWS = "ROW EXCLUSIVE on {0}, and each batch's rows: others write other rows"
+
+
+class Step(NamedTuple):
+    """One change. `statements` are complete SQL, without a semicolon.
+
+    `undo_online`, each outside a transaction, and then `undo`, in a transaction, take it back;
+    `guard` is a query that counts the rows that this would lose.
+    """
+
+    kind: str  # 'create table', 'add column', …: what the summary counts
+    schema: str
+    table: str
+    relation: str  # the table, qualified and quoted; empty if there is none yet
+    name: str  # of the table, column, constraint or index
+    why: str
+    statements: Tuple[str, ...]
+    run: Run
+    lock: str
+    undo_online: Tuple[str, ...] = ()
+    undo: Tuple[str, ...] = ()
+    guard: Optional[str] = None
+
+    def __str__(self) -> str:
+        parts = [self.schema, self.table, self.name]
+        return f"{self.kind} {'.'.join(dict.fromkeys(part for part in parts if part))}"
+
+
+class Refusal(NamedTuple):
+    """A difference that can't be closed safely: the whole message, and what it is about."""
+
+    schema: str
+    table: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"refused: {self.message}"
+
+
+class Plan(NamedTuple):
+    """`desired` minus `live`. Empty: the database is as the models describe."""
+
+    steps: Tuple[Step, ...] = ()
+    refusals: Tuple[Refusal, ...] = ()
+    notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps and not self.refusals
+
+    def differences(self) -> List[str]:
+        """Return a line for each difference."""
+        found = [f"{step}: {step.why}" for step in self.steps]
+        return found + [str(refusal) for refusal in self.refusals]
+
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+def render(plan: Plan) -> str:
+    """Return the plan as SQL that says why, under which lock and how each statement runs."""
+    lines = [f"-- left alone, {note}" for note in plan.notes]
+    for number, step in enumerate(plan.steps, 1):
+        lines += ["", f"-- {number}. {step}: {step.why}", f"--    lock: {step.lock}"]
+        lines += [f"--    run: {step.run.value}"]
+        lines += [f"{statement};" for statement in step.statements]
+    for refusal in plan.refusals:
+        lines += [""] + [f"-- {line}" for line in str(refusal).splitlines()]
+    lines += ["", f"-- {summary(plan)}"]
+    return "\n".join(lines).lstrip("\n")
+
+
+def summary(plan: Plan) -> str:
+    """Return the one line at the end of a plan."""
+    if plan.refusals:
+        counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
+        return f"{counts}: a run would do nothing at all and exit 4."
+    if plan.steps:
+        return f"{len(plan.steps)} steps."
+    return "Nothing to do: the database is as the models describe."

@@ -1,0 +1,68 @@
+"""The summary at the end: what was done in each schema, and how long each step took."""
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Sequence
+
+if TYPE_CHECKING:
+    from apply import Done
+
+log = logging.getLogger(__name__)
+
+
+INDEX_KINDS = ("create index", "swap index", "drop index")
+
+
+class Stopwatch:
+    """Times the steps of the flow, in their order; a step that runs again is added up."""
+
+    def __init__(self) -> None:
+        self.seconds: Dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = time.monotonic() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+            extra = {"step": name, "duration_ms": round(1000 * taken)}
+            log.debug("step %s took %.0f ms", name, 1000 * taken, extra=extra)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+    """Return an aligned text table; numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in [head, *body]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.rjust(width) if cell.replace(".", "").isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def summary(
+    done: "Iterable[Done]", schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
+) -> str:
+    """Return what was created, altered, indexed and left unchanged in each schema."""
+    steps = [item.step for item in done]
+    body = []
+    for schema in schemas:
+        ours = [step for step in steps if step.schema == schema and step.table]
+        created = {step.table for step in ours if step.kind == "create table"}
+        touched = {step.table for step in ours}
+        indexed = {step.name for step in ours if step.kind in INDEX_KINDS}
+        altered = {s.table for s in ours if s.kind not in INDEX_KINDS} - created
+        unchanged = len(tables) - len(touched)
+        body.append((schema, len(created), len(altered), len(indexed), unchanged))
+    head = ("schema", "created", "altered", "indexed", "unchanged")
+    return f"{table(head, body)}\ntime: {stopwatch}"

@@ -1,0 +1,124 @@
+"""Waiting and trying again: three policies, all by tenacity.
+
+Imported only when something has failed or there is something to do: tenacity's import takes
+more CPU than the whole rest of a run that finds nothing to do.
+"""
+
+import logging
+from typing import Callable, TypeVar
+
+import psycopg2
+from psycopg2 import errors
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+    wait_random,
+)
+
+import database
+from config import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Between two attempts at a lock, so that the clients that queued behind the last one get through.
+LOCK_PAUSE_SECONDS = (0.1, 0.6)
+# What a new plan may well mend: the connection or the server went away, somebody deadlocked with
+# us, or somebody changed the schema or the rows between our plan and our statement.
+MENDED_BY_A_NEW_PLAN = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg2.IntegrityError,
+    psycopg2.InternalError,
+    errors.DuplicateTable,
+    errors.DuplicateObject,
+    errors.DuplicateColumn,
+    errors.DuplicateSchema,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedObject,
+    errors.InvalidSchemaName,
+    errors.ObjectNotInPrerequisiteState,
+)
+
+
+def connect_again(settings: Settings, first: psycopg2.OperationalError) -> database.Connection:
+    """Go on connecting after a first attempt that failed with `first`, which counts as one.
+
+    Raises `ConnectionFailed` when `MAX_RETRIES` attempts are used up.
+    """
+    known = iter([first])
+
+    def attempt() -> database.Connection:
+        for error in known:
+            raise error
+        return database.open_connection(settings)
+
+    def say(state: RetryCallState) -> None:
+        log.warning(
+            "connecting to %s:%s: attempt %d of %d failed: %s",
+            settings.host,
+            settings.port,
+            state.attempt_number,
+            settings.max_retries,
+            database.first_line(failure_of(state)),
+        )
+
+    try:
+        return Retrying(
+            stop=stop_after_attempt(settings.max_retries),
+            wait=wait_fixed(settings.retry_delay),
+            retry=retry_if_exception_type(psycopg2.OperationalError),
+            after=say,
+            reraise=True,
+        )(attempt)
+    except psycopg2.OperationalError as error:
+        raise database.connection_failed(settings, error) from None
+
+
+def until_done(settings: Settings, converge: Callable[[], T]) -> T:
+    """Run `converge`, which plans anew each time, until it ends without such an error.
+
+    Raises the last error after `MAX_RETRIES` attempts; safe to run again.
+    """
+
+    def say(state: RetryCallState) -> None:
+        log.warning(
+            "attempt %d of %d was interrupted, planning anew: %s",
+            state.attempt_number,
+            settings.max_retries,
+            database.first_line(failure_of(state)),
+        )
+
+    return Retrying(
+        stop=stop_after_attempt(settings.max_retries),
+        wait=wait_fixed(settings.retry_delay),
+        retry=retry_if_exception_type(MENDED_BY_A_NEW_PLAN),
+        before_sleep=say,
+        reraise=True,
+    )(converge)
+
+
+def until_locked(settings: Settings, action: Callable[[], T], say: Callable[[], None]) -> T:
+    """Run `action` until it gets its lock, or raise `LockNotAvailable` after `LOCK_PATIENCE`.
+
+    `say` is called after each attempt that did not.
+    """
+    return Retrying(
+        stop=stop_after_delay(settings.lock_patience),
+        wait=wait_random(*LOCK_PAUSE_SECONDS),
+        retry=retry_if_exception_type(errors.LockNotAvailable),
+        before_sleep=lambda _: say(),
+        reraise=True,
+    )(action)
+
+
+def failure_of(state: RetryCallState) -> BaseException:
+    """Return the exception that ended the attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    assert error is not None
+    return error

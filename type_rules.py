@@ -1,0 +1,103 @@
+"""The safety rules for a column's type: left alone, changed in the catalog, or rewritten."""
+
+from typing import List, Optional, Tuple
+
+import conversions
+import ddl
+from catalog import Column
+from difference import FROM_A_SEQUENCE, Difference
+from plan import Lock
+
+
+def change_type(table: Difference, name: str, live: Column, desired: Column) -> None:
+    """Change a column's type where every row is proven to fit."""
+    if live.type == desired.type:
+        return
+    if conversions.holds(live.type, desired.type):
+        table.notes.append(
+            f"{table.relation}.{ddl.quote(name)} is {live.type}, which holds every {desired.type}"
+        )
+        return
+    what = f"is {live.type}, the model says {desired.type}."
+    known = conversions.conversion(live.type, desired.type)
+    if known is None or live.views:
+        refuse_type(table, name, what, desired.type, live.views)
+        return
+    using, fits = (part.format(c=ddl.quote(name)) for part in known)
+    statement = table.alter_column(name, f"TYPE {desired.type} USING {using}")
+    misfits = f"{ddl.quote(name)} IS NOT NULL AND NOT ({fits})"
+    bad = 0 if fits == conversions.ALWAYS else table.count(misfits)
+    if bad:
+        table.refuse_rows(name, what, bad, "do not convert", misfits)
+        return
+    rewrite = conversions.rewrites(live.type, desired.type)
+    if rewrite and too_large(table, name, what, statement):
+        return
+    table.values[name] = f"({using})"
+    undo, guard = _type_undo(table, name, live, desired)
+    table.step(
+        "change type",
+        name,
+        what[:-1],
+        [*_without_default(table, name, live, rewrite=rewrite), statement],
+        lock=Lock.REWRITE if rewrite else Lock.INSTANT,
+        undo=undo,
+        guard=guard,
+    )
+
+
+def _without_default(table: Difference, name: str, live: Column, *, rewrite: bool) -> List[str]:
+    """Return what drops a default first: the server can't cast it along with the rows."""
+    drops = rewrite and live.default is not None and live.default != FROM_A_SEQUENCE
+    return [table.alter_column(name, "DROP DEFAULT")] if drops else []
+
+
+def _type_undo(
+    table: Difference, name: str, live: Column, desired: Column
+) -> Tuple[List[str], Optional[str]]:
+    """Return what changes the type back, and the count of rows that then would not fit."""
+    known = conversions.conversion(desired.type, live.type)
+    if known is None:
+        return [], None
+    column = ddl.quote(name)
+    using, fits = (part.format(c=column) for part in known)
+    if desired.type == "date":
+        former = table.count(conversions.FORMER_SHAPE.format(c=column))
+        iso = table.count(conversions.ISO_SHAPE.format(c=column))
+        using = using.replace("YYYY-MM-DD", "DD-MM-YYYY") if former > iso else using
+    undo = [table.alter_column(name, f"TYPE {live.type} USING {using}")]
+    if live.default_sql is not None and live.default != FROM_A_SEQUENCE:
+        undo.insert(0, table.alter_column(name, "DROP DEFAULT"))
+        undo.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
+    misfits = f"{column} IS NOT NULL AND NOT ({fits})"
+    return undo, f"SELECT count(*) FROM {table.relation} WHERE {misfits}"
+
+
+def refuse_type(
+    table: Difference, name: str, what: str, desired: str, views: Optional[List[str]]
+) -> None:
+    alter = table.alter_column(name, f"TYPE {desired} USING …")
+    if views:
+        why = f"Views depend on it: {', '.join(views)}."
+        way_out = "Drop them, run again, create them again."
+    else:
+        why = "No conversion is known that is right for every row."
+        way_out = f"Convert it by hand, in a maintenance window:\n    {alter};"
+    table.refuse(name, what, why, way_out=way_out)
+
+
+def too_large(table: Difference, name: str, what: str, statement: str) -> bool:
+    """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
+    rows, limit = table.count(), table.settings.rewrite_max_rows
+    if rows <= limit:
+        return False
+    relation = ddl.text_literal(table.relation)
+    size = table.ask(f"SELECT pg_size_pretty(pg_total_relation_size({relation}))")[0][0]
+    table.refuse(
+        name,
+        what,
+        f"That rewrites the table while everybody waits: {rows:,} rows, {size}; "
+        f"REWRITE_MAX_ROWS is {limit:,}.",
+        way_out=f"Raise it for one run, or in a maintenance window:\n    {statement};",
+    )
+    return True

@@ -6,7 +6,7 @@ before another run.
 
 import logging
 import time
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Set, Tuple
 
 from psycopg2 import errors
 
@@ -16,6 +16,8 @@ import watch
 from config import Settings
 from database import Connection
 from errors import Refused
+from history import Journal
+from outcome import Done
 from plan import Plan, Run, Step
 
 log = logging.getLogger(__name__)
@@ -28,18 +30,14 @@ BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
 
 
-class Done(NamedTuple):
-    """A step that was run, and how long that took, in seconds."""
-
-    step: Step
-    seconds: float
-
-
 class Applier:
     """Runs steps on `connection`; `control`, which holds the run lock, watches what takes long."""
 
-    def __init__(self, settings: Settings, connection: Connection, control: Connection) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, control: Connection, journal: Journal
+    ) -> None:
         self.settings, self.connection, self.control = settings, connection, control
+        self.journal = journal
         self.how = {Run.BRIEF: self.brief, Run.ONLINE: self.online, Run.BATCHES: self.batches}
 
     def apply(self, plan: Plan) -> Iterator[Done]:
@@ -67,6 +65,8 @@ class Applier:
     def brief(self, steps: List[Step]) -> None:
         """Run steps in one transaction, in one round trip, once their locks are had."""
         statements = [statement for step in steps for statement in step.statements]
+        if steps[-1].run is not Run.NEW:
+            statements += self.journal.finishing(steps[-1])
         self.locked(
             steps[-1],
             lambda: database.transaction(
@@ -78,6 +78,7 @@ class Applier:
         """Run each statement outside a transaction, for as long as it takes, watched."""
         for step in steps:
             for statement in step.statements:
+                database.transaction(self.connection, self.journal.finishing(step))
                 database.lift_timeouts(self.connection)
                 with watch.build(self.connection, self.control, step, statement):
                     database.rows(self.connection, statement)
@@ -89,6 +90,7 @@ class Applier:
         goes on where it was, since it looks only for rows that have no value.
         """
         for step in steps:
+            database.transaction(self.connection, self.journal.finishing(step))
             pages, per_batch = self._pages(step)
             with watch.progress(str(step), pages) as advance:
                 for first in range(0, pages, per_batch):
@@ -149,9 +151,12 @@ class Applier:
 
 def _together(steps: Iterable[Step]) -> Iterator[List[Step]]:
     """Split the steps into those that one transaction takes, whole schemas each."""
+    ordered: Dict[str, List[Step]] = {}
+    for step in steps:
+        ordered.setdefault(step.schema, []).append(step)
     batch: List[Step] = []
     schemas: Set[str] = set()
-    for step in steps:
+    for step in (step for of_schema in ordered.values() for step in of_schema):
         if step.schema not in schemas and len(schemas) == SCHEMAS_PER_TRANSACTION:
             yield batch
             batch, schemas = [], set()

@@ -9,10 +9,103 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from database import Connection, begin, rolled_back, rows
 
-# Schema names are left out of every definition, so that the same object reads the same in
-# `pg_temp` and in any live schema. Storage parameters and tablespaces are left out because they
-# tune an object without changing what it means.
-CATALOG_QUERY = """
+# What the managed tables of schema `n` hold, as one JSON document. Schema names are left out of
+# every definition, so that the same object reads the same in `pg_temp` and in any live schema.
+# Storage parameters and tablespaces are left out because they tune an object without changing
+# what it means.
+TABLES_DOCUMENT = """
+SELECT json_object_agg(c.relname, json_build_object(
+  'kind', c.relkind,
+  'owned', pg_has_role(c.relowner, 'USAGE'),
+  'owner', pg_get_userbyid(c.relowner),
+  'comment', obj_description(c.oid, 'pg_class'),
+  'referenced_by', (
+    SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass ORDER BY f.conname)
+    FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
+  'columns', (
+    SELECT json_object_agg(a.attname, json_build_object(
+      'type', format_type(a.atttypid, a.atttypmod) || COALESCE((
+        SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l, pg_type t
+        WHERE l.oid = a.attcollation AND t.oid = a.atttypid
+          AND t.typcollation <> a.attcollation), ''),
+      -- From 18 on a NOT NULL may be NOT VALID: then it says nothing about older rows.
+      'not_null', a.attnotnull AND NOT EXISTS (
+        SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
+          AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),
+      'default', CASE
+        WHEN a.attidentity <> '' OR EXISTS (
+          SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
+          WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
+            AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S')
+        THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
+      'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
+      'generated', a.attgenerated <> '',
+      'comment', col_description(c.oid, a.attnum),
+      'views', (
+        SELECT json_agg(DISTINCT r.ev_class::regclass::text)
+        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+          AND d.refobjid = c.oid AND d.refobjsubid = a.attnum)
+      ) ORDER BY a.attnum)
+    FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  'constraints', (
+    SELECT json_object_agg(k.conname, json_build_object(
+      'kind', k.contype,
+      'definition', replace(replace(
+        regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
+        ' REFERENCES ' || quote_ident(n.nspname) || '.', ' REFERENCES '),
+        ' REFERENCES pg_temp.', ' REFERENCES '),
+      'columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.conkey) WITH ORDINALITY u (num, p)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.num),
+      'target', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid),
+      'target_columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.confkey) WITH ORDINALITY u (num, p)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
+      'valid', k.convalidated AND COALESCE(i.indisvalid AND i.indisready, true)
+      ) ORDER BY k.conname)
+    FROM pg_constraint k LEFT JOIN pg_index i
+      ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
+    WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f', 'x')),
+  'indexes', (
+    SELECT json_object_agg(x.relname, json_build_object(
+      'definition',
+        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || m.amname || ' (' || (
+          SELECT string_agg(
+            pg_get_indexdef(i.indexrelid, p, false)
+            || CASE WHEN p > i.indnkeyatts THEN '' ELSE
+                 COALESCE((SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l
+                           WHERE l.oid = i.indcollation[p - 1] AND l.collname <> 'default'), '')
+                 || COALESCE((SELECT CASE WHEN s.nspname = 'pg_catalog' THEN ' '
+                                  ELSE ' ' || quote_ident(s.nspname) || '.' END
+                                  || quote_ident(o.opcname)
+                              FROM pg_opclass o JOIN pg_namespace s ON s.oid = o.opcnamespace
+                              WHERE o.oid = i.indclass[p - 1] AND NOT o.opcdefault), '')
+                 || CASE i.indoption[p - 1] WHEN 1 THEN ' DESC NULLS LAST'
+                      WHEN 2 THEN ' NULLS FIRST' WHEN 3 THEN ' DESC' ELSE '' END END,
+            CASE WHEN p = i.indnkeyatts + 1 THEN ') INCLUDE (' ELSE ', ' END ORDER BY p)
+          FROM generate_series(1, i.indnatts) p) || ')'
+        || CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'
+             THEN ' NULLS NOT DISTINCT' ELSE '' END
+        || COALESCE(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''),
+      'sql', pg_get_indexdef(i.indexrelid),
+      'valid', i.indisvalid AND i.indisready AND i.indislive
+      ) ORDER BY x.relname)
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+    WHERE i.indrelid = c.oid AND NOT EXISTS (
+      SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
+        AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')))
+  ) ORDER BY c.relname)
+FROM pg_class c
+WHERE c.relnamespace = n.oid AND c.relname = ANY (%(tables)s)
+  AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+"""
+
+# Anything that happens to a managed table changes the schema's fingerprint.
+FINGERPRINT = "encode(sha256(convert_to(COALESCE(t.document::text, ''), 'UTF8')), 'hex')"
+
+CATALOG_QUERY = f"""
 SELECT json_build_object(
   'name', CASE WHEN n.oid = pg_my_temp_schema() THEN '' ELSE n.nspname END,
   'can_create', has_schema_privilege(n.oid, 'CREATE'),
@@ -20,94 +113,9 @@ SELECT json_build_object(
     SELECT json_object_agg(c.relname, c.relkind) FROM pg_class c
     WHERE c.relnamespace = n.oid AND NOT c.relispartition
       AND (c.relkind IN ('r', 'p', 'f', 'v', 'm') OR c.relname = ANY (%(names)s))),
-  'tables', (
-    SELECT json_object_agg(c.relname, json_build_object(
-      'kind', c.relkind,
-      'owned', pg_has_role(c.relowner, 'USAGE'),
-      'owner', pg_get_userbyid(c.relowner),
-      'comment', obj_description(c.oid, 'pg_class'),
-      'referenced_by', (
-        SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass)
-        FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
-      'columns', (
-        SELECT json_object_agg(a.attname, json_build_object(
-          'type', format_type(a.atttypid, a.atttypmod) || COALESCE((
-            SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l, pg_type t
-            WHERE l.oid = a.attcollation AND t.oid = a.atttypid
-              AND t.typcollation <> a.attcollation), ''),
-          -- From 18 on a NOT NULL may be NOT VALID: then it says nothing about older rows.
-          'not_null', a.attnotnull AND NOT EXISTS (
-            SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
-              AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),
-          'default', CASE
-            WHEN a.attidentity <> '' OR EXISTS (
-              SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
-              WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
-                AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S')
-            THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
-          'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
-          'generated', a.attgenerated <> '',
-          'comment', col_description(c.oid, a.attnum),
-          'views', (
-            SELECT json_agg(DISTINCT r.ev_class::regclass::text)
-            FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-            WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-              AND d.refobjid = c.oid AND d.refobjsubid = a.attnum)
-          ) ORDER BY a.attnum)
-        FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-      'constraints', (
-        SELECT json_object_agg(k.conname, json_build_object(
-          'kind', k.contype,
-          'definition', replace(replace(
-            regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
-            ' REFERENCES ' || quote_ident(n.nspname) || '.', ' REFERENCES '),
-            ' REFERENCES pg_temp.', ' REFERENCES '),
-          'columns', (
-            SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.conkey) WITH ORDINALITY u (num, p)
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.num),
-          'target', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid),
-          'target_columns', (
-            SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.confkey) WITH ORDINALITY u (num, p)
-            JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
-          'valid', k.convalidated AND COALESCE(i.indisvalid AND i.indisready, true)
-          ) ORDER BY k.conname)
-        FROM pg_constraint k LEFT JOIN pg_index i
-          ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
-        WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f', 'x')),
-      'indexes', (
-        SELECT json_object_agg(x.relname, json_build_object(
-          'definition',
-            CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || m.amname || ' (' || (
-              SELECT string_agg(
-                pg_get_indexdef(i.indexrelid, p, false)
-                || CASE WHEN p > i.indnkeyatts THEN '' ELSE
-                     COALESCE((SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l
-                               WHERE l.oid = i.indcollation[p - 1] AND l.collname <> 'default'), '')
-                     || COALESCE((SELECT CASE WHEN s.nspname = 'pg_catalog' THEN ' '
-                                      ELSE ' ' || quote_ident(s.nspname) || '.' END
-                                      || quote_ident(o.opcname)
-                                  FROM pg_opclass o JOIN pg_namespace s ON s.oid = o.opcnamespace
-                                  WHERE o.oid = i.indclass[p - 1] AND NOT o.opcdefault), '')
-                     || CASE i.indoption[p - 1] WHEN 1 THEN ' DESC NULLS LAST'
-                          WHEN 2 THEN ' NULLS FIRST' WHEN 3 THEN ' DESC' ELSE '' END END,
-                CASE WHEN p = i.indnkeyatts + 1 THEN ') INCLUDE (' ELSE ', ' END ORDER BY p)
-              FROM generate_series(1, i.indnatts) p) || ')'
-            || CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'
-                 THEN ' NULLS NOT DISTINCT' ELSE '' END
-            || COALESCE(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''),
-          'sql', pg_get_indexdef(i.indexrelid),
-          'valid', i.indisvalid AND i.indisready AND i.indislive
-          ) ORDER BY x.relname)
-        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-        WHERE i.indrelid = c.oid AND NOT EXISTS (
-          SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
-            AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')))
-      ))
-    FROM pg_class c
-    WHERE c.relnamespace = n.oid AND c.relname = ANY (%(tables)s)
-      AND c.relkind IN ('r', 'p', 'f', 'v', 'm')))
-FROM pg_namespace n
+  'tables', t.document,
+  'fingerprint', {FINGERPRINT})
+FROM pg_namespace n, LATERAL (SELECT ({TABLES_DOCUMENT}) AS document) t
 WHERE n.nspname = ANY (%(schemas)s) OR n.oid = pg_my_temp_schema()
 """
 
@@ -176,6 +184,7 @@ class Schema(NamedTuple):
     tables: Dict[str, Table]
     relations: Dict[str, str]
     can_create: bool = True
+    fingerprint: str = ""
 
 
 class Catalog(NamedTuple):
@@ -213,7 +222,8 @@ def read(
 
 def _schema(document: Dict[str, Any]) -> Schema:
     tables = {name: _table(value) for name, value in (document["tables"] or {}).items()}
-    return Schema(tables, document["relations"] or {}, document["can_create"])
+    relations, can_create = document["relations"] or {}, document["can_create"]
+    return Schema(tables, relations, can_create, document["fingerprint"])
 
 
 def _table(document: Dict[str, Any]) -> Table:

@@ -6,29 +6,22 @@ afford: the import takes ten times the work of the whole check.
 
 import logging
 from contextlib import ExitStack
-from typing import List, NamedTuple
+from typing import List
 
 import database
 import migrations
 import retries
 import verify
-from apply import Applier, Done
+from apply import Applier
 from config import Settings
 from database import Connection, Server
 from errors import Refused
+from history import Journal
+from outcome import Outcome
 from plan import Plan
 from report import Stopwatch
 
 log = logging.getLogger(__name__)
-
-TABLES = migrations.TABLES
-
-
-class Outcome(NamedTuple):
-    """What a run has done, and the connection that it ended on, still open."""
-
-    connection: Connection
-    done: List[Done]
 
 
 def converge(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
@@ -37,12 +30,11 @@ def converge(settings: Settings, connection: Connection, stopwatch: Stopwatch) -
     Raises `Refused` before anything was changed, or when a lock is not had; `VerificationFailed`;
     or the server's last error. What was finished stays, and another run closes the rest.
     """
-    outcome = Outcome(connection, [])
+    outcome = Outcome(connection, migrations.TABLES)
 
     def once() -> None:
-        nonlocal outcome
         if outcome.connection.closed:
-            outcome = Outcome(database.connect(settings), outcome.done)
+            outcome.connection = database.connect(settings)
         try:
             _converge_once(settings, outcome, stopwatch)
         except BaseException:
@@ -50,6 +42,8 @@ def converge(settings: Settings, connection: Connection, stopwatch: Stopwatch) -
             raise
 
     retries.until_done(settings, once)
+    changed = [(done.step.schema, done.step.table) for done in outcome.done if done.step.table]
+    outcome.stale = changed + verify.stale(outcome.connection, settings, outcome.tables)
     return outcome
 
 
@@ -84,18 +78,20 @@ def _converge_once(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -
         with stopwatch.step("plan"):
             plan = migrations.make_plan(connection, settings, server)
             _tell(plan)
+        journal = Journal(plan, connection)
         with stopwatch.step("apply"):
-            for done in Applier(settings, connection, control).apply(plan):
+            for done in Applier(settings, connection, control, journal).apply(journal.opening()):
                 outcome.done.append(done)
         with stopwatch.step("verify"):
             if not settings.verify_indexes:
                 log.info("verification is switched off (VERIFY_INDEXES)")
-            elif plan.steps:
+                return
+            if plan.steps:
                 home = migrations.extension_home(settings, server)
                 server = server._replace(extension_schema=home)
-                verify.verify(migrations.make_plan(connection, settings, server))
-            else:
-                verify.verify(plan)
+                plan = migrations.make_plan(connection, settings, server)
+            verify.verify(plan)
+            journal.verified(plan)
 
 
 def _tell(plan: Plan) -> None:

@@ -14,15 +14,15 @@ from typing import Iterator, List, Optional
 
 import config
 import database
+import history
 import logs
-#import queries
+import queries
 import report
 import verify
 from config import Settings
 from database import Connection
 from errors import EaterInitError, Refused, Terminated, VerificationFailed
-
-__version__ = "1.0.0"
+from outcome import Outcome
 
 EMBEDDED_FOLDER = ".postgres"
 
@@ -49,7 +49,9 @@ def run(options: argparse.Namespace) -> None:
     with stopwatch.step("connect"):
         connection = database.connect(settings)
     log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
-    if options.plan:
+    if options.history:
+        print(history.show(connection, settings.schemas))
+    elif options.plan:
         print_plan(settings, connection)
     elif options.verify:
         verify_only(settings, connection)
@@ -62,16 +64,21 @@ def bring_to_models(
     settings: Settings, connection: Connection, stopwatch: report.Stopwatch
 ) -> None:
     """Converge, refresh the statistics, time the key queries, and sum up."""
-    from converge import TABLES, converge  # SQLAlchemy comes with it
+    with stopwatch.step("look"):
+        look = history.look(connection, settings)
+    if look is None:
+        from converge import converge  # SQLAlchemy comes with it: ten times the work of a look
 
-    outcome = converge(settings, connection, stopwatch)
+        outcome = converge(settings, connection, stopwatch)
+    else:
+        log.info("schema is current: version %s, verified %s", look.version, look.verified)
+        outcome = Outcome(connection, look.tables, look.stale)
     with stopwatch.step("analyze"):
-        changed = [done.step.table for done in outcome.done]
-        verify.analyze(outcome.connection, settings, TABLES, changed)
+        verify.analyze(outcome.connection, outcome.stale)
     if settings.enable_performance_test:
         with stopwatch.step("benchmark"):
             print(queries.report(outcome.connection, settings.schemas), end="\n\n")
-    print(report.summary(outcome.done, settings.schemas, TABLES, stopwatch))
+    print(report.summary(outcome.done, settings.schemas, outcome.tables, stopwatch))
     outcome.connection.close()
     log.info("done: %s", "changes were made" if outcome.done else "there was nothing to do")
 
@@ -146,10 +153,11 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--plan", action="store_true", help="print what a run would do, and stop")
     mode.add_argument("--verify", action="store_true", help="compare only; exit 5 if it differs")
+    mode.add_argument("--history", action="store_true", help="print what runs have changed")
     parser.add_argument(
         "--embedded", action="store_true", help=f"use a private PostgreSQL in {EMBEDDED_FOLDER}/"
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {database.VERSION}")
     return parser.parse_args(argv)
 
 

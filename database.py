@@ -20,6 +20,7 @@ from errors import ConnectionFailed, EaterInitError, Refused
 
 log = logging.getLogger(__name__)
 
+VERSION = "1.0.0"
 APPLICATION_NAME = "eater-init"
 EXTENSION = "pg_trgm"
 OLDEST_SERVER = 120000

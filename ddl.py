@@ -9,7 +9,7 @@ from sqlalchemy import MetaData, create_mock_engine, literal
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable, SchemaConst
 from sqlalchemy.sql import ColumnElement, literal_column, visitors
-from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 import indexes
 import models
@@ -93,14 +93,14 @@ def backfill(table: str, column: str, *, default_user_email: str) -> "Optional[B
     expression = METADATA.tables[table].columns[column].info.get("backfill")
     if expression is None:
         return None
-    return Backfill(expression.params(default_user_email=default_user_email))
+    return Backfill(expression, {"default_user_email": default_user_email})
 
 
 class Backfill:
     """A SQL value for the rows of a table; computed if it refers to other columns."""
 
-    def __init__(self, expression: "ColumnElement[Any]") -> None:
-        self.expression = expression
+    def __init__(self, expression: "ColumnElement[Any]", settings: Mapping[str, str]) -> None:
+        self.expression, self.settings = expression, settings
         elements = visitors.iterate(expression)
         self.columns = sorted(e.name for e in elements if isinstance(e, ColumnClause))
 
@@ -115,6 +115,8 @@ class Backfill:
         def replace(element: Any, **_: Any) -> Any:
             if isinstance(element, ColumnClause) and element.name in stand_ins:
                 return literal_column(stand_ins[element.name])
+            if isinstance(element, BindParameter) and element.key in self.settings:
+                return literal(self.settings[element.key])
             return None
 
         return _compiled(visitors.replacement_traverse(self.expression, {}, replace))

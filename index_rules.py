@@ -83,7 +83,7 @@ def build(table: Difference, name: str, definition: str, *, why: str, undo: bool
         left = None
     if left is None:
         table.step(
-            "create index",
+            "build index",
             temporary,
             why,
             [statement(table, temporary, definition)],

@@ -11,6 +11,7 @@ import catalog
 import column_rules
 import constraint_rules
 import ddl
+import history
 import index_rules
 from catalog import Catalog, Schema
 from config import Settings
@@ -19,8 +20,7 @@ from difference import Ask, Difference
 from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
 
 TABLES = list(ddl.METADATA.tables)
-OWN_TABLES = ("eater_schema_history",)
-NAMES = [*TABLES, *(str(index.name) for index in ddl.INDEXES)]
+NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
 NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
 TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
 RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -91,7 +91,10 @@ def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -
     return Plan(
         tuple(step for part in parts for step in part.steps),
         tuple(refusal for part in parts for refusal in part.refusals),
-        tuple(note for part in parts for note in part.notes),
+        notes=tuple(note for part in parts for note in part.notes),
+        fingerprints={name: schema.fingerprint for name, schema in found.live.items()},
+        recorded=frozenset(n for n, s in found.live.items() if history.TABLE in s.relations),
+        tables=tuple(TABLES),
     )
 
 
@@ -111,8 +114,9 @@ def _missing_extension(settings: Settings, server: Server) -> Plan:
     if server.extension_schema is not None:
         return Plan()
     home = extension_home(settings, server)
-    create, drop = (_create_extension(home),), (f"DROP EXTENSION {EXTENSION}",)
-    return Plan((_new_step("create extension", home, "", EXTENSION, create, drop),))
+    # A rollback leaves it: by then others may use it too.
+    create = (_create_extension(home),)
+    return Plan((_new_step("create extension", settings.schemas[0], "", EXTENSION, create),))
 
 
 def _create_extension(home: str) -> str:
@@ -195,11 +199,11 @@ def _live_table(table: Difference) -> Plan:
             f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
             way_out=f"Let an administrator run, or run as its owner:\n    {owner};",
         )
-    return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes))
+    return Plan(tuple(table.steps), tuple(table.refusals), notes=tuple(table.notes))
 
 
 def _unmanaged_tables(schema: str, live: Schema) -> Plan:
-    known = {*TABLES, *OWN_TABLES}
+    known = {*TABLES, history.TABLE}
     names = [n for n, kind in live.relations.items() if kind in TABLE_KINDS and n not in known]
     return Plan(notes=(f"tables of {ddl.quote(schema)}: {', '.join(names)}",) if names else ())
 

@@ -30,8 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 from sqlalchemy.types import TypeEngine
 
-# Constants, so that a missing column is added without rewriting the table. An older diary entry with
-# an unknown amount or name is kept: its owner would miss it more than the number.
+# Constants, so that a missing column is added without rewriting the table. A diary entry with an
+# unknown amount or name is kept: its owner would miss the entry more than the number.
 ZERO = literal(0)
 EMPTY_TEXT = literal("")
 EMPTY_ARRAY = cast(literal("{}", String()), ARRAY(String))
@@ -65,7 +65,7 @@ def required(
 
 class User(Base):
     __tablename__ = "user"
-    __table_args__ = ({"comment": "who has an account"},)
+    __table_args__ = {"comment": "who has an account"}
 
     email: Mapped[str] = mapped_column(String, primary_key=True)
     register_date: Mapped[Optional[str]] = mapped_column(String, comment="as text")
@@ -77,7 +77,7 @@ class User(Base):
 
 class Dish(Base):
     __tablename__ = "dishes"
-    __table_args__ = ({"comment": "dishes that users keep for later"},)
+    __table_args__ = {"comment": "dishes that users keep for later"}
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     name: Mapped[str] = required(String, backfill=EMPTY_TEXT)
@@ -90,7 +90,7 @@ class Dish(Base):
 
 class DishDay(Base):
     __tablename__ = "dishes_day"
-    __table_args__ = ({"comment": "the food diary: one row for each dish eaten"},)
+    __table_args__ = {"comment": "the food diary: one row for each dish eaten"}
 
     time: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, comment=EPOCH)
     date: Mapped[datetime.date] = required(Date, backfill=UTC_DATE)
@@ -104,7 +104,7 @@ class DishDay(Base):
 
 class TotalForDay(Base):
     __tablename__ = "total_for_day"
-    __table_args__ = ({"comment": "the sums of a user's food diary, one row a day"},)
+    __table_args__ = {"comment": "the sums of a user's food diary, one row a day"}
 
     date: Mapped[datetime.date] = required(Date, primary_key=True, backfill=column("today"))
     user_email: Mapped[str] = required(
@@ -124,7 +124,7 @@ class TotalForDay(Base):
 
 class Weight(Base):
     __tablename__ = "weight"
-    __table_args__ = ({"comment": "what the users' scales showed"},)
+    __table_args__ = {"comment": "what the users' scales showed"}
 
     time: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, comment=EPOCH)
     date: Mapped[str] = required(String, backfill=UTC_DATE_TEXT, comment="as text")
@@ -136,7 +136,7 @@ class Weight(Base):
 
 class AlcoholConsumption(Base):
     __tablename__ = "alcohol_consumption"
-    __table_args__ = ({"comment": "one row for each alcoholic drink"},)
+    __table_args__ = {"comment": "one row for each alcoholic drink"}
 
     time: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, comment=EPOCH)
     date: Mapped[datetime.date] = required(Date, backfill=UTC_DATE)
@@ -148,7 +148,7 @@ class AlcoholConsumption(Base):
 
 class AlcoholForDay(Base):
     __tablename__ = "alcohol_for_day"
-    __table_args__ = ({"comment": "the sums of a user's alcoholic drinks, one row a day"},)
+    __table_args__ = {"comment": "the sums of a user's alcoholic drinks, one row a day"}
 
     date: Mapped[datetime.date] = mapped_column(Date, primary_key=True)
     user_email: Mapped[str] = required(

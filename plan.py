@@ -1,7 +1,7 @@
 """The plan: the steps that close the difference, what is refused, what is left alone."""
 
 import enum
-from typing import List, NamedTuple, Optional, Tuple
+from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 
 class Run(enum.Enum):
@@ -44,8 +44,9 @@ class Step(NamedTuple):
     guard: Optional[str] = None
 
     def __str__(self) -> str:
-        parts = [self.schema, self.table, self.name]
-        return f"{self.kind} {'.'.join(dict.fromkeys(part for part in parts if part))}"
+        of_table = self.table if self.table and self.kind != "create table" else ""
+        parts = [self.schema if self.table else "", of_table, self.name]
+        return f"{self.kind} {'.'.join(part for part in parts if part)}"
 
 
 class Refusal(NamedTuple):
@@ -64,6 +65,9 @@ class Plan(NamedTuple):
 
     steps: Tuple[Step, ...] = ()
     refusals: Tuple[Refusal, ...] = ()
+    fingerprints: Mapping[str, str] = {}  # of the live schemas
+    recorded: FrozenSet[str] = frozenset()  # the schemas that have a history
+    tables: Tuple[str, ...] = ()  # that the models know
     notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
 
     @property

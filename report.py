@@ -3,10 +3,9 @@
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Sequence
+from typing import Dict, Iterable, Iterator, Sequence
 
-if TYPE_CHECKING:
-    from apply import Done
+from outcome import Done
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
 
 
 def summary(
-    done: "Iterable[Done]", schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
+    done: Iterable[Done], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
 ) -> str:
     """Return what was created, altered, indexed and left unchanged in each schema."""
     steps = [item.step for item in done]

@@ -57,9 +57,10 @@ def _type_undo(
 ) -> Tuple[List[str], Optional[str]]:
     """Return what changes the type back, and the count of rows that then would not fit."""
     known = conversions.conversion(desired.type, live.type)
-    if known is None:
-        return [], None
     column = ddl.quote(name)
+    if known is None:
+        no_way = table.alter_column(name, f"TYPE {live.type} USING NULL::{live.type}")
+        return [no_way], f"SELECT count({column}) FROM {table.relation}"
     using, fits = (part.format(c=column) for part in known)
     if desired.type == "date":
         former = table.count(conversions.FORMER_SHAPE.format(c=column))

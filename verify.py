@@ -1,9 +1,9 @@
 """Verification, and ANALYZE of what needs it."""
 
 import logging
-from typing import Iterable, List, Sequence
+from typing import Iterable, List, Sequence, Tuple
 
-import psycopg2.extensions
+from psycopg2.extensions import quote_ident
 
 from config import Settings
 from database import Connection, rows
@@ -15,16 +15,16 @@ log = logging.getLogger(__name__)
 # The part of a table's rows that may have changed since its last ANALYZE: autovacuum's own default.
 STALE_FRACTION = 0.1
 
-STALE_QUERY = """
+# Of a table `c` with statistics `s`.
+STALE = f"""(c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND (
+  COALESCE(s.last_analyze, s.last_autoanalyze) IS NULL
+  OR s.n_mod_since_analyze > {STALE_FRACTION} * GREATEST(s.n_live_tup, 1)))"""
+
+STALE_QUERY = f"""
 SELECT n.nspname, c.relname FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-WHERE n.nspname = ANY (%(schemas)s) AND c.relname = ANY (%(tables)s) AND c.relkind IN ('r', 'p')
-  AND pg_has_role(c.relowner, 'USAGE')
-  AND (n.nspname || '.' || c.relname = ANY (%(changed)s)
-    OR COALESCE(s.last_analyze, s.last_autoanalyze) IS NULL
-    OR s.n_mod_since_analyze > %(fraction)s * GREATEST(s.n_live_tup, 1))
-ORDER BY 1, 2
+LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+WHERE n.nspname = ANY (%(schemas)s) AND c.relname = ANY (%(tables)s) AND {STALE}
 """
 
 
@@ -38,29 +38,26 @@ def verify(plan: Plan) -> None:
     log.info("verified: every table, column, constraint and index is as the models describe")
 
 
-def analyze(
-    connection: Connection, settings: Settings, tables: Sequence[str], changed: Iterable[str]
-) -> List[str]:
-    """ANALYZE the tables that changed, were never analysed, or have changed a lot since.
+def stale(
+    connection: Connection, settings: Settings, tables: Sequence[str]
+) -> List[Tuple[str, str]]:
+    """Return schema and name of the tables never analysed, or changed a lot since."""
+    names = {"schemas": list(settings.schemas), "tables": list(tables)}
+    return [(schema, table) for schema, table in rows(connection, STALE_QUERY, names)]
+
+
+def analyze(connection: Connection, tables: Iterable[Tuple[str, str]]) -> None:
+    """ANALYZE tables, given as schema and name; the others' statistics are still good.
 
     Tables that are locked are left to the next run or to autovacuum: it never waits.
     """
-    stale = rows(
-        connection,
-        STALE_QUERY,
-        {
-            "schemas": list(settings.schemas),
-            "tables": list(tables),
-            "changed": list(changed),
-            "fraction": STALE_FRACTION,
-        },
-    )
-    quote = psycopg2.extensions.quote_ident
-    names = [f"{quote(s, connection)}.{quote(t, connection)}" for s, t in stale]
+    names = [
+        f"{quote_ident(schema, connection)}.{quote_ident(table, connection)}"
+        for schema, table in sorted(set(tables))
+    ]
     if names:
         del connection.notices[:]
         rows(connection, f"ANALYZE (SKIP_LOCKED) {', '.join(names)}")
         for notice in connection.notices:
             log.warning("ANALYZE: %s", notice.strip())
-    log.info("analyzed %d of the tables", len(names))
-    return names
+    log.info("analyzed %s", ", ".join(names) or "nothing: the statistics are fresh")

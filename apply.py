@@ -6,7 +6,7 @@ before another run.
 
 import logging
 import time
-from typing import Callable, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Set, Tuple
 
 from psycopg2 import errors
 
@@ -16,7 +16,6 @@ import watch
 from config import Settings
 from database import Connection
 from errors import Refused
-from history import Journal
 from outcome import Done
 from plan import Plan, Run, Step
 
@@ -28,6 +27,14 @@ log = logging.getLogger(__name__)
 SCHEMAS_PER_TRANSACTION = 50
 BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
+
+
+class Journal(Protocol):
+    """What keeps count of the steps. `after` a brief one runs in the step's own transaction."""
+
+    def before(self, step: Step, /) -> List[str]: ...
+
+    def after(self, step: Step, /) -> List[str]: ...
 
 
 class Applier:
@@ -66,7 +73,7 @@ class Applier:
         """Run steps in one transaction, in one round trip, once their locks are had."""
         statements = [statement for step in steps for statement in step.statements]
         if steps[-1].run is not Run.NEW:
-            statements += self.journal.finishing(steps[-1])
+            statements += self.journal.after(steps[-1])
         self.locked(
             steps[-1],
             lambda: database.transaction(
@@ -77,11 +84,12 @@ class Applier:
     def online(self, steps: List[Step]) -> None:
         """Run each statement outside a transaction, for as long as it takes, watched."""
         for step in steps:
+            self.note(self.journal.before(step))
             for statement in step.statements:
-                database.transaction(self.connection, self.journal.finishing(step))
                 database.lift_timeouts(self.connection)
                 with watch.build(self.connection, self.control, step, statement):
                     database.rows(self.connection, statement)
+            self.note(self.journal.after(step))
 
     def batches(self, steps: List[Step]) -> None:
         """Run an UPDATE of a whole table page range by page range, each in its own transaction.
@@ -90,7 +98,7 @@ class Applier:
         goes on where it was, since it looks only for rows that have no value.
         """
         for step in steps:
-            database.transaction(self.connection, self.journal.finishing(step))
+            self.note(self.journal.before(step))
             pages, per_batch = self._pages(step)
             with watch.progress(str(step), pages) as advance:
                 for first in range(0, pages, per_batch):
@@ -121,6 +129,10 @@ class Applier:
                 self.connection, statements, lock_timeout=self.settings.lock_timeout
             ),
         )
+
+    def note(self, statements: List[str]) -> None:
+        if statements:
+            database.transaction(self.connection, statements)
 
     def locked(self, step: Step, action: Callable[[], None]) -> None:
         """Try `action` until it gets its lock; say who is in the way."""

@@ -51,8 +51,10 @@ def add(table: Difference, name: str, desired: Column) -> None:
             refuse_without_backfill(table, name, desired, table.count())
             return
     statements, value = _addition(table, name, desired)
-    filled_otherwise = f"{ddl.quote(name)}::text IS DISTINCT FROM ({value})::text"
     table.values[name] = value
+    if backfill is not None and backfill.computed:
+        value = backfill.sql()  # in terms of the columns as they will be
+    filled_otherwise = f"{ddl.quote(name)}::text IS DISTINCT FROM ({value})::text"
     table.step(
         "add column",
         name,

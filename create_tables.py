@@ -23,6 +23,7 @@ from config import Settings
 from database import Connection
 from errors import EaterInitError, Refused, Terminated, VerificationFailed
 from outcome import Outcome
+from plan import Plan, render
 
 EMBEDDED_FOLDER = ".postgres"
 
@@ -51,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
     log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
     if options.history:
         print(history.show(connection, settings.schemas))
+    elif options.rollback:
+        undo(settings, connection, stopwatch, only_plan=options.plan)
     elif options.plan:
         print_plan(settings, connection)
     elif options.verify:
@@ -83,12 +86,27 @@ def bring_to_models(
     log.info("done: %s", "changes were made" if outcome.done else "there was nothing to do")
 
 
+def undo(
+    settings: Settings, connection: Connection, stopwatch: report.Stopwatch, *, only_plan: bool
+) -> None:
+    """Undo the newest version, or print what that would execute."""
+    from rollback import plan_rollback, roll_back
+
+    if only_plan:
+        show(plan_rollback(settings, connection)[0])
+    else:
+        outcome = roll_back(settings, connection, stopwatch)
+        print(f"{len(outcome.done)} steps undone.\ntime: {stopwatch}")
+
+
 def print_plan(settings: Settings, connection: Connection) -> None:
     """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
     from converge import plan_only
-    from plan import render
 
-    plan = plan_only(settings, connection)
+    show(plan_only(settings, connection))
+
+
+def show(plan: Plan) -> None:
     print(render(plan))
     if plan.refusals:
         raise Refused(f"{len(plan.refusals)} differences are refused, as printed above")
@@ -150,15 +168,19 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
         description="Bring a PostgreSQL database to the state that the models describe.",
         epilog="Configured by environment variables and .env; see README.md.",
     )
+    parser.add_argument("--plan", action="store_true", help="print what would be done, and stop")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--plan", action="store_true", help="print what a run would do, and stop")
+    mode.add_argument("--rollback", action="store_true", help="undo the newest version")
     mode.add_argument("--verify", action="store_true", help="compare only; exit 5 if it differs")
     mode.add_argument("--history", action="store_true", help="print what runs have changed")
     parser.add_argument(
         "--embedded", action="store_true", help=f"use a private PostgreSQL in {EMBEDDED_FOLDER}/"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {database.VERSION}")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.plan and (options.verify or options.history):
+        parser.error("--plan goes with a run or with --rollback")
+    return options
 
 
 if __name__ == "__main__":

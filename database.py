@@ -110,7 +110,7 @@ def open_connection(settings: Settings) -> Connection:
     psycopg2.extensions.set_wait_callback(wait)
     optional = {"sslmode": settings.sslmode, "sslrootcert": settings.sslrootcert}
     parameters: Dict[str, Any] = {**KEEPALIVES, **optional}
-    return psycopg2.connect(
+    connection: Connection = psycopg2.connect(
         host=settings.host,
         port=settings.port,
         dbname=settings.database,
@@ -121,6 +121,7 @@ def open_connection(settings: Settings) -> Connection:
         connection_factory=Connection,
         **{name: value for name, value in parameters.items() if value is not None},
     )
+    return connection
 
 
 class Server(NamedTuple):

@@ -146,10 +146,13 @@ class Journal:
             steps.append(self._step(schema, "record", RECORD, **values))
         return self.plan._replace(steps=tuple(steps))
 
-    def finishing(self, step: Step) -> List[str]:
-        """Return what counts a step of a live table as finished."""
-        count = str(self.count[id(step)])
-        return [self._sql(step.schema, FINISH, count=count)]
+    def before(self, step: Step) -> List[str]:
+        """Return what counts a step as finished before it runs: if killed, it may well have."""
+        return [] if step.run is Run.BRIEF else [self._finish(step)]
+
+    def after(self, step: Step) -> List[str]:
+        """Return what counts a step as finished in the step's own transaction."""
+        return [self._finish(step)] if step.run is Run.BRIEF else []
 
     def verified(self, plan: Plan) -> None:
         """Note what the run left; `plan` is the empty one that proved it. One round trip."""
@@ -168,6 +171,9 @@ class Journal:
                 statements += [self._sql(schema, VERIFIED), f"DO {self._literal(note)}"]
         if statements:
             transaction(self.connection, statements)
+
+    def _finish(self, step: Step) -> str:
+        return self._sql(step.schema, FINISH, count=str(self.count[id(step)]))
 
     def _step(self, schema: str, kind: str, template: str, **values: str) -> Step:
         return Step(
@@ -198,6 +204,8 @@ def _as_json(step: Step) -> Dict[str, Any]:
         "step": str(step),
         "why": step.why,
         "sql": step.statements,
+        "relation": step.relation,
+        "lock": step.lock,
         "undo_online": step.undo_online,
         "undo": step.undo,
         "guard": step.guard,

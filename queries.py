@@ -42,6 +42,7 @@ GUARD = (
     "SET LOCAL search_path = pg_catalog; "
 )
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+DISCARDED = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
 
 
 class Query(NamedTuple):
@@ -225,7 +226,7 @@ def _time(connection: Connection, schema: str, query: Query) -> Timing:
         text = f"{access.rows_read:,} rows read without {expected}:\n{outline(plan)}"
         _warn(schema, query, text)
     milliseconds = statistics.median(run["Execution Time"] for run in runs)
-    return Timing(schema, query.name, _rows(plan), milliseconds, access.text)
+    return Timing(schema, query.name, _count(plan, "Actual Rows"), milliseconds, access.text)
 
 
 def _parameters(connection: Connection, schema: str, query: Query) -> Dict[str, Any]:
@@ -251,7 +252,7 @@ def judge(plan: Mapping[str, Any], expected: Sequence[str]) -> Access:
     nodes = [node for _, node in _walk(plan)]
     used = list(dict.fromkeys(node["Index Name"] for node in nodes if "Index Name" in node))
     scans = [node for node in nodes if "Relation Name" in node]
-    read = sum(_rows(scan) + _removed(scan) for scan in scans)
+    read = sum(_count(scan, "Actual Rows", *DISCARDED) for scan in scans)
     small = read < SMALL_TABLE_ROWS
     no_index = "sequential scan (small table)" if small else "sequential scan"
     text = ", ".join(used) or (no_index if scans else plan["Node Type"])
@@ -261,8 +262,8 @@ def judge(plan: Mapping[str, Any], expected: Sequence[str]) -> Access:
 def outline(plan: Mapping[str, Any]) -> str:
     """Return a plan as indented text, without conditions: these hold e-mail addresses of users."""
     return "\n".join(
-        f"{'  ' * depth}{node['Node Type']}{_target(node)}: {_rows(node):,} rows, "
-        f"{_removed(node):,} discarded, {node['Actual Total Time']:.3f} ms, "
+        f"{'  ' * depth}{node['Node Type']}{_target(node)}: {_count(node, 'Actual Rows'):,} rows, "
+        f"{_count(node, *DISCARDED):,} discarded, {node['Actual Total Time']:.3f} ms, "
         f"{node.get('Shared Hit Blocks', 0):,} pages in memory, "
         f"{node.get('Shared Read Blocks', 0):,} read"
         for depth, node in _walk(plan, 1)
@@ -280,16 +281,10 @@ def _target(node: Mapping[str, Any]) -> str:
     return " on " + " of ".join(names) if names else ""
 
 
-def _rows(node: Mapping[str, Any]) -> int:
-    # An average per loop, since PostgreSQL 18 with decimals.
-    count: float = node["Actual Rows"] * node["Actual Loops"]
+def _count(node: Mapping[str, Any], *keys: str) -> int:
+    # Averages per loop, since PostgreSQL 18 with decimals.
+    count: float = sum(node.get(key, 0) for key in keys) * node["Actual Loops"]
     return round(count)
-
-
-def _removed(node: Mapping[str, Any]) -> int:
-    counts = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
-    removed: float = sum(node.get(count, 0) for count in counts) * node["Actual Loops"]
-    return round(removed)
 
 
 def as_table(timings: Iterable[Timing]) -> str:
@@ -299,14 +294,8 @@ def as_table(timings: Iterable[Timing]) -> str:
         count = "-" if timing.rows is None else f"{timing.rows:,}"
         median = "-" if timing.milliseconds is None else f"{timing.milliseconds:.3f}"
         lines.append((timing.schema, timing.query, count, median, timing.access))
-    one_schema = len({line[0] for line in lines[1:]}) <= 1
     widths = [max(map(len, cells)) for cells in zip(*lines)]
-    return "\n".join(_aligned(line, widths)[widths[0] + 2 if one_schema else 0 :] for line in lines)
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    schema, query, count, median, access = cells
-    return (
-        f"{schema:<{widths[0]}}  {query:<{widths[1]}}  {count:>{widths[2]}}  "
-        f"{median:>{widths[3]}}  {access}"
-    )
+    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip("<<>><", widths))
+    one_schema = len({line[0] for line in lines[1:]}) <= 1
+    start = widths[0] + 2 if one_schema else 0
+    return "\n".join(form.format(*line)[start:].rstrip() for line in lines)

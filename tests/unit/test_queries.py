@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 
@@ -27,7 +27,14 @@ KEY_QUERIES = [
 every_query = pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 
 
-def plan_of(node_type: str, *, rows: float, removed: int = 0, **more: Any) -> Dict[str, Any]:
+def plan_of(
+    node_type: str,
+    *,
+    rows: float,
+    removed: int = 0,
+    names: Optional[Dict[str, str]] = None,
+    **more: Any,
+) -> Dict[str, Any]:
     """A node of a plan as EXPLAIN words it."""
     return {
         "Node Type": node_type,
@@ -35,6 +42,7 @@ def plan_of(node_type: str, *, rows: float, removed: int = 0, **more: Any) -> Di
         "Actual Loops": 1,
         "Actual Total Time": 1.0,
         "Rows Removed by Filter": removed,
+        **(names or {}),
         **more,
     }
 
@@ -83,7 +91,7 @@ def test_importing_the_queries_does_not_import_sqlalchemy() -> None:
 
 def test_a_sequential_scan_of_a_small_table_is_right() -> None:
     """The planner is not blamed for reading one page instead of an index and that page."""
-    plan = plan_of("Seq Scan", rows=1, removed=9_998, **{"Relation Name": "user"})
+    plan = plan_of("Seq Scan", rows=1, removed=9_998, names={"Relation Name": "user"})
 
     access = queries.judge(plan, ["user_pkey"])
 
@@ -92,7 +100,7 @@ def test_a_sequential_scan_of_a_small_table_is_right() -> None:
 
 def test_a_sequential_scan_of_a_large_table_is_not() -> None:
     """Rows that were read and thrown away count, those of parallel workers too."""
-    scan = plan_of("Seq Scan", rows=0.5, removed=5_000, **{"Relation Name": "user"})
+    scan = plan_of("Seq Scan", rows=0.5, removed=5_000, names={"Relation Name": "user"})
     scan["Actual Loops"] = 2
 
     access = queries.judge(plan_of("Gather", rows=1, Plans=[scan]), ["user_pkey"])
@@ -102,8 +110,12 @@ def test_a_sequential_scan_of_a_large_table_is_not() -> None:
 
 def test_an_expected_index_is_right_however_many_rows_it_reads() -> None:
     """A long history is a long history."""
-    bitmap = plan_of("Bitmap Index Scan", rows=50_000, **{"Index Name": "idx_weight_user_email"})
-    plan = plan_of("Bitmap Heap Scan", rows=50_000, Plans=[bitmap], **{"Relation Name": "weight"})
+    bitmap = plan_of(
+        "Bitmap Index Scan", rows=50_000, names={"Index Name": "idx_weight_user_email"}
+    )
+    plan = plan_of(
+        "Bitmap Heap Scan", rows=50_000, Plans=[bitmap], names={"Relation Name": "weight"}
+    )
 
     access = queries.judge(plan, ["idx_weight_user_time", "idx_weight_user_email"])
 
@@ -113,14 +125,14 @@ def test_an_expected_index_is_right_however_many_rows_it_reads() -> None:
 def test_another_index_is_wrong_if_it_reads_many_rows() -> None:
     """An index walked from end to end is no better than the table."""
     names = {"Index Name": "idx_weight_time", "Relation Name": "weight"}
-    plan = plan_of("Index Scan", rows=60, removed=59_940, **names)
+    plan = plan_of("Index Scan", rows=60, removed=59_940, names=names)
 
     assert queries.judge(plan, ["idx_weight_user_time"]) == ("idx_weight_time", 60_000, False)
 
 
 def test_a_plan_is_shown_without_anybodys_address() -> None:
     """Logs are read by people who have no business with a user's e-mail."""
-    scan = plan_of("Seq Scan", rows=1.0, removed=50_019, **{"Relation Name": "user"})
+    scan = plan_of("Seq Scan", rows=1.0, removed=50_019, names={"Relation Name": "user"})
     scan["Filter"] = "(email = 'ann@example.com')"
     plan = plan_of("Limit", rows=1.0, Plans=[scan])
 

@@ -1,0 +1,205 @@
+"""Undoing the newest version, newest step first, or not at all where data would be lost.
+
+It is planned as a whole from what the history recorded. Each step that is undone is counted down
+there, so a rollback that was interrupted goes on where it was when it is run again.
+"""
+
+import json
+import logging
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from psycopg2 import errors
+from psycopg2.extensions import quote_ident
+
+import database
+from apply import Applier
+from config import Settings
+from database import VERSION, Connection
+from errors import Refused
+from history import TABLE
+from outcome import Outcome
+from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
+from report import Stopwatch
+
+log = logging.getLogger(__name__)
+
+RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
+COUNT_DOWN = "UPDATE {table} SET finished = {count}, verified_at = NULL WHERE run = {run}"
+RECORD = """INSERT INTO {table}
+  (run, version, action, desired, steps, finished, verified_at, tool_version)
+SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished}, now(), {tool_version}
+FROM {table}"""
+
+NAME = r'((?:"(?:[^"]|"")+"|[^\s".]+)(?:\.(?:"(?:[^"]|"")+"|[^\s".]+))?)'
+ONLINE = re.compile(rf"(CREATE|CREATE UNIQUE|DROP) INDEX CONCURRENTLY {NAME}")
+
+
+class Recorded(NamedTuple):
+    """A run as the history has it."""
+
+    run: int
+    version: int
+    action: str
+    desired: str
+    steps: List[Dict[str, Any]]
+    finished: int
+
+
+class Rollback:
+    """The plan that undoes the newest version of one schema, and its record."""
+
+    def __init__(self, schema: str, connection: Connection) -> None:
+        self.schema, self.connection = schema, connection
+        self.relation = f"{quote_ident(schema, connection)}.{TABLE}"
+        exists = "SELECT to_regclass(%(relation)s) IS NOT NULL"
+        found: List[Tuple[Any, ...]] = []
+        if database.rows(connection, exists, {"relation": self.relation})[0][0]:
+            found = database.rows(connection, RUNS.format(table=self.relation))
+        self.runs = [Recorded(*row) for row in found]
+        self.steps: List[Step] = []
+        self.refusals: List[Refusal] = []
+        self.marks: Dict[int, str] = {}
+        for run in self.undone:
+            for number in range(run.finished, 0, -1):
+                self._undo(run, number, run.steps[number - 1])
+
+    @property
+    def version(self) -> int:
+        """The version that is in force; 0 if there is none."""
+        return self.runs[0].version if self.runs else 0
+
+    @property
+    def undone(self) -> List[Recorded]:
+        """The runs that brought the version, newest first. Repairs undid somebody else's drift."""
+        return [r for r in self.runs if r.version == self.version and r.action == "migrate"]
+
+    @property
+    def before(self) -> Tuple[int, str]:
+        """Version and desired fingerprint that the schema goes back to."""
+        earlier = [r for r in self.runs if r.version < self.version and r.action != "rollback"]
+        newest = max(earlier, key=lambda r: r.version, default=None)
+        return (newest.version, newest.desired) if newest else (0, "")
+
+    def _undo(self, run: Recorded, number: int, recorded: Dict[str, Any]) -> None:
+        """Plan one recorded step's undo, unless it is no longer in effect."""
+        lost = self._lost(recorded)
+        if lost:
+            self.refusals.append(self._refusal(recorded, lost))
+        online = [sql for text in recorded["undo_online"] for sql in self._online(text)]
+        steps = [self._step(recorded, (sql,), Run.ONLINE, Lock.SHARED) for sql in online]
+        if recorded["undo"] and lost is not None:
+            undo = tuple(recorded["undo"])
+            lock = Lock.INSTANT if recorded["lock"] == Lock.NONE else recorded["lock"]
+            steps.append(self._step(recorded, undo, Run.BRIEF, lock))
+        self.steps += steps
+        if steps:
+            count = {"count": number - 1, "run": run.run}
+            self.marks[id(steps[-1])] = COUNT_DOWN.format(table=self.relation, **count)
+
+    def _lost(self, recorded: Dict[str, Any]) -> Optional[int]:
+        """Count the rows that the undo would lose; None if what it would undo is gone already."""
+        if recorded["guard"] is None:
+            return 0
+        try:
+            return int(database.ask(self.connection, recorded["guard"])[0][0])
+        except (errors.UndefinedColumn, errors.UndefinedTable):
+            return None
+
+    def _online(self, text: str) -> List[str]:
+        """Return what runs outside a transaction: nothing where an index is already as wanted."""
+        found = ONLINE.match(text)
+        assert found is not None, text
+        action, name = found.groups()
+        # CREATE names an index without its schema, which is the table's; DROP names it.
+        schema = "" if action == "DROP" else quote_ident(self.schema, self.connection) + "."
+        qualified = schema + name
+        known = "SELECT to_regclass(%(name)s) IS NOT NULL"
+        exists = database.rows(self.connection, known, {"name": qualified})[0][0]
+        if action == "DROP":
+            return [text] if exists else []
+        # An interrupted rollback may have left half an index.
+        return [f"DROP INDEX CONCURRENTLY {qualified}", text] if exists else [text]
+
+    def _step(
+        self, recorded: Dict[str, Any], statements: Tuple[str, ...], run: Run, lock: str
+    ) -> Step:
+        return Step(
+            kind="undo",
+            schema=self.schema,
+            table="",
+            relation=recorded["relation"],
+            name=recorded["step"],
+            why=f"version {self.version} did it because: {recorded['why']}",
+            statements=statements,
+            run=run,
+            lock=lock.format(recorded["relation"]),
+        )
+
+    def _refusal(self, recorded: Dict[str, Any], lost: int) -> Refusal:
+        finds = recorded["guard"].replace("SELECT count(*)", "SELECT *", 1)
+        return Refusal(
+            self.schema,
+            "",
+            f"undoing '{recorded['step']}' would lose the values of {lost:,} "
+            f"row{'' if lost == 1 else 's'}.\n"
+            f"  {NOTHING_CHANGED} Save and delete them first; find them with:\n    {finds};",
+        )
+
+    def record(self) -> str:
+        """Return what records the rollback, once every step is undone."""
+        version, desired = self.before
+        steps = [{"step": step.name, "sql": step.statements} for step in self.steps]
+        with self.connection.cursor() as cursor:
+            sql = RECORD.format(
+                table=self.relation,
+                version=version,
+                desired="%s",
+                steps="%s",
+                finished=len(steps),
+                tool_version="%s",
+            )
+            return str(cursor.mogrify(sql, (desired, json.dumps(steps), VERSION)).decode())
+
+
+class CountDown:
+    """What `Applier` asks of a journal: here a step counts as undone only after it is."""
+
+    def __init__(self, rollbacks: List[Rollback]) -> None:
+        self.marks = {key: sql for rollback in rollbacks for key, sql in rollback.marks.items()}
+
+    def before(self, _: Step) -> List[str]:
+        return []
+
+    def after(self, step: Step) -> List[str]:
+        return [self.marks[id(step)]] if id(step) in self.marks else []
+
+
+def plan_rollback(settings: Settings, connection: Connection) -> Tuple[Plan, List[Rollback]]:
+    """Return what undoes the newest version of each schema. Raises `Refused` if there is none."""
+    rollbacks = [Rollback(schema, connection) for schema in settings.schemas]
+    none = [rollback.schema for rollback in rollbacks if rollback.version == 0]
+    if none:
+        raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  {NOTHING_CHANGED}")
+    return Plan(
+        tuple(step for rollback in rollbacks for step in rollback.steps),
+        tuple(refusal for rollback in rollbacks for refusal in rollback.refusals),
+    ), rollbacks
+
+
+def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
+    """Undo the newest version under the run lock, and record that."""
+    outcome = Outcome(connection, ())
+    keys = [database.lock_key(schema) for schema in settings.schemas]
+    with database.run_lock(settings, keys) as control:
+        with stopwatch.step("plan"):
+            plan, rollbacks = plan_rollback(settings, connection)
+            if plan.refusals:
+                raise Refused("\n".join(map(str, plan.refusals)))
+        with stopwatch.step("undo"):
+            applier = Applier(settings, connection, control, CountDown(rollbacks))
+            outcome.done += applier.apply(plan)
+            database.transaction(connection, [rollback.record() for rollback in rollbacks])
+    for rollback in rollbacks:
+        log.info("schema %s is back at version %d", rollback.schema, rollback.before[0])
+    return outcome

@@ -222,9 +222,8 @@ def _time(connection: Connection, schema: str, query: Query) -> Timing:
     plan = runs[-1]["Plan"]
     access = judge(plan, query.indexes)
     if not access.served:
-        expected = " or ".join(query.indexes)
-        text = f"{access.rows_read:,} rows read without {expected}:\n{outline(plan)}"
-        _warn(schema, query, text)
+        missed = f"{access.rows_read:,} rows read without {' or '.join(query.indexes)}"
+        _warn(schema, query, f"{missed}:\n{outline(plan)}")
     milliseconds = statistics.median(run["Execution Time"] for run in runs)
     return Timing(schema, query.name, _count(plan, "Actual Rows"), milliseconds, access.text)
 
@@ -296,6 +295,5 @@ def as_table(timings: Iterable[Timing]) -> str:
         lines.append((timing.schema, timing.query, count, median, timing.access))
     widths = [max(map(len, cells)) for cells in zip(*lines)]
     form = "  ".join(f"{{:{side}{width}}}" for side, width in zip("<<>><", widths))
-    one_schema = len({line[0] for line in lines[1:]}) <= 1
-    start = widths[0] + 2 if one_schema else 0
+    start = 0 if len({line[0] for line in lines[1:]}) > 1 else widths[0] + 2
     return "\n".join(form.format(*line)[start:].rstrip() for line in lines)

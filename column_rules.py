@@ -166,26 +166,28 @@ def require_values(table: Difference) -> None:
 def _filled(table: Difference, name: str, live: Optional[Column]) -> bool:
     """Plan the backfill of a column, if rows have none; False if that was refused."""
     empty = "true" if live is None else f"{ddl.quote(name)} IS NULL"
-    if not table.count(empty):
+    nulls = table.count(empty)
+    if not nulls:
         return True
     backfill = _backfill(table, name)
     if backfill is None:
         what = "may be NULL, the model says NOT NULL and no value for older rows."
-        table.refuse_rows(name, what, table.count(empty), "are NULL", empty)
+        table.refuse_rows(name, what, nulls, "are NULL", empty)
         return False
     value = backfill.sql(table.values)
     if backfill.computed:
         unknown = f"{empty} AND ({value}) IS NULL"
-        if table.count(unknown):
+        unfilled = table.count(unknown)
+        if unfilled:
             what = f"may be NULL, the model says NOT NULL and fills it with {backfill.sql()}."
-            table.refuse_rows(name, what, table.count(unknown), "stay NULL", unknown)
+            table.refuse_rows(name, what, unfilled, "stay NULL", unknown)
             return False
     table.values[name] = f"COALESCE({table.values[name]}, {value})"
     column = ddl.quote(name)
     table.step(
         "backfill",
         name,
-        f"{rows_of(table.count(empty), table.count())} have no value",
+        f"{rows_of(nulls, table.count())} have no value",
         [f"UPDATE {table.relation} SET {column} = {backfill.sql()} WHERE {column} IS NULL"],
         run=Run.BATCHES,
         lock=Lock.ROWS,

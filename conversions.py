@@ -118,6 +118,11 @@ def conversion(live: str, desired: str) -> Optional[Tuple[str, str]]:
     return None
 
 
+def casts_defaults(live: str, desired: str) -> bool:
+    """True if the server casts a default along with the type, as it does except out of text."""
+    return not re.fullmatch(TEXT, live) or bool(re.fullmatch(TEXT, desired))
+
+
 def _length(type_name: str) -> Optional[int]:
     found = re.fullmatch(r"character varying\((\d+)\)", type_name)
     return int(found.group(1)) if found else None

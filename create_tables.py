@@ -10,7 +10,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from types import FrameType
-from typing import Iterator, List, Optional
+from typing import TYPE_CHECKING, Iterator, List, Optional
 
 import config
 import database
@@ -24,6 +24,9 @@ from database import Connection
 from errors import EaterInitError, Refused, Terminated, VerificationFailed
 from outcome import Outcome
 from plan import Plan, render
+
+if TYPE_CHECKING:
+    import embedded
 
 EMBEDDED_FOLDER = ".postgres"
 
@@ -61,6 +64,8 @@ def run(options: argparse.Namespace) -> None:
     else:
         bring_to_models(settings, connection, stopwatch)
     connection.close()
+    if options.embedded:
+        print(f"\nThe server keeps running; connect with:\n  {embedded_server().psql()}")
 
 
 def bring_to_models(
@@ -130,14 +135,18 @@ def load_settings(options: argparse.Namespace) -> Settings:
     """Read the configuration and set up the logging that it asks for."""
     environment = dict(os.environ)
     if options.embedded:
-        import embedded
-
-        server = embedded.start(EMBEDDED_FOLDER)
         environment.pop("POSTGRES_PASSWORD_FILE", None)
-        environment.update(server.environment())
+        environment.update(embedded_server().environment())
     settings = config.load_settings(environment)
     logs.set_up(settings.log_level, settings.log_format)
     return settings
+
+
+def embedded_server() -> "embedded.Server":
+    """Start the private server, or find it running."""
+    import embedded  # not there on Python 3.8, and nothing that a deployed run needs
+
+    return embedded.start(EMBEDDED_FOLDER)
 
 
 @contextmanager

@@ -184,7 +184,14 @@ def _live_table(table: Difference) -> Plan:
         return Plan((), tuple(table.refusals))
     for rule in RULES:
         rule(table)
-    creates = [s for s in table.steps if s.kind in NEEDS_CREATE]
+    _refuse_without_rights(table)
+    _refuse_partitioned(table)
+    return Plan(tuple(table.steps), tuple(table.refusals), notes=tuple(table.notes))
+
+
+def _refuse_without_rights(table: Difference) -> None:
+    """Refuse changes that the role has no right to, with what an administrator should run."""
+    creates = [step for step in table.steps if step.kind in NEEDS_CREATE]
     if creates and not table.can_create:
         grant = f"GRANT CREATE ON SCHEMA {ddl.quote(table.schema)} TO <this role>"
         table.refuse(
@@ -199,7 +206,18 @@ def _live_table(table: Difference) -> Plan:
             f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
             way_out=f"Let an administrator run, or run as its owner:\n    {owner};",
         )
-    return Plan(tuple(table.steps), tuple(table.refusals), notes=tuple(table.notes))
+
+
+def _refuse_partitioned(table: Difference) -> None:
+    """Refuse what a partitioned table can't have done online."""
+    online = [step for step in table.steps if step.run is Run.ONLINE]
+    if online and table.live.kind == "p":
+        by_hand = "".join(f"\n    {sql};" for step in online for sql in step.statements)
+        table.refuse(
+            "",
+            f"is partitioned, and the server can't do that online: {online[0]}.",
+            way_out=f"Do it by hand, partition by partition:{by_hand}",
+        )
 
 
 def _unmanaged_tables(schema: str, live: Schema) -> Plan:

@@ -102,5 +102,5 @@ def summary(plan: Plan) -> str:
         counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
         return f"{counts}: a run would do nothing at all and exit 4."
     if plan.steps:
-        return f"{len(plan.steps)} steps."
+        return f"{len(plan.steps)} steps; a run records them in the schema's history."
     return "Nothing to do: the database is as the models describe."

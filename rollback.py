@@ -152,7 +152,7 @@ class Rollback:
         steps = [{"step": step.name, "sql": step.statements} for step in self.steps]
         with self.connection.cursor() as cursor:
             sql = RECORD.format(
-                table=self.relation,
+                table=self.relation.replace("%", "%%"),  # psycopg2 reads a lone one as a parameter
                 version=version,
                 desired="%s",
                 steps="%s",

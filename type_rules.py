@@ -39,17 +39,23 @@ def change_type(table: Difference, name: str, live: Column, desired: Column) -> 
         "change type",
         name,
         what[:-1],
-        [*_without_default(table, name, live, rewrite=rewrite), statement],
+        _around_default(table, name, live, desired, statement),
         lock=Lock.REWRITE if rewrite else Lock.INSTANT,
         undo=undo,
         guard=guard,
     )
 
 
-def _without_default(table: Difference, name: str, live: Column, *, rewrite: bool) -> List[str]:
-    """Return what drops a default first: the server can't cast it along with the rows."""
-    drops = rewrite and live.default is not None and live.default != FROM_A_SEQUENCE
-    return [table.alter_column(name, "DROP DEFAULT")] if drops else []
+def _around_default(
+    table: Difference, name: str, live: Column, desired: Column, statement: str
+) -> List[str]:
+    """Return the statement with what takes away a default that the server can't cast with it."""
+    if live.default is None or conversions.casts_defaults(live.type, desired.type):
+        return [statement]
+    before = [table.alter_column(name, "DROP DEFAULT"), statement]
+    if desired.default_sql is None:
+        return before
+    return [*before, table.alter_column(name, f"SET DEFAULT {desired.default_sql}")]
 
 
 def _type_undo(

@@ -20,6 +20,7 @@ from psycopg2 import sql
 
 import create_tables
 import embedded
+from errors import EaterInitError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing of this server outlives the tests, so it need not survive a crash.
@@ -59,7 +60,9 @@ class Database:
     def connect(self, **parameters: Any) -> psycopg2.extensions.connection:
         """Open another connection to it, in autocommit mode; the test closes it."""
         psycopg2.extensions.set_wait_callback(None)  # the job sets one, for the whole process
-        connection = psycopg2.connect(**{**self.server, "dbname": self.name, **parameters})
+        connection: psycopg2.extensions.connection = psycopg2.connect(
+            **{**self.server, "dbname": self.name, **parameters}
+        )
         connection.autocommit = True
         return connection
 
@@ -94,7 +97,7 @@ def server() -> Iterator[Dict[str, Any]]:
     folder = tempfile.mkdtemp(prefix="eater-init-tests-")
     try:
         running = embedded.start(folder, options=FAST)
-    except Exception as error:
+    except EaterInitError as error:
         pytest.fail(f"{error}\n  For the tests: set TEST_DATABASE_URL, or as above.", pytrace=False)
     yield running._asdict()
     embedded.stop(folder)
@@ -164,7 +167,7 @@ Spawn = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def spawn(database: Database, tmp_path: Path) -> Iterator[Spawn]:
     """Start the job as a process of its own; whatever still runs is killed afterwards."""
-    started: List["subprocess.Popen[str]"] = []
+    started: List[subprocess.Popen[str]] = []
 
     def spawn_job(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(

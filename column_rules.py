@@ -155,11 +155,11 @@ def require_values(table: Difference) -> None:
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         added_with_values = live is None and not _computed(table, name)
-        if not desired.not_null or added_with_values or name not in table.values:
+        if added_with_values or name not in table.values:
             continue
-        if live is not None and live.not_null:
+        if live is not None and (live.not_null or not desired.not_null):
             _sweep_proof(table, name)
-        elif _filled(table, name, live):
+        elif desired.not_null and _filled(table, name, live):
             prove_not_null(table, name, is_new=live is None)
 
 

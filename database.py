@@ -139,6 +139,7 @@ class Server(NamedTuple):
     has_first_schema: bool
     ctype: str
     extension_schema: Optional[str]
+    extension_usable: bool
     extension_available: bool
     backend_pid: int
 
@@ -158,6 +159,8 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   EXISTS (SELECT FROM pg_namespace WHERE nspname = %(first_schema)s),
   (SELECT datctype FROM pg_database WHERE datname = current_database()),
   (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+   WHERE e.extname = '{EXTENSION}'),
+  (SELECT has_schema_privilege(e.extnamespace, 'USAGE') FROM pg_extension e
    WHERE e.extname = '{EXTENSION}'),
   EXISTS (SELECT FROM pg_extension WHERE extname = '{EXTENSION}')
     OR EXISTS (SELECT FROM pg_available_extensions WHERE name = '{EXTENSION}'),
@@ -179,16 +182,16 @@ def inspect(connection: Connection, settings: Settings) -> Server:
     server = Server(*found[0])
     # A pooler makes up the process id that it tells libpq.
     connection.pooled = connection.info.backend_pid != server.backend_pid
-    role = psycopg2.extensions.quote_ident(server.user, connection)
-    database = psycopg2.extensions.quote_ident(server.database, connection)
-    refusals = list(_obstacles(server, settings, role, database))
+    refusals = list(_obstacles(server, settings, connection))
     if refusals:
         raise Refused("\n".join(f"refused: {text}\n  Nothing was changed." for text in refusals))
     return server
 
 
-def _obstacles(server: Server, settings: Settings, role: str, database: str) -> Iterator[str]:
+def _obstacles(server: Server, settings: Settings, connection: Connection) -> Iterator[str]:
     """Say what keeps any run from succeeding."""
+    role = psycopg2.extensions.quote_ident(server.user, connection)
+    database = psycopg2.extensions.quote_ident(server.database, connection)
     if server.standby:
         yield f"{settings.host} is a read-only standby.\n  Name the primary in POSTGRES_HOST."
         return
@@ -202,6 +205,12 @@ def _obstacles(server: Server, settings: Settings, role: str, database: str) -> 
             f"the extension {EXTENSION} is not installed on the server.\n"
             "  Let an administrator install PostgreSQL's contrib package "
             "(Debian: postgresql-contrib), then run again."
+        )
+    elif server.extension_schema is not None and not server.extension_usable:
+        home = psycopg2.extensions.quote_ident(server.extension_schema, connection)
+        yield (
+            f"the extension {EXTENSION} is in schema {home}, which {server.user} may not use.\n"
+            f"  Let an administrator run:\n    GRANT USAGE ON SCHEMA {home} TO {role};"
         )
     elif server.extension_schema is None and not server.extension_permitted:
         yield (
@@ -373,7 +382,7 @@ def connection_failed(settings: Settings, error: BaseException) -> ConnectionFai
     return ConnectionFailed(
         f"no connection to {settings.host}:{settings.port}, database {settings.database}, "
         f"user {settings.user}, after {times}.\n"
-        f"  {reason}\n  {advice}\n  Nothing was changed; safe to run again."
+        f"  {reason}\n  {advice}\n  Safe to run again."
     )
 
 

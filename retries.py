@@ -32,6 +32,7 @@ LOCK_PAUSE_SECONDS = (0.1, 0.6)
 MENDED_BY_A_NEW_PLAN = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
+    psycopg2.DataError,
     psycopg2.IntegrityError,
     psycopg2.InternalError,
     errors.DuplicateTable,

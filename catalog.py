@@ -89,7 +89,10 @@ SELECT json_object_agg(c.relname, json_build_object(
         || CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'
              THEN ' NULLS NOT DISTINCT' ELSE '' END
         || COALESCE(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''),
-      'sql', pg_get_indexdef(i.indexrelid),
+      'columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM generate_series(1, i.indnkeyatts) p
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
+      'predicate', pg_get_expr(i.indpred, i.indrelid),
       'valid', i.indisvalid AND i.indisready AND i.indislive
       ) ORDER BY x.relname)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
@@ -147,8 +150,9 @@ class Index(NamedTuple):
     """An index that no constraint owns. `definition` is what stands behind `USING`."""
 
     definition: str
-    sql: str = ""
     valid: bool = True
+    columns: Optional[List[str]] = None  # those of the key that are columns, not expressions
+    predicate: Optional[str] = None
 
     @property
     def unique(self) -> bool:

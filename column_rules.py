@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple
 import ddl
 from catalog import Column
 from difference import FROM_A_SEQUENCE, NEW_PREFIX, Difference, helper_name, rows_of
-from plan import Lock, Run
+from plan import Lock, Run, counted
 from type_rules import change_type, too_large
 
 SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
@@ -272,7 +272,7 @@ def refuse_without_backfill(table: Difference, name: str, desired: Column, rows:
     table.refuse(
         name,
         "is missing, the model says NOT NULL and no value for older rows.",
-        f"The table has {rows:,} row{'' if rows == 1 else 's'}.",
+        f"The table has {counted(rows, 'row')}.",
         way_out=f"Add it, fill every row, then run again:\n    {nullable};",
     )
 

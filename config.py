@@ -49,7 +49,7 @@ class Settings(NamedTuple):
     def __repr__(self) -> str:
         """Show all but the password."""
         shown = self._asdict()
-        shown["password"] = "***"
+        shown["password"] = "***"  # noqa: S105 - it stands for one
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

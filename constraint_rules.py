@@ -4,9 +4,9 @@ from typing import Dict, List, Optional, Tuple
 
 import ddl
 from catalog import Constraint
-from difference import EXAMPLES, NEW_PREFIX, Difference, helper_name
+from difference import NEW_PREFIX, Difference, helper_name
 from index_rules import build, statement
-from plan import Lock
+from plan import Lock, counted
 
 KEYS = {"p": "PRIMARY KEY", "u": "UNIQUE"}
 KINDS = {**KEYS, "c": "CHECK", "f": "FOREIGN KEY", "x": "EXCLUDE"}
@@ -85,7 +85,7 @@ def _add_key(table: Difference, name: str, desired: Constraint, old: Optional[st
             way_out="Drop them, run again, create them again.",
         )
         return
-    if _refuse_duplicates(table, name, desired, columns):
+    if table.refuse_duplicates(name, desired.definition, columns):
         return
     listed = ", ".join(ddl.quote(column) for column in columns)
     definition = f"UNIQUE btree ({listed})"
@@ -118,34 +118,6 @@ def _swapped(
     index = statement(table, temporary, f"UNIQUE btree ({listed})")
     using = f"ADD CONSTRAINT {ddl.quote(old)} {KEYS[live.kind]} USING INDEX {ddl.quote(temporary)}"
     return before, [index], [drop, table.alter(using)]
-
-
-def _refuse_duplicates(
-    table: Difference, name: str, desired: Constraint, columns: List[str]
-) -> bool:
-    """Refuse a key whose columns, as they will be, hold the same values twice."""
-    values = [table.values[column] for column in columns]
-    null = " OR ".join(f"({value}) IS NULL" for value in values)
-    listed = ", ".join(f"{v} AS {ddl.quote(c)}" for v, c in zip(values, columns))
-    # Constants can't be grouped by position or expression, so they are grouped as columns.
-    grouped = (
-        f"SELECT {', '.join(map(ddl.quote, columns))}, count(*) "
-        f"FROM (SELECT {listed} FROM {table.relation} WHERE NOT ({null})) AS rows "
-        f"GROUP BY {', '.join(map(ddl.quote, columns))} HAVING count(*) > 1"
-    )
-    duplicates = table.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
-    if not duplicates:
-        return False
-    shown = []
-    for row in table.ask(f"{grouped} LIMIT {EXAMPLES}"):
-        shown.append(", ".join(f"{c}={v}" for c, v in zip(columns, row)) + f" {row[-1]} times")
-    table.refuse(
-        name,
-        f"is missing: {desired.definition}.",
-        f"{duplicates:,} values occur more than once, e.g. {'; '.join(shown)}.",
-        way_out=f"Find them with:\n    {grouped};",
-    )
-    return True
 
 
 def _add_checked(table: Difference, name: str, desired: Constraint, old: Optional[str]) -> None:
@@ -214,7 +186,7 @@ def _refuse_violations(table: Difference, name: str, desired: Constraint) -> boo
         table.refuse(
             name,
             f"is missing: {desired.definition}.",
-            f"{bad:,} row{'' if bad == 1 else 's'} violate it, {examples}.",
+            f"{counted(bad, 'row')} violate it, {examples}.",
             way_out=f"Find them with:\n    {table.find(condition, known)};",
         )
     return bool(bad)

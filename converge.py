@@ -18,7 +18,7 @@ from database import Connection, Server
 from errors import Refused
 from history import Journal
 from outcome import Outcome
-from plan import Plan
+from plan import Plan, counted
 from report import Stopwatch
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def _tell(plan: Plan) -> None:
         log.info("left alone, %s", note)
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
-    log.info("%d steps to do", len(plan.steps))
+    log.info("%s to do", counted(len(plan.steps), "step"))
 
 
 def _lock_keys(settings: Settings, server: Server) -> List[int]:

@@ -22,7 +22,7 @@ from config import Settings
 from database import Connection
 from errors import EaterInitError, Refused, Terminated, VerificationFailed
 from outcome import Outcome
-from plan import Plan, render
+from plan import Plan, counted, render
 
 if TYPE_CHECKING:
     import embedded
@@ -103,7 +103,7 @@ def undo(
         show(plan_rollback(settings, connection)[0])
     else:
         outcome = roll_back(settings, connection, stopwatch)
-        print(f"{len(outcome.done)} steps undone.\ntime: {stopwatch}")
+        print(f"{counted(len(outcome.done), 'step')} undone.\ntime: {stopwatch}")
 
 
 def print_plan(settings: Settings, connection: Connection) -> None:
@@ -116,7 +116,7 @@ def print_plan(settings: Settings, connection: Connection) -> None:
 def show(plan: Plan) -> None:
     print(render(plan))
     if plan.refusals:
-        raise Refused(f"{len(plan.refusals)} differences are refused, as printed above")
+        raise Refused(f"{counted(len(plan.refusals), 'difference')} refused, as printed above")
 
 
 def verify_only(settings: Settings, connection: Connection) -> None:
@@ -128,7 +128,7 @@ def verify_only(settings: Settings, connection: Connection) -> None:
         print(difference)
     if not plan.empty:
         raise VerificationFailed(
-            f"the database differs from the models in {len(plan.differences())} ways"
+            f"{counted(len(plan.differences()), 'difference')} between database and models"
         )
     print("The database is as the models describe.")
 

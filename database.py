@@ -37,6 +37,9 @@ KEEPALIVES = {
 }
 WAIT_TICK_SECONDS = 0.25  # how late a watcher may be; a signal interrupts the wait at once
 WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
+# How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
+# https://www.postgresql.org/docs/current/runtime-config-connection.html
+CLIENT_CHECK = "'5s'"
 LOCK_POLL_SECONDS = 0.2
 LOCK_REMINDER_SECONDS = 10.0
 # The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
@@ -54,6 +57,7 @@ class Connection(psycopg2.extensions.connection):
     watch: Optional[Callable[[], None]] = None
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
+    checks_client = False  # the server can notice, in the middle of a statement, that we are gone
     timeouts_lifted = False
 
     def __init__(self, dsn: str, **kwargs: Any) -> None:
@@ -182,6 +186,7 @@ def inspect(connection: Connection, settings: Settings) -> Server:
     server = Server(*found[0])
     # A pooler makes up the process id that it tells libpq.
     connection.pooled = connection.info.backend_pid != server.backend_pid
+    connection.checks_client = server.version >= 140000 and "linux" in server.platform
     refusals = list(_obstacles(server, settings, connection))
     if refusals:
         raise Refused("\n".join(f"refused: {text}\n  Nothing was changed." for text in refusals))
@@ -242,6 +247,8 @@ def begin(connection: Connection, *, access: str = "READ WRITE", lock_timeout: f
     }
     if connection.server_version >= 170000:
         settings["transaction_timeout"] = "0"
+    if connection.checks_client:
+        settings["client_connection_check_interval"] = CLIENT_CHECK
     return f"BEGIN ISOLATION LEVEL READ COMMITTED {access}; " + "".join(
         f"SET LOCAL {name} = {value}; " for name, value in settings.items()
     )
@@ -284,7 +291,10 @@ def lift_timeouts(connection: Connection) -> None:
     leave an invalid index.
     """
     if not connection.pooled and not connection.timeouts_lifted:
-        rows(connection, "SET statement_timeout = 0; SET lock_timeout = 0")
+        settings = ["statement_timeout = 0", "lock_timeout = 0"]
+        if connection.checks_client:
+            settings.append(f"client_connection_check_interval = {CLIENT_CHECK}")
+        rows(connection, "".join(f"SET {setting}; " for setting in settings))
         connection.timeouts_lifted = True
 
 

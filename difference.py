@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import ddl
 from catalog import Schema, Table
 from config import Settings
-from plan import NOTHING_CHANGED, Lock, Refusal, Run, Step
+from plan import NOTHING_CHANGED, Lock, Refusal, Run, Step, counted
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
 EXAMPLES = 3  # offending rows that a refusal shows
@@ -114,6 +114,36 @@ class Difference:
             way_out=f"Find them with:\n    {self.find(condition, [name])};",
         )
 
+    def refuse_duplicates(
+        self, name: str, definition: str, columns: Sequence[str], predicate: Optional[str] = None
+    ) -> bool:
+        """Refuse a key whose columns, as they will be, hold the same values twice."""
+        if not columns:
+            return False
+        values = [self.values[column] for column in columns]
+        null = " OR ".join(f"({value}) IS NULL" for value in values)
+        listed = ", ".join(f"{v} AS {ddl.quote(c)}" for v, c in zip(values, columns))
+        names = ", ".join(map(ddl.quote, columns))
+        # Constants can't be grouped by expression, so they are grouped as columns.
+        grouped = (
+            f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {self.relation} "
+            f"WHERE NOT ({null}) AND ({predicate or 'true'})) AS rows "
+            f"GROUP BY {names} HAVING count(*) > 1"
+        )
+        duplicates = self.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
+        if duplicates:
+            shown = [
+                ", ".join(f"{c}={v}" for c, v in zip(columns, row)) + f" {row[-1]} times"
+                for row in self.ask(f"{grouped} LIMIT {EXAMPLES}")
+            ]
+            self.refuse(
+                name,
+                f"is missing: {definition}.",
+                f"{duplicates:,} values occur more than once, e.g. {'; '.join(shown)}.",
+                way_out=f"Find them with:\n    {grouped};",
+            )
+        return bool(duplicates)
+
     def refuse_taken(self, name: str, wanted: str) -> None:
         self.refuse(
             "",
@@ -128,4 +158,5 @@ def helper_name(prefix: str, name: str) -> str:
 
 
 def rows_of(count: int, total: int) -> str:
-    return f"{count:,} of {total:,} row{'' if total == 1 else 's'}"
+    """Return `3 of 120,418 rows`."""
+    return f"{count:,} of {counted(total, 'row')}"

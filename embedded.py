@@ -180,7 +180,7 @@ def _socket_folder(folder: str) -> str:
     if len(os.fsencode(os.path.join(folder, SOCKET_NAME))) <= SOCKET_PATH_BYTES:
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return f"/tmp/eater-init-{digest}"  # Not $TMPDIR: it may differ at the next start.
+    return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by _make_private. Not $TMPDIR: it may differ at the next start.
 
 
 def _answers(folder: str) -> bool:

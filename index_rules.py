@@ -1,6 +1,7 @@
 """The safety rules for indexes: built, rebuilt and replaced while everybody goes on working."""
 
 import re
+from typing import Optional
 
 import ddl
 from catalog import Index
@@ -14,16 +15,30 @@ def indexes(table: Difference) -> None:
     """Bring every index of the model to the live table; valid unknown ones are left alone."""
     for name, desired in table.desired.indexes.items():
         live = table.live.indexes.get(name)
-        if live is None and name in table.relations:
-            refuse_name(table, name)
-        elif live is None:
-            create(table, name, desired.definition, "it is missing")
-        elif not live.valid:
-            drop(table, name, "it is invalid: an interrupted build left it")
-            create(table, name, desired.definition, "the invalid one is dropped")
-        elif live.definition != desired.definition:
-            replace(table, name, live, desired)
+        if live is None or not live.valid or live.definition != desired.definition:
+            close(table, name, live, desired)
     sweep(table)
+
+
+def close(table: Difference, name: str, live: Optional[Index], desired: Index) -> None:
+    """Bring one index, which is missing, invalid or another, to the model's."""
+    if live is None and name in table.relations:
+        refuse_name(table, name)
+        return
+    columns = desired.columns or []
+    if any(column not in table.values for column in columns):
+        return  # the column's own refusal says why
+    if desired.unique and table.refuse_duplicates(
+        name, desired.definition, columns, desired.predicate
+    ):
+        return
+    if live is None:
+        create(table, name, desired.definition, "it is missing")
+    elif not live.valid:
+        drop(table, name, "it is invalid: an interrupted build left it")
+        create(table, name, desired.definition, "the invalid one is dropped")
+    else:
+        replace(table, name, live, desired)
 
 
 def create(table: Difference, name: str, definition: str, why: str) -> None:
@@ -50,6 +65,8 @@ def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
     Renaming an index locks only the index, and SHARE UPDATE EXCLUSIVE at that (since 12).
     """
     old = helper_name(OLD_PREFIX, name)
+    if old in table.live.indexes:
+        drop(table, old, "an interrupted run left it")
     new = build(table, name, desired.definition, why=f"{name} is {live.definition}", undo=True)
     table.step(
         "swap index",

@@ -24,10 +24,9 @@ NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
 NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
 TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
 RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-NEEDS_CREATE = (
-    "create index",
-    "swap index",
-)  # https://www.postgresql.org/docs/current/ddl-priv.html
+# Building or renaming an index takes the right to create in its schema.
+# https://www.postgresql.org/docs/current/ddl-priv.html
+NEEDS_CREATE = ("create index", "build index", "swap index")
 RULES = (
     column_rules.add_and_change,
     column_rules.require_values,

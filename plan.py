@@ -83,6 +83,11 @@ class Plan(NamedTuple):
 NOTHING_CHANGED = "Nothing was changed."
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 row` or `120,418 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def render(plan: Plan) -> str:
     """Return the plan as SQL that says why, under which lock and how each statement runs."""
     lines = [f"-- left alone, {note}" for note in plan.notes]
@@ -102,5 +107,5 @@ def summary(plan: Plan) -> str:
         counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
         return f"{counts}: a run would do nothing at all and exit 4."
     if plan.steps:
-        return f"{len(plan.steps)} steps; a run records them in the schema's history."
+        return f"{counted(len(plan.steps), 'step')}; a run records them in the schema's history."
     return "Nothing to do: the database is as the models describe."

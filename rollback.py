@@ -19,7 +19,7 @@ from database import VERSION, Connection
 from errors import Refused
 from history import TABLE
 from outcome import Outcome
-from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
+from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step, counted
 from report import Stopwatch
 
 log = logging.getLogger(__name__)
@@ -141,8 +141,8 @@ class Rollback:
         return Refusal(
             self.schema,
             "",
-            f"undoing '{recorded['step']}' would lose the values of {lost:,} "
-            f"row{'' if lost == 1 else 's'}.\n"
+            f"undoing '{recorded['step']}' would lose the values of "
+            f"{counted(lost, 'row')}.\n"
             f"  {NOTHING_CHANGED} Save and delete them first; find them with:\n    {finds};",
         )
 

@@ -8,7 +8,7 @@ from psycopg2.extensions import quote_ident
 from config import Settings
 from database import Connection, rows
 from errors import VerificationFailed
-from plan import Plan
+from plan import Plan, counted
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def verify(plan: Plan) -> None:
     if not plan.empty:
         listed = "".join(f"\n  {difference}" for difference in plan.differences())
         raise VerificationFailed(
-            f"the database differs from the models in {len(plan.differences())} ways:{listed}"
+            f"{counted(len(plan.differences()), 'difference')} between database and models:{listed}"
         )
     log.info("verified: every table, column, constraint and index is as the models describe")
 

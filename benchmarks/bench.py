@@ -1,0 +1,135 @@
+"""What the benchmarks share: a private server, fresh databases, the job and what it is held against.
+
+They run by hand, from the project's folder: `python benchmarks/round_trips.py`. Each starts an
+embedded server of its own in a temporary folder and removes it; nothing leaves this machine.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence
+
+import psycopg2
+import psycopg2.extensions
+
+import embedded
+from embedded import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+
+# Both run with a project in PYTHONPATH. The statements are told apart by a NUL byte.
+PRINT_DDL = """
+import ddl
+statements = ["CREATE EXTENSION pg_trgm"]
+statements += [sql for creation in ddl.create_all() for sql in creation.statements]
+print("\\0".join(statements), end="")
+"""
+CREATE_ALL = """
+import os
+from sqlalchemy import create_engine, text
+import indexes, models
+engine = create_engine(os.environ["DATABASE_URL"])
+with engine.begin() as connection:
+    connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+    models.Base.metadata.create_all(connection)
+"""
+
+
+@contextmanager
+def private_server(*options: str) -> Iterator[Server]:
+    """Start a server in a temporary folder; stop it and remove the folder afterwards."""
+    folder = tempfile.mkdtemp(prefix="eater-init-bench-")
+    try:
+        yield embedded.start(folder, options=options)
+    finally:
+        embedded.stop(folder)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a temporary folder, in which there is no `.env`; remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="eater-init-bench-") as folder:
+        yield Path(folder)
+
+
+def connect(server: Server, database: str) -> "psycopg2.extensions.connection":
+    """Open a connection in autocommit mode, straight to the socket."""
+    connection = psycopg2.connect(host=server.host, user=server.user, dbname=database)
+    connection.autocommit = True
+    return connection
+
+
+def execute(server: Server, database: str, *statements: str) -> None:
+    """Run each statement in a transaction of its own."""
+    with closing(connect(server, database)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def fresh(server: Server, database: str, *, owner: str = "", like: str = "template0") -> str:
+    """Make the database anew, as a copy of `like`; return its name."""
+    create = f"CREATE DATABASE {database} OWNER {owner or server.user} TEMPLATE {like}"
+    execute(server, server.database, f"DROP DATABASE IF EXISTS {database}", create)
+    return database
+
+
+def environment(**variables: str) -> Dict[str, str]:
+    """Return this process's environment without what configures the job, libpq or Python."""
+    ours = ("POSTGRES_", "PG", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, **variables}
+
+
+def job_environment(server: Server, database: str) -> Dict[str, str]:
+    """Return the environment of a run of the job with the benchmark queries off."""
+    variables = {**server.environment(), "POSTGRES_DB": database}
+    return environment(**variables, ENABLE_PERFORMANCE_TEST="false")
+
+
+def job(project: Path = ROOT) -> List[str]:
+    """Return the command that runs the job of a project's folder."""
+    return [PYTHON, str(project / "create_tables.py")]
+
+
+def run(command: Sequence[str], variables: Dict[str, str], folder: Path) -> str:
+    """Run a command to its end, which has to be a good one; return what it printed."""
+    done = subprocess.run(
+        list(command),
+        env=variables,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{command[0]} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def schema(folder: Path, project: Path = ROOT) -> List[str]:
+    """Return the DDL of a project's models, in SQLAlchemy's words."""
+    return run([PYTHON, "-c", PRINT_DDL], environment(PYTHONPATH=str(project)), folder).split("\0")
+
+
+def psql(server: Server, script: Path) -> List[str]:
+    """Return the command that runs a script in one transaction; where is told by PG variables."""
+    program = shlex.split(server.psql())[0]  # the wheel's own
+    if not os.path.exists(program):
+        program = shutil.which("psql") or "psql"
+    # -X: no .psqlrc; -q and the setting: it prints as little as the others do.
+    return [program, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
+
+
+def write_script(path: Path, statements: Sequence[str]) -> Path:
+    """Write statements as a file for psql."""
+    path.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+    return path

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import List
 
 import database
+import history
 import migrations
 import retries
 import verify
@@ -73,6 +74,9 @@ def _converge_once(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -
             server = inspect(settings, connection)
         with stopwatch.step("lock"):
             control = stack.enter_context(database.run_lock(settings, _lock_keys(settings, server)))
+            if control.waited and history.look(connection, settings):
+                log.info("another run has done it")
+                return
             if server.extension_schema is None:  # another run may have created it meanwhile
                 server = database.inspect(connection, settings)
         with stopwatch.step("plan"):

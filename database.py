@@ -59,6 +59,7 @@ class Connection(psycopg2.extensions.connection):
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
     timeouts_lifted = False
+    waited = False  # for the run lock, so that another run may have done the work
 
     def __init__(self, dsn: str, **kwargs: Any) -> None:
         self.deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS
@@ -316,6 +317,7 @@ def run_lock(settings: Settings, keys: Sequence[int]) -> Iterator[Connection]:
     try:
         started = said = time.monotonic()
         while not _try_lock(control, keys):
+            control.waited = True
             now = time.monotonic()
             if said == started or now - said >= LOCK_REMINDER_SECONDS:
                 holder = _lock_holder(control, keys)
@@ -338,7 +340,7 @@ def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
 def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
     found = rows(
         control,
-        "SELECT a.pid, a.application_name, now() - a.backend_start "
+        "SELECT a.pid, a.application_name, date_trunc('second', now() - a.backend_start) "
         "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
         "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(class)s "
         "AND l.objid::bigint = ANY (%(keys)s) ORDER BY a.backend_start LIMIT 1",

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a private server, fresh databases, the job and what it is held against.
+"""What the benchmarks share: a private server, fresh databases, the job and its rivals.
 
 They run by hand, from the project's folder: `python benchmarks/round_trips.py`. Each starts an
 embedded server of its own in a temporary folder and removes it; nothing leaves this machine.
@@ -105,8 +105,7 @@ def run(command: Sequence[str], variables: Dict[str, str], folder: Path) -> str:
         env=variables,
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
         check=False,
     )

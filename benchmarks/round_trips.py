@@ -18,7 +18,7 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench, wire
-from benchmarks.bench import Server
+from embedded import Server
 from report import table
 
 DATABASE, ROLE, INDEX = "counted", "with_password", "idx_dishes_name"
@@ -27,8 +27,7 @@ AIMS = {"first run": 15, "second run (quick look)": 5, "run after a dropped inde
 
 # Appended to indexes.py of a copy of the project: every table and index once more.
 AGAIN = """
-for _table in [User, *(t for t in User.metadata.sorted_tables if t is not User.__table__)]:
-    _table = getattr(_table, "__table__", _table)
+for _table in User.metadata.sorted_tables:
     _copy = _table.to_metadata(_table.metadata, name=f"{_table.name}_again")
     for _index in sorted(_copy.indexes, key=lambda index: str(index.name)):
         _index.name = f"{_index.name}_again"

@@ -5,6 +5,7 @@ slow network makes a client wait for. A farewell that nobody answers is none. Th
 handshake of TCP itself, one more wait for each connection, is not seen here.
 """
 
+import re
 import select
 import socket
 import socketserver
@@ -15,7 +16,9 @@ from typing import Any, Iterator, List
 # https://www.postgresql.org/docs/current/protocol-message-formats.html
 START_UP = {80877103: "SSLRequest", 80877104: "GSSENCRequest", 80877102: "CancelRequest"}
 ONE_BYTE_ANSWERS = ("SSLRequest", "GSSENCRequest")
-ASKING = {"Q": "", "p": "password", "P": "Parse "}
+HOLDS_SQL = ("Q", "P")
+# How the job's transactions begin; not what they are about.
+OPENING = re.compile(r"((BEGIN|SET LOCAL)[^;]*;\s*)+")
 SHOWN = 100  # characters of a message
 
 
@@ -41,19 +44,25 @@ class Conversation:
     def client_says(self, data: bytes) -> None:
         self.from_client += data
         for kind, body in _messages(self.from_client):
-            self.counts.messages += kind in ("Q", "P")
-            text = body.rstrip(b"\0").decode("utf-8", "replace")
-            self.asked.append((ASKING.get(kind, f"({kind})") + text)[:SHOWN])
+            self.counts.messages += kind in HOLDS_SQL
+            self.asked.append(_shown(kind, body))
             self.one_byte = kind in ONE_BYTE_ANSWERS
 
     def server_says(self, data: bytes) -> None:
         if self.asked:
-            self.counts.trips.append(" ".join(" | ".join(self.asked).split()))
+            self.counts.trips.append(" | ".join(self.asked))
             self.asked = []
         self.from_server += data[1:] if self.one_byte else data
         self.one_byte = False
         for kind, _ in _messages(self.from_server):
             self.counts.statements += kind == "C"
+
+
+def _shown(kind: str, body: bytes) -> str:
+    if kind not in HOLDS_SQL:
+        return "(password)" if kind == "p" else f"({kind})"
+    text = body.strip(b"\0").decode("utf-8", "replace")
+    return " ".join(OPENING.sub("", text, count=1).split())[:SHOWN]
 
 
 def _messages(buffer: bytearray) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Converging: lock, plan, apply, verify, and all of it anew after an interruption.
+"""Converging: lock, plan, apply, verify, record.
 
 This is the door to everything that imports SQLAlchemy, which a run that finds nothing to do can't
 afford: the import takes ten times the work of the whole check.
@@ -6,12 +6,11 @@ afford: the import takes ten times the work of the whole check.
 
 import logging
 from contextlib import ExitStack
-from typing import List
+from typing import List, Tuple
 
 import database
 import history
 import migrations
-import retries
 import verify
 from apply import Applier
 from config import Settings
@@ -25,27 +24,16 @@ from report import Stopwatch
 log = logging.getLogger(__name__)
 
 
-def converge(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
-    """Bring the database to the models, planning anew whenever that is interrupted.
+def converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> List[Tuple[str, str]]:
+    """Bring the database to the models and return the tables that want ANALYZE: schema and name.
 
     Raises `Refused` before anything was changed, or when a lock is not had; `VerificationFailed`;
-    or the server's last error. What was finished stays, and another run closes the rest.
+    or what the server says: then a new call plans anew.
     """
-    outcome = Outcome(connection, migrations.TABLES)
-
-    def once() -> None:
-        if outcome.connection.closed:
-            outcome.connection = database.connect(settings)
-        try:
-            _converge_once(settings, outcome, stopwatch)
-        except BaseException:
-            outcome.connection.close()
-            raise
-
-    retries.until_done(settings, once)
+    outcome.tables = migrations.TABLES
+    _converge(settings, outcome, stopwatch)
     changed = [(done.step.schema, done.step.table) for done in outcome.done if done.step.table]
-    outcome.stale = changed + verify.stale(outcome.connection, settings, outcome.tables)
-    return outcome
+    return changed + verify.stale(outcome.connection, settings, outcome.tables)
 
 
 def plan_only(settings: Settings, connection: Connection) -> Plan:
@@ -67,7 +55,7 @@ def inspect(settings: Settings, connection: Connection) -> Server:
     return server
 
 
-def _converge_once(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> None:
+def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> None:
     connection = outcome.connection
     with ExitStack() as stack:
         with stopwatch.step("inspect"):

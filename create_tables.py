@@ -17,11 +17,10 @@ import database
 import history
 import logs
 import report
-import verify
+import run
 from config import Settings
 from database import Connection
 from errors import EaterInitError, Refused, Terminated, VerificationFailed
-from outcome import Outcome
 from plan import Plan, counted, render
 
 if TYPE_CHECKING:
@@ -39,14 +38,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text"))
     try:
         with stopped_by_signals(), database.explained():
-            run(options)
+            execute(options)
     except EaterInitError as error:
         log.error("%s", error)
         return error.exit_code
     return 0
 
 
-def run(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> None:
     """Go through the steps of a run, in the order of the README's flow."""
     settings = load_settings(options)
     stopwatch = report.Stopwatch()
@@ -71,18 +70,8 @@ def run(options: argparse.Namespace) -> None:
 def bring_to_models(
     settings: Settings, connection: Connection, stopwatch: report.Stopwatch
 ) -> None:
-    """Converge, refresh the statistics, time the key queries, and sum up."""
-    with stopwatch.step("look"):
-        look = history.look(connection, settings)
-    if look is None:
-        from converge import converge  # SQLAlchemy comes with it: ten times the work of a look
-
-        outcome = converge(settings, connection, stopwatch)
-    else:
-        log.info("schema is current: version %s, verified %s", look.version, look.verified)
-        outcome = Outcome(connection, look.tables, look.stale)
-    with stopwatch.step("analyze"):
-        verify.analyze(outcome.connection, outcome.stale)
+    """Do it, time the key queries, and sum up."""
+    outcome = run.bring_to_models(settings, connection, stopwatch)
     if settings.enable_performance_test:
         import queries  # only here, like all that a run may not need
 

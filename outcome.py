@@ -1,6 +1,6 @@
 """What a run has done."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Sequence
 
 from database import Connection
 from plan import Step
@@ -16,12 +16,7 @@ class Done(NamedTuple):
 class Outcome:
     """What a run has done so far, and the connection that it goes on with."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        tables: Sequence[str],
-        stale: Optional[List[Tuple[str, str]]] = None,
-    ) -> None:
-        self.connection, self.tables = connection, tables
-        self.stale = stale or []  # schema and name of the tables that want ANALYZE
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.tables: Sequence[str] = ()  # that the models know
         self.done: List[Done] = []

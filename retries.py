@@ -81,11 +81,17 @@ def connect_again(settings: Settings, first: psycopg2.OperationalError) -> datab
         raise database.connection_failed(settings, error) from None
 
 
-def until_done(settings: Settings, converge: Callable[[], T]) -> T:
-    """Run `converge`, which plans anew each time, until it ends without such an error.
+def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) -> T:
+    """Repeat `run`, which plans anew each time, after an attempt that failed with `first`.
 
     Raises the last error after `MAX_RETRIES` attempts; safe to run again.
     """
+    known = iter([first])
+
+    def attempt() -> T:
+        for error in known:
+            raise error
+        return run()
 
     def say(state: RetryCallState) -> None:
         log.warning(
@@ -101,7 +107,7 @@ def until_done(settings: Settings, converge: Callable[[], T]) -> T:
         retry=retry_if_exception_type(MENDED_BY_A_NEW_PLAN),
         before_sleep=say,
         reraise=True,
-    )(converge)
+    )(attempt)
 
 
 def until_locked(settings: Settings, action: Callable[[], T], say: Callable[[], None]) -> T:

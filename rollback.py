@@ -189,7 +189,7 @@ def plan_rollback(settings: Settings, connection: Connection) -> Tuple[Plan, Lis
 
 def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
     """Undo the newest version under the run lock, and record that."""
-    outcome = Outcome(connection, ())
+    outcome = Outcome(connection)
     keys = [database.lock_key(schema) for schema in settings.schemas]
     with database.run_lock(settings, keys) as control:
         with stopwatch.step("plan"):

@@ -139,22 +139,25 @@ def measure(server: Server, folder: Path, rounds: int) -> Dict[str, List[Times]]
 
 def line(title: str, times: Dict[str, List[Times]]) -> Tuple[object, ...]:
     """Return a contender's line: medians, the spread of its CPU time, ratios."""
-    ours = times[title]
-    walls, cpus = [own.wall for own in ours], sorted(own.cpu for own in ours)
+    cpus = sorted(own.cpu for own in times[title])
     quarter = len(cpus) // 4
     return (
         title,
-        f"{statistics.median(walls):.0f}",
+        f"{statistics.median(own.wall for own in times[title]):.0f}",
         f"{statistics.median(cpus):.0f}",
         f"{cpus[quarter]:.0f} to {cpus[-1 - quarter]:.0f}",
-        f"{statistics.median(own.cpu / other.cpu for own, other in zip(ours, times[DRIVER])):.2f}",
-        f"{cpu_ratio(title, ALEMBIC, times):.2f}",
-        f"{statistics.median(own.wall / other.wall for own, other in zip(ours, times[PSQL])):.2f}",
+        f"{cpu_ratio(times[title], times[DRIVER]):.2f}",
+        f"{cpu_ratio(times[title], times[ALEMBIC]):.2f}",
+        f"{wall_ratio(times[title], times[PSQL]):.2f}",
     )
 
 
-def cpu_ratio(title: str, other: str, times: Dict[str, List[Times]]) -> float:
-    return statistics.median(one.cpu / two.cpu for one, two in zip(times[title], times[other]))
+def cpu_ratio(ours: List[Times], others: List[Times]) -> float:
+    return statistics.median(one.cpu / other.cpu for one, other in zip(ours, others))
+
+
+def wall_ratio(ours: List[Times], others: List[Times]) -> float:
+    return statistics.median(one.wall / other.wall for one, other in zip(ours, others))
 
 
 def main() -> None:
@@ -167,7 +170,7 @@ def main() -> None:
     head = ("process", "wall ms", "CPU ms", "middle half")
     ratios = ("CPU : psycopg2", "CPU : Alembic", "wall : psql")
     print(table([*head, *ratios], [line(title, times) for title in times]))
-    found = cpu_ratio(NO_OP, ALEMBIC, times)
+    found = cpu_ratio(times[NO_OP], times[ALEMBIC])
     met = "met" if found <= AIM else "MISSED"
     print(f"\nMedians of {rounds} rounds, and of the ratios within each round.")
     print(f"Aim: a run with nothing to do takes at most {AIM:.2f} of Alembic's CPU time: {met}.")

@@ -1,0 +1,301 @@
+"""How long clients wait while a live table is changed: `python benchmarks/stall.py`.
+
+Readers and writers, each a process of its own, work on `dishes_day` while the same work is done on
+it by the job and by plain statements: two columns added, two backfilled, three set NOT NULL, four
+indexes built, the primary key moved. Each way once in calm and once behind a report that keeps a
+transaction open. A wait counts from when the statement was due, so that the statements which a
+client could not send for waiting count too.
+
+`--rows` makes it shorter; `--log` shows what the job says, to lay beside "at s".
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import psycopg2
+from psycopg2 import errors
+
+from benchmarks import bench
+from embedded import Server
+from report import table
+
+ROWS = 1_000_000
+CLIENTS = 8  # half of them read, half of them write
+PER_SECOND = 40  # statements of each
+SETTLE_SECONDS = 2.0  # between the clients' start and the work
+CALM_SECONDS = 15.0
+REPORT_SECONDS = 10.0
+AIM_MS = 300  # longer than the longest wait without a run
+# Room for the table, and no checkpoint or commit that waits for this machine's disk: what is left
+# are the waits for locks and for the processor.
+OPTIONS = ("shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=1h", "fsync=off")
+DRIFTED, PHASE = "drifted", "phase"
+FIRST_TIME = 1_600_000_000  # epoch seconds; a row a minute
+OLD_COLUMNS = "time, date, dish_name, estimated_avg_calories, ingredients, total_avg_weight"
+
+# From what the models say, back to an earlier state with many rows.
+DRIFT = (
+    "ALTER TABLE dishes_day DROP COLUMN user_email, DROP COLUMN contains, "
+    "DROP CONSTRAINT dishes_day_pkey, ALTER date DROP NOT NULL, "
+    "ALTER estimated_avg_calories DROP NOT NULL, ALTER ingredients DROP NOT NULL",
+    "DROP INDEX idx_dishes_day_date",
+    f"INSERT INTO dishes_day ({OLD_COLUMNS}) SELECT t, "
+    "CASE WHEN n % 10 > 0 THEN (to_timestamp(t) AT TIME ZONE 'UTC')::date END, "
+    "'dish ' || n % 5000, CASE WHEN n % 20 > 0 THEN n % 900 END, '{water,salt}', n % 500 "
+    f"FROM (SELECT n, {FIRST_TIME} + 60 * n AS t FROM generate_series(1, %(rows)s) AS n) AS numbers",
+    "ALTER TABLE dishes_day ADD PRIMARY KEY (time, dish_name)",
+    "VACUUM (FREEZE, ANALYZE)",
+)
+# The job's work as it is often done, each statement in a transaction of its own.
+PLAIN = (
+    "ALTER TABLE dishes_day ADD COLUMN user_email varchar NOT NULL DEFAULT 'legacy@localhost', "
+    "ADD COLUMN contains json NOT NULL DEFAULT '{}'",
+    "ALTER TABLE dishes_day ALTER user_email DROP DEFAULT, ALTER contains DROP DEFAULT",
+    "UPDATE dishes_day SET date = (to_timestamp(time) AT TIME ZONE 'UTC')::date WHERE date IS NULL",
+    "UPDATE dishes_day SET estimated_avg_calories = 0 WHERE estimated_avg_calories IS NULL",
+    "ALTER TABLE dishes_day ALTER date SET NOT NULL, ALTER estimated_avg_calories SET NOT NULL, "
+    "ALTER ingredients SET NOT NULL",
+    "ALTER TABLE dishes_day DROP CONSTRAINT dishes_day_pkey, ADD PRIMARY KEY (time)",
+    "CREATE INDEX IF NOT EXISTS idx_dishes_day_user_email ON dishes_day (user_email)",
+    "CREATE INDEX IF NOT EXISTS idx_dishes_day_date ON dishes_day (date)",
+    "CREATE INDEX IF NOT EXISTS idx_dishes_day_user_date ON dishes_day (user_email, date)",
+    "CREATE INDEX IF NOT EXISTS idx_dishes_day_user_time ON dishes_day (user_email, time)",
+    "ANALYZE dishes_day",
+)
+PLAIN_AGAIN = tuple(statement for statement in PLAIN if "IF NOT EXISTS" in statement)
+
+READS = (
+    "SELECT * FROM dishes_day WHERE time = %(known)s",
+    "SELECT time, dish_name FROM dishes_day ORDER BY time DESC LIMIT 20",
+)
+CHANGE = "UPDATE dishes_day SET total_avg_weight = total_avg_weight + 1 WHERE time = %(known)s"
+# Of a service that does not know the new columns, and of the next one, which takes over as soon as
+# the first one fails: from then on the models want a value.
+ENTRIES = (
+    f"INSERT INTO dishes_day ({OLD_COLUMNS}) "
+    "VALUES (%(new)s, '2026-01-01', 'soup', 100, '{water}', 300)",
+    f"INSERT INTO dishes_day ({OLD_COLUMNS}, user_email, contains) "
+    "VALUES (%(new)s, '2026-01-01', 'soup', 100, '{water}', 300, 'test@example.com', '{}')",
+)
+REPORT = ("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM dishes_day LIMIT 1")
+OPEN_WRITER = ("BEGIN", "UPDATE dishes_day SET dish_name = dish_name WHERE time = 0")
+
+
+class Wait(NamedTuple):
+    """One statement of a client, in seconds."""
+
+    due: float
+    waited: float
+    wrote: bool
+    failed: bool
+
+
+class Phase(NamedTuple):
+    """What to measure. `work` gets the database: a fresh copy, or, if `again`, the last phase's."""
+
+    title: str
+    work: Callable[[Server, str], None]
+    behind: Tuple[str, ...] = ()
+    again: bool = False
+
+
+class Result(NamedTuple):
+    """Of one phase: when the work began, how long it took, and every wait from then on."""
+
+    began: float
+    seconds: float
+    waits: List[Wait]
+
+
+class Client:
+    """Knows what to send next."""
+
+    def __init__(self, number: int, rows: int) -> None:
+        self.number, self.rows, self.count = number, rows, 0
+        self.writes = number % 2 == 1
+        self.entries = list(ENTRIES)
+
+    def send(self, cursor: "psycopg2.extensions.cursor") -> bool:
+        """Send a statement and return whether it succeeded."""
+        self.count += 1
+        turn = self.count % 2
+        statement = (CHANGE, self.entries[0])[turn] if self.writes else READS[turn]
+        known = (self.count * 7919 + self.number * 104_729) % self.rows + 1
+        new = self.rows + 1 + CLIENTS * self.count + self.number
+        values = {"known": FIRST_TIME + 60 * known, "new": FIRST_TIME + 60 * new}
+        try:
+            cursor.execute(statement, values)
+        except (errors.NotNullViolation, errors.UndefinedColumn):
+            self.entries.reverse()
+            return False
+        if cursor.description:
+            cursor.fetchall()
+        return True
+
+
+def work_until(stop: str, host: str, user: str, client: Client) -> List[Wait]:
+    """Be a client, at an even pace, until there is a file named `stop`."""
+    waits: List[Wait] = []
+    name = f"{CLIENT_NAME} {client.number}"
+    connection = psycopg2.connect(host=host, user=user, dbname=PHASE, application_name=name)
+    connection.autocommit = True
+    with closing(connection), connection.cursor() as cursor:
+        due = time.monotonic() + client.number / CLIENTS / PER_SECOND
+        while not os.path.exists(stop):
+            time.sleep(max(0.0, due - time.monotonic()))
+            succeeded = client.send(cursor)
+            waits.append(Wait(due, time.monotonic() - due, client.writes, not succeeded))
+            due += 1 / PER_SECOND
+    return waits
+
+
+@contextmanager
+def traffic(server: Server, rows: int, waits: List[Wait]) -> Iterator[None]:
+    """Let the clients work during the block; `waits` gets all that they saw."""
+    spawn = multiprocessing.get_context("spawn")
+    with bench.scratch() as folder, ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
+        stop = folder / "stop"
+        try:
+            clients = [Client(number, rows) for number in range(CLIENTS)]
+            results = [
+                pool.submit(work_until, str(stop), server.host, server.user, one) for one in clients
+            ]
+            wait_until_all_are_connected(server)
+            time.sleep(SETTLE_SECONDS)
+            yield
+        finally:
+            stop.touch()
+        for result in results:
+            waits += result.result()
+
+
+def wait_until_all_are_connected(server: Server) -> None:
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{CLIENT_NAME}%'"
+    deadline = time.monotonic() + 60
+    while bench.ask(server, count) != CLIENTS:
+        if time.monotonic() > deadline:
+            raise SystemExit("The clients did not start.")
+        time.sleep(0.1)
+
+
+@contextmanager
+def kept_open(server: Server, statements: Sequence[str]) -> Iterator[None]:
+    """Keep a transaction open for REPORT_SECONDS, and the block at least as long."""
+    if not statements:
+        yield
+        return
+    with closing(bench.connect(server, PHASE)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        end = threading.Timer(REPORT_SECONDS, lambda: cursor.execute("COMMIT"))
+        end.start()
+        try:
+            yield
+        finally:
+            end.join()
+
+
+def measure(server: Server, phase: Phase, rows: int) -> Result:
+    """Measure one phase."""
+    if not phase.again:
+        bench.fresh(server, PHASE, like=DRIFTED)
+    waits: List[Wait] = []
+    with traffic(server, rows, waits):
+        began = time.monotonic()
+        with kept_open(server, phase.behind):
+            phase.work(server, PHASE)
+            seconds = time.monotonic() - began
+        ended = time.monotonic()
+    return Result(began, seconds, [wait for wait in waits if began <= wait.due <= ended])
+
+
+def rest(_: Server, __: str) -> None:
+    time.sleep(CALM_SECONDS)
+
+
+def plain(server: Server, database: str) -> None:
+    bench.execute(server, database, *PLAIN)
+
+
+def plain_again(server: Server, database: str) -> None:
+    bench.execute(server, database, *PLAIN_AGAIN)
+
+
+def job(server: Server, database: str) -> None:
+    with bench.scratch() as folder:
+        bench.run(bench.job(), bench.job_environment(server, database), folder)
+
+
+def job_logged(server: Server, database: str) -> None:
+    environment = {**bench.job_environment(server, database), "LOG_FORMAT": "json"}
+    with bench.scratch() as folder:
+        print(
+            f"work begins {datetime.datetime.now(datetime.timezone.utc).isoformat()}",
+            file=sys.stderr,
+        )
+        bench.run(bench.job(), environment, folder, show_log=True)
+
+
+def phases(run: Callable[[Server, str], None]) -> List[Phase]:
+    """Return what is measured, in this order. `run` runs the job."""
+    return [
+        Phase("no run", rest),
+        Phase("the job", run),
+        Phase("the job again, behind an open writer", run, OPEN_WRITER, again=True),
+        Phase("the job, behind a report", run, REPORT),
+        Phase("plain statements", plain),
+        Phase(
+            "plain IF NOT EXISTS again, behind an open writer", plain_again, OPEN_WRITER, again=True
+        ),
+        Phase("plain statements, behind a report", plain, REPORT),
+    ]
+
+
+def line(title: str, result: Result, calm: float) -> Tuple[object, ...]:
+    """Return a phase's line; `calm` is the longest wait without a run, in seconds."""
+    waits = result.waits
+    longest = max(waits, key=lambda wait: wait.waited)
+    cuts = statistics.quantiles([wait.waited for wait in waits], n=100)
+    return (
+        title,
+        f"{result.seconds:.1f}",
+        len(waits),
+        sum(wait.failed for wait in waits),
+        f"{1000 * cuts[49]:.1f}",
+        f"{1000 * cuts[98]:.1f}",
+        f"{1000 * max(wait.waited for wait in waits if not wait.wrote):.0f}",
+        f"{1000 * max(wait.waited for wait in waits if wait.wrote):.0f}",
+        f"{longest.due - result.began:.1f}",
+        f"{1000 * (longest.waited - calm):.0f}",
+    )
+
+
+def prepare(server: Server, rows: int) -> None:
+    """Make the database that every phase starts from a copy of."""
+    bench.fresh(server, DRIFTED)
+    job(server, DRIFTED)
+    bench.execute(server, DRIFTED, *(statement.format(rows=rows) for statement in DRIFT))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Measure how long clients wait.")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"of dishes_day (now {ROWS:,})")
+    parser.add_argument("--log", action="store_true", help="show what the job says")
+    options = parser.parse_args()
+    results = {}
+    with bench.private_server(*OPTIONS) as server:
+        prepare(server, options.rows)
+        for phase in phases(job_logged if options.log else job):
+            results[phase.title] = measure(server, phase, options.rows)

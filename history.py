@@ -61,10 +61,14 @@ NOTE = """BEGIN EXECUTE format('COMMENT ON TABLE %s IS %L', {relation}, json_bui
 )); END"""
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
-  date_trunc('second', started_at), date_trunc('second', verified_at), applied_by, tool_version
+  date_trunc('second', started_at), date_trunc('milliseconds', verified_at - started_at),
+  applied_by, tool_version
 FROM {table} ORDER BY run DESC"""
 
+# One message without BEGIN is one transaction too, so the settings end with it.
+# https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 LOOK_QUERY = f"""
+SET LOCAL statement_timeout = 0;
 SET LOCAL search_path = '';
 SELECT n.nspname, o.note, {FINGERPRINT}, ARRAY(
   SELECT c.relname FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
@@ -107,7 +111,7 @@ def look(connection: Connection, settings: Settings) -> Optional[Look]:
     notes = [(schema, json.loads(note), live, stale) for schema, note, live, stale in found]
     expected = (desired_fingerprint(), VERSION)
     current = all(
-        (note["desired"], note["tool"]) == expected and note["live"] == live
+        (note.get("desired"), note.get("tool"), note.get("live")) == (*expected, live)
         for _, note, live, _ in notes
     )
     if not current or len(notes) != len(settings.schemas):
@@ -221,5 +225,5 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
             body += [(schema, *row) for row in rows(connection, SHOW.format(table=relation))]
     if not body:
         return "No run has changed anything yet."
-    head = ("schema", "run", "version", "action", "steps", "started", "verified", "by", "tool")
+    head = ("schema", "run", "version", "action", "steps", "started", "duration", "by", "tool")
     return table(head, body)

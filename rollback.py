@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
 COUNT_DOWN = "UPDATE {table} SET finished = {count}, verified_at = NULL WHERE run = {run}"
 RECORD = """INSERT INTO {table}
-  (run, version, action, desired, steps, finished, verified_at, tool_version)
-SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished}, now(), {tool_version}
+  (run, version, action, desired, steps, finished, started_at, verified_at, tool_version)
+SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished},
+  now() - make_interval(secs => {seconds}), now(), {tool_version}
 FROM {table}"""
 
 NAME = r'((?:"(?:[^"]|"")+"|[^\s".]+)(?:\.(?:"(?:[^"]|"")+"|[^\s".]+))?)'
@@ -77,9 +78,9 @@ class Rollback:
     @property
     def before(self) -> Tuple[int, str]:
         """Version and desired fingerprint that the schema goes back to."""
-        earlier = [r for r in self.runs if r.version < self.version and r.action != "rollback"]
-        newest = max(earlier, key=lambda r: r.version, default=None)
-        return (newest.version, newest.desired) if newest else (0, "")
+        first = min(run.run for run in self.undone)
+        earlier = next((run for run in self.runs if run.run < first), None)
+        return (earlier.version, earlier.desired) if earlier else (0, "")
 
     def _undo(self, run: Recorded, number: int, recorded: Dict[str, Any]) -> None:
         """Plan one recorded step's undo, unless it is no longer in effect."""
@@ -146,8 +147,8 @@ class Rollback:
             f"  {NOTHING_CHANGED} Save and delete them first; find them with:\n    {finds};",
         )
 
-    def record(self) -> str:
-        """Return what records the rollback, once every step is undone."""
+    def record(self, seconds: float) -> str:
+        """Return what records the rollback, once every step is undone, which took `seconds`."""
         version, desired = self.before
         steps = [{"step": step.name, "sql": step.statements} for step in self.steps]
         with self.connection.cursor() as cursor:
@@ -157,6 +158,7 @@ class Rollback:
                 desired="%s",
                 steps="%s",
                 finished=len(steps),
+                seconds=seconds,
                 tool_version="%s",
             )
             return str(cursor.mogrify(sql, (desired, json.dumps(steps), VERSION)).decode())
@@ -199,7 +201,10 @@ def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) 
         with stopwatch.step("undo"):
             applier = Applier(settings, connection, control, CountDown(rollbacks))
             outcome.done += applier.apply(plan)
-            database.transaction(connection, [rollback.record() for rollback in rollbacks])
+            database.transaction(
+                connection,
+                [one.record(sum(done.seconds for done in outcome.done)) for one in rollbacks],
+            )
     for rollback in rollbacks:
         log.info("schema %s is back at version %d", rollback.schema, rollback.before[0])
     return outcome

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 import psycopg2
 import psycopg2.extensions
@@ -73,6 +73,13 @@ def execute(server: Server, database: str, *statements: str) -> None:
             cursor.execute(statement)
 
 
+def ask(server: Server, question: str) -> object:
+    """Return the one value that a query gives."""
+    with closing(connect(server, server.database)) as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchall()[0][0]
+
+
 def fresh(server: Server, database: str, *, owner: str = "", like: str = "template0") -> str:
     """Make the database anew, as a copy of `like`; return its name."""
     create = f"CREATE DATABASE {database} OWNER {owner or server.user} TEMPLATE {like}"
@@ -98,14 +105,24 @@ def job(project: Path = ROOT) -> List[str]:
     return [PYTHON, str(project / "create_tables.py")]
 
 
-def run(command: Sequence[str], variables: Dict[str, str], folder: Path) -> str:
-    """Run a command to its end, which has to be a good one; return what it printed."""
+def run(
+    command: Sequence[str],
+    variables: Dict[str, str],
+    folder: Path,
+    *,
+    log: Optional[int] = subprocess.PIPE,
+) -> str:
+    """Run a command to its end, which has to be a good one; return what it printed.
+
+    `log` is where its stderr goes, by default into the message if it fails.
+    """
     done = subprocess.run(
         list(command),
         env=variables,
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=log,
         encoding="utf-8",
         check=False,
     )

@@ -106,23 +106,15 @@ def logins(server: Server) -> List[Login]:
     password = uuid.uuid4().hex
     create = f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'"
     bench.execute(server, server.database, "SET password_encryption = 'scram-sha-256'", create)
-    rules = _ask(server, "SHOW hba_file")
-    with open(rules, encoding="utf-8") as file:
-        before = file.read()
-    with open(rules, "w", encoding="utf-8") as file:
-        file.write(f"local all {ROLE} scram-sha-256\n{before}")
+    rules = Path(str(bench.ask(server, "SHOW hba_file")))
+    before = rules.read_text(encoding="utf-8")
+    rules.write_text(f"local all {ROLE} scram-sha-256\n{before}", encoding="utf-8")
     bench.execute(server, server.database, "SELECT pg_reload_conf()")
     return [
         Login(f"{kind}, {sslmode}", role, secret, sslmode)
         for kind, role, secret in (("trust", server.user, "any"), ("SCRAM", ROLE, password))
         for sslmode in ("disable", "prefer")
     ]
-
-
-def _ask(server: Server, question: str) -> str:
-    with bench.connect(server, server.database) as connection, connection.cursor() as cursor:
-        cursor.execute(question)
-        return str(cursor.fetchall()[0][0])
 
 
 def doubled(folder: Path) -> Path:

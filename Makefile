@@ -34,5 +34,5 @@ clean:
 
 $(STAMP): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(RUN) -m pip install --quiet --no-cache-dir --disable-pip-version-check -r requirements-dev.txt
 	touch $(STAMP)

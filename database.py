@@ -356,8 +356,9 @@ def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
     """
     found = rows(
         connection,
-        "SELECT a.pid, a.application_name, a.state, "
-        "date_trunc('second', now() - a.xact_start), left(a.query, 80) "
+        # In the run lock's transaction, now() and the view would be as old as the lock.
+        "SELECT pg_stat_clear_snapshot(); SELECT a.pid, a.application_name, a.state, "
+        "date_trunc('second', clock_timestamp() - a.xact_start), left(a.query, 80) "
         "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
         "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) ORDER BY a.xact_start",
         {"relation": relation, "pid": but_pid},

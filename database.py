@@ -68,32 +68,38 @@ class Connection(psycopg2.extensions.connection):
         self.autocommit = True
 
 
-def wait(connection: Connection) -> None:
+def wait(connection: psycopg2.extensions.connection) -> None:
     """Wait for the server as psycopg2's wait callback, so that signals are handled at once.
 
     psycopg2's own wait is in C and delays every signal until the statement has ended. When this
     raises, psycopg2 closes the connection; the statement is cancelled on the server before that.
+    The callback is the whole process's, so it may be called for connections that are not ours.
     """
+    ours = connection if isinstance(connection, Connection) else None
     next_watch = time.monotonic() + WATCH_SECONDS
     try:
-        while True:
-            state = connection.poll()
-            if state == psycopg2.extensions.POLL_OK:
-                return
-            fds = [connection.fileno()]
-            reading = fds if state == psycopg2.extensions.POLL_READ else []
-            writing = fds if state == psycopg2.extensions.POLL_WRITE else []
-            select.select(reading, writing, [], WAIT_TICK_SECONDS)
+        while not _is_done(connection):
             # libpq's own connect_timeout does not count in this non-blocking mode.
-            if not connection.opened and time.monotonic() > connection.deadline:
+            if ours and not ours.opened and time.monotonic() > ours.deadline:
                 raise psycopg2.OperationalError("timeout expired")
-            if connection.watch is not None and time.monotonic() > next_watch:
-                connection.watch()
+            if ours and ours.watch is not None and time.monotonic() > next_watch:
+                ours.watch()
                 next_watch = time.monotonic() + WATCH_SECONDS
     except BaseException:
-        if connection.opened and not connection.closed:
-            connection.cancel()
+        if ours and ours.opened and not ours.closed:
+            ours.cancel()
         raise
+
+
+def _is_done(connection: psycopg2.extensions.connection) -> bool:
+    state = connection.poll()
+    if state == psycopg2.extensions.POLL_OK:
+        return True
+    fds = [connection.fileno()]
+    reading = fds if state == psycopg2.extensions.POLL_READ else []
+    writing = fds if state == psycopg2.extensions.POLL_WRITE else []
+    select.select(reading, writing, [], WAIT_TICK_SECONDS)
+    return False
 
 
 def connect(settings: Settings) -> Connection:

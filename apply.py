@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Set, Tupl
 from psycopg2 import errors
 
 import database
+import locks
 import retries
 import watch
 from config import Settings
@@ -158,7 +159,7 @@ class Applier:
 
     def _blockers(self, step: Step) -> List[str]:
         pid = self.connection.info.backend_pid
-        return database.blockers(self.control, step.relation, pid)
+        return locks.blockers(self.control, step.relation, pid)
 
 
 def _together(steps: Iterable[Step]) -> Iterator[List[Step]]:

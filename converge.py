@@ -8,17 +8,19 @@ import logging
 from contextlib import ExitStack
 from typing import List, Tuple
 
-import database
 import history
+import locks
 import migrations
+import preflight
 import verify
 from apply import Applier
 from config import Settings
-from database import Connection, Server
+from database import Connection
 from errors import Refused
 from history import Journal
 from outcome import Outcome
 from plan import Plan, counted
+from preflight import Server
 from report import Stopwatch
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ def plan_only(settings: Settings, connection: Connection) -> Plan:
 
 def inspect(settings: Settings, connection: Connection) -> Server:
     """Look whether a run can succeed at all, and warn of what it would silently lose."""
-    server = database.inspect(connection, settings)
+    server = preflight.inspect(connection, settings)
     if server.ctype in ("C", "POSIX"):
         log.warning(
             "LC_CTYPE of database %s is %s: pg_trgm drops every letter that is not ASCII, so "
@@ -61,12 +63,12 @@ def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> Non
         with stopwatch.step("inspect"):
             server = inspect(settings, connection)
         with stopwatch.step("lock"):
-            control = stack.enter_context(database.run_lock(settings, _lock_keys(settings, server)))
+            control = stack.enter_context(locks.run_lock(settings, _lock_keys(settings, server)))
             if control.waited and history.look(connection, settings):
                 log.info("another run has done it")
                 return
             if server.extension_schema is None:  # another run may have created it meanwhile
-                server = database.inspect(connection, settings)
+                server = preflight.inspect(connection, settings)
         with stopwatch.step("plan"):
             plan = migrations.make_plan(connection, settings, server)
             _tell(plan)
@@ -97,5 +99,5 @@ def _tell(plan: Plan) -> None:
 
 def _lock_keys(settings: Settings, server: Server) -> List[int]:
     """Return the keys of the run lock: each schema's, and the database's for the extension."""
-    keys = [database.lock_key(schema) for schema in settings.schemas]
-    return keys + ([database.DATABASE_WIDE] if server.extension_schema is None else [])
+    keys = [locks.lock_key(schema) for schema in settings.schemas]
+    return keys + ([locks.DATABASE_WIDE] if server.extension_schema is None else [])

@@ -15,9 +15,10 @@ import history
 import index_rules
 from catalog import Catalog, Schema
 from config import Settings
-from database import EXTENSION, Connection, Server, ask
+from database import Connection, ask
 from difference import Ask, Difference
 from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
+from preflight import EXTENSION, Server
 
 TABLES = list(ddl.METADATA.tables)
 NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]

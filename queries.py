@@ -24,7 +24,8 @@ from typing import (
 import psycopg2
 from psycopg2 import sql
 
-from database import Connection, first_line, rows
+from advice import first_line
+from database import Connection, rows
 
 log = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from tenacity import (
     wait_random,
 )
 
+import advice
 import database
 from config import Settings
 
@@ -66,7 +67,7 @@ def connect_again(settings: Settings, first: psycopg2.OperationalError) -> datab
             settings.port,
             state.attempt_number,
             settings.max_retries,
-            database.first_line(failure_of(state)),
+            advice.first_line(failure_of(state)),
         )
 
     try:
@@ -78,7 +79,7 @@ def connect_again(settings: Settings, first: psycopg2.OperationalError) -> datab
             reraise=True,
         )(attempt)
     except psycopg2.OperationalError as error:
-        raise database.connection_failed(settings, error) from None
+        raise advice.connection_failed(settings, error) from None
 
 
 def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) -> T:
@@ -98,7 +99,7 @@ def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) 
             "attempt %d of %d was interrupted, planning anew: %s",
             state.attempt_number,
             settings.max_retries,
-            database.first_line(failure_of(state)),
+            advice.first_line(failure_of(state)),
         )
 
     return Retrying(

@@ -13,6 +13,7 @@ from psycopg2 import errors
 from psycopg2.extensions import quote_ident
 
 import database
+import locks
 from apply import Applier
 from config import Settings
 from database import VERSION, Connection
@@ -192,8 +193,8 @@ def plan_rollback(settings: Settings, connection: Connection) -> Tuple[Plan, Lis
 def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
     """Undo the newest version under the run lock, and record that."""
     outcome = Outcome(connection)
-    keys = [database.lock_key(schema) for schema in settings.schemas]
-    with database.run_lock(settings, keys) as control:
+    keys = [locks.lock_key(schema) for schema in settings.schemas]
+    with locks.run_lock(settings, keys) as control:
         with stopwatch.step("plan"):
             plan, rollbacks = plan_rollback(settings, connection)
             if plan.refusals:

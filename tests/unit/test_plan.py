@@ -8,8 +8,8 @@ import config
 import migrations
 import plan
 from catalog import Catalog, Column, Constraint, Index, Schema, Table
-from database import Server
 from plan import Plan, Run
+from preflight import Server
 
 SETTINGS = config.load_settings(
     {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p"},

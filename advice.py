@@ -1,0 +1,43 @@
+"""What to check when there is no connection."""
+
+from config import Settings
+from errors import ConnectionFailed
+
+# psycopg2 gives no SQLSTATE while connecting: only the text tells the reasons apart.
+ADVICE = (
+    ("Connection refused", "Check POSTGRES_HOST and POSTGRES_PORT, and that the server runs."),
+    ("No such file or directory", "Check POSTGRES_HOST (a socket folder), and the server."),
+    ("translate host name", "Check POSTGRES_HOST: the name is unknown here."),
+    ("password authentication failed", "Check POSTGRES_USER and POSTGRES_PASSWORD."),
+    ("no password supplied", "Set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE."),
+    ("starting up", "Wait: raise MAX_RETRIES or RETRY_DELAY if it takes longer."),
+    ("shutting down", "The server is stopping: start it, then run again."),
+    ("no pg_hba.conf entry", "Let this host and user in by pg_hba.conf, or set POSTGRES_SSLMODE."),
+    ("too many clients", "Free connections, or raise max_connections."),
+    ("remaining connection slots", "Free connections, or raise max_connections."),
+    ("certificate", "Check POSTGRES_SSLMODE and POSTGRES_SSLROOTCERT."),
+    ("SSL", "Check POSTGRES_SSLMODE: the server may not speak TLS."),
+    ("timeout expired", "Check the network: firewall, network policy, POSTGRES_HOST."),
+    ("timed out", "Check the network: firewall, network policy, POSTGRES_HOST."),
+    ("role", "Check POSTGRES_USER: create the role, or name another."),
+    ("database", "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
+)
+ADVICE_OTHERWISE = "Try the same connection with psql from the same place."
+
+
+def connection_failed(settings: Settings, error: BaseException) -> ConnectionFailed:
+    """Say where to, why not, and what to check (`ADVICE`)."""
+    reason = str(error).strip()
+    advice = next((text for word, text in ADVICE if word in reason), ADVICE_OTHERWISE)
+    times = "1 attempt" if settings.max_retries == 1 else f"{settings.max_retries} attempts"
+    return ConnectionFailed(
+        f"no connection to {settings.host}:{settings.port}, database {settings.database}, "
+        f"user {settings.user}, after {times}.\n"
+        f"  {reason}\n  {advice}\n  Safe to run again."
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the server's own reason, without its context."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

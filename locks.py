@@ -1,0 +1,86 @@
+"""Locks: the run lock of this tool, and who holds those that it waits for."""
+
+import logging
+import time
+import zlib
+from contextlib import contextmanager
+from typing import Iterator, List, Sequence
+
+from config import Settings
+from database import Connection, begin, connect, rows
+
+log = logging.getLogger(__name__)
+
+LOCK_POLL_SECONDS = 0.2
+LOCK_REMINDER_SECONDS = 10.0
+# The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
+# database-wide.
+LOCK_CLASS = zlib.crc32(b"eater-init") & 0x7FFFFFFF
+DATABASE_WIDE = 0
+
+
+def lock_key(schema: str) -> int:
+    """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
+    key = zlib.crc32(schema.encode()) or 1
+    return key - (1 << 32) if key >= 1 << 31 else key
+
+
+@contextmanager
+def run_lock(settings: Settings, keys: Sequence[int]) -> Iterator[Connection]:
+    """Hold this tool's advisory locks on a connection of their own, which is yielded.
+
+    The lock is polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which
+    the holder's CREATE INDEX CONCURRENTLY waits, a deadlock. The transaction that keeps it is READ
+    COMMITTED and idle, so it holds no snapshot. A killed run's lock ends with its connection.
+    """
+    control = connect(settings)
+    try:
+        started = said = time.monotonic()
+        while not _try_lock(control, keys):
+            control.waited = True
+            now = time.monotonic()
+            if said == started or now - said >= LOCK_REMINDER_SECONDS:
+                holder = _lock_holder(control, keys)
+                log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
+                said = now
+            time.sleep(LOCK_POLL_SECONDS)
+        yield control
+    finally:
+        control.close()
+
+
+def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
+    tries = " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
+    if rows(control, begin(control) + f"SELECT {tries}")[0][0]:
+        return True
+    rows(control, "ROLLBACK")
+    return False
+
+
+def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
+    found = rows(
+        control,
+        "SELECT a.pid, a.application_name, date_trunc('second', now() - a.backend_start) "
+        "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+        "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(class)s "
+        "AND l.objid::bigint = ANY (%(keys)s) ORDER BY a.backend_start LIMIT 1",
+        {"class": LOCK_CLASS, "keys": [key % (1 << 32) for key in keys]},
+    )
+    return "pid {}, {}, for {}".format(*found[0]) if found else "it has just ended"
+
+
+def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
+    """Describe the sessions that hold locks on a relation (`schema.table`, quoted), oldest first.
+
+    Each: pid, application_name, state, age of its transaction and the start of its query.
+    """
+    found = rows(
+        connection,
+        # In the run lock's transaction, now() and the view would be as old as the lock.
+        "SELECT pg_stat_clear_snapshot(); SELECT a.pid, a.application_name, a.state, "
+        "date_trunc('second', clock_timestamp() - a.xact_start), left(a.query, 80) "
+        "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
+        "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) ORDER BY a.xact_start",
+        {"relation": relation, "pid": but_pid},
+    )
+    return ["pid {} ({}), {}, for {}: {}".format(*row) for row in found]

@@ -1,0 +1,109 @@
+"""The look before the first change: what the server is, and whether a run can succeed on it."""
+
+from typing import Iterator, NamedTuple, Optional
+
+from psycopg2.extensions import quote_ident
+
+from config import Settings
+from database import Connection, rows
+from errors import Refused
+
+EXTENSION = "pg_trgm"
+OLDEST_SERVER = 120000
+
+
+class Server(NamedTuple):
+    """What the server and the role are, as one query tells it (`inspect`)."""
+
+    version: int
+    platform: str
+    standby: bool
+    user: str
+    database: str
+    superuser: bool
+    can_create_schema: bool
+    can_use_temp: bool
+    has_public: bool
+    has_first_schema: bool
+    ctype: str
+    extension_schema: Optional[str]
+    extension_usable: bool
+    extension_available: bool
+    backend_pid: int
+
+    @property
+    def extension_permitted(self) -> bool:
+        """pg_trgm is a trusted extension since 13: CREATE on the database is enough."""
+        return self.superuser or (self.version >= 130000 and self.can_create_schema)
+
+
+SERVER_QUERY = f"""
+SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recovery(),
+  current_user, current_database(),
+  (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+  has_database_privilege(current_database(), 'CREATE'),
+  has_database_privilege(current_database(), 'TEMPORARY'),
+  to_regnamespace('public') IS NOT NULL,
+  EXISTS (SELECT FROM pg_namespace WHERE nspname = %(first_schema)s),
+  (SELECT datctype FROM pg_database WHERE datname = current_database()),
+  (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+   WHERE e.extname = '{EXTENSION}'),
+  (SELECT has_schema_privilege(e.extnamespace, 'USAGE') FROM pg_extension e
+   WHERE e.extname = '{EXTENSION}'),
+  EXISTS (SELECT FROM pg_extension WHERE extname = '{EXTENSION}')
+    OR EXISTS (SELECT FROM pg_available_extensions WHERE name = '{EXTENSION}'),
+  pg_backend_pid()
+"""
+
+
+def inspect(connection: Connection, settings: Settings) -> Server:
+    """Ask the server what it is, in one round trip. Raises `Refused` if no run can succeed on it.
+
+    That is before anything was tried, and says the statement that an administrator should run.
+    """
+    if connection.server_version < OLDEST_SERVER:
+        raise Refused(
+            f"refused: the server is PostgreSQL {connection.server_version // 10000}, "
+            "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
+        )
+    found = rows(connection, SERVER_QUERY, {"first_schema": settings.schemas[0]})
+    server = Server(*found[0])
+    # A pooler makes up the process id that it tells libpq.
+    connection.pooled = connection.info.backend_pid != server.backend_pid
+    connection.checks_client = server.version >= 140000 and "linux" in server.platform
+    refusals = list(_obstacles(server, settings, connection))
+    if refusals:
+        raise Refused("\n".join(f"refused: {text}\n  Nothing was changed." for text in refusals))
+    return server
+
+
+def _obstacles(server: Server, settings: Settings, connection: Connection) -> Iterator[str]:
+    """Say what keeps any run from succeeding."""
+    role = quote_ident(server.user, connection)
+    database = quote_ident(server.database, connection)
+    if server.standby:
+        yield f"{settings.host} is a read-only standby.\n  Name the primary in POSTGRES_HOST."
+        return
+    if not server.can_use_temp:
+        yield (
+            f"{server.user} may not create temporary tables, which the comparison needs.\n"
+            f"  Let an administrator run:\n    GRANT TEMPORARY ON DATABASE {database} TO {role};"
+        )
+    if server.extension_schema is None and not server.extension_available:
+        yield (
+            f"the extension {EXTENSION} is not installed on the server.\n"
+            "  Let an administrator install PostgreSQL's contrib package "
+            "(Debian: postgresql-contrib), then run again."
+        )
+    elif server.extension_schema is not None and not server.extension_usable:
+        home = quote_ident(server.extension_schema, connection)
+        yield (
+            f"the extension {EXTENSION} is in schema {home}, which {server.user} may not use.\n"
+            f"  Let an administrator run:\n    GRANT USAGE ON SCHEMA {home} TO {role};"
+        )
+    elif server.extension_schema is None and not server.extension_permitted:
+        yield (
+            f"the extension {EXTENSION} is missing, and {server.user} may not create it.\n"
+            f"  Let an administrator run, in database {server.database}:\n"
+            f"    CREATE EXTENSION {EXTENSION};"
+        )

@@ -62,7 +62,8 @@ def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
         control,
         "SELECT a.pid, a.application_name, date_trunc('second', now() - a.backend_start) "
         "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-        "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(class)s "
+        "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
+        "AND l.classid = %(class)s "
         "AND l.objid::bigint = ANY (%(keys)s) ORDER BY a.backend_start LIMIT 1",
         {"class": LOCK_CLASS, "keys": [key % (1 << 32) for key in keys]},
     )

@@ -19,8 +19,8 @@ ADVICE = (
     ("SSL", "Check POSTGRES_SSLMODE: the server may not speak TLS."),
     ("timeout expired", "Check the network: firewall, network policy, POSTGRES_HOST."),
     ("timed out", "Check the network: firewall, network policy, POSTGRES_HOST."),
-    ("role", "Check POSTGRES_USER: create the role, or name another."),
-    ("database", "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
+    ('role "', "Check POSTGRES_USER: create the role, or name another."),
+    ('database "', "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
 )
 ADVICE_OTHERWISE = "Try the same connection with psql from the same place."
 

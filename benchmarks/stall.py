@@ -136,6 +136,8 @@ class Client:
         except (errors.NotNullViolation, errors.UndefinedColumn):
             self.entries.reverse()
             return False
+        except errors.CheckViolation:  # of a row that is not backfilled yet
+            return False
         if cursor.description:
             cursor.fetchall()
         return True
@@ -322,7 +324,7 @@ def main() -> None:
     worst = max(longer(result, calm) for title, result in results.items() if "job" in title)
     met = "met" if worst <= AIM_MS else "MISSED"
     print(f"\nAim: no client of the job's waits {AIM_MS} ms longer than without a run: {met}.")
-    print("Failed are the entries without a value for a new NOT NULL column.")
+    print("Failed are entries without a value for a new NOT NULL column: one for each writer.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+"""What a database holds, in a form that tests compare."""
+
+from typing import Any, Dict, List, Tuple
+
+import catalog
+import migrations
+from tests.conftest import Database
+
+Rows = Dict[str, List[Tuple[Any, ...]]]
+
+# One row in every table, that breaks no rule of the models.
+SAMPLE_ROWS = """
+INSERT INTO "user" (email, register_date) VALUES ('ann@example.org', '2024-11-08');
+INSERT INTO dishes (name, calories, weight, ingredients, contains, user_email)
+  VALUES ('soup', 120, 300, '{water,salt}', '{"salt": 1}', 'ann@example.org');
+INSERT INTO dishes_day VALUES (1731024000, '2024-11-08', 'soup', 120, '{water,salt}', 300,
+  '{"salt": 1}', 'ann@example.org');
+INSERT INTO total_for_day VALUES ('2024-11-08', 'ann@example.org', 120, '{water}', '{soup}', 300,
+  '{"salt": 1}', '2024-11-08');
+INSERT INTO weight VALUES (1731024000, '2024-11-08', 61.5, 'ann@example.org');
+INSERT INTO alcohol_consumption VALUES (1731024000, '2024-11-08', 'cider', 90, 330,
+  'ann@example.org');
+INSERT INTO alcohol_for_day VALUES ('2024-11-08', 'ann@example.org', 1, 90, '{cider}');
+"""
+
+
+def described(database: Database, schema: str = "public") -> Dict[str, Any]:
+    """Return the managed tables of a schema in the server's words, column order left out."""
+    query = catalog.CATALOG_QUERY.replace("OR n.oid = pg_my_temp_schema()", "")
+    names = {"schemas": [schema], "tables": migrations.TABLES, "names": migrations.NAMES}
+    database.execute("SET search_path = ''")
+    found = database.rows(query, names)
+    database.execute("RESET search_path")
+    tables: Dict[str, Any] = found[0][0]["tables"] or {}
+    return tables
+
+
+def all_rows(database: Database, schema: str = "public") -> Rows:
+    """Return every row of the managed tables, as text and by column name."""
+    found: Rows = {}
+    for table in described(database, schema):
+        rows = database.rows(f'SELECT to_jsonb(t)::text FROM "{schema}"."{table}" t ORDER BY 1')
+        found[table] = rows
+    return found
+
+
+def files(database: Database, schema: str = "public") -> Dict[str, int]:
+    """Return the file node of every relation of a schema: a rewrite changes it."""
+    return dict(
+        database.rows(
+            "SELECT relname, relfilenode FROM pg_class WHERE relnamespace = %s::regnamespace "
+            "AND relkind IN ('r', 'i')",
+            (f'"{schema}"',),
+        )
+    )

@@ -87,7 +87,7 @@ class Applier:
         for step in steps:
             self.note(self.journal.before(step))
             for statement in step.statements:
-                database.lift_timeouts(self.connection)
+                database.lift_restrictions(self.connection)
                 with watch.build(self.connection, self.control, step, statement):
                     database.rows(self.connection, statement)
             self.note(self.journal.after(step))

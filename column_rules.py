@@ -172,7 +172,7 @@ def _filled(table: Difference, name: str, live: Optional[Column]) -> bool:
     backfill = _backfill(table, name)
     if backfill is None:
         what = "may be NULL, the model says NOT NULL and no value for older rows."
-        table.refuse_rows(name, what, nulls, "are NULL", empty)
+        table.refuse_rows(name, what, nulls, ("is NULL", "are NULL"), empty)
         return False
     value = backfill.sql(table.values)
     if backfill.computed:
@@ -180,7 +180,7 @@ def _filled(table: Difference, name: str, live: Optional[Column]) -> bool:
         unfilled = table.count(unknown)
         if unfilled:
             what = f"may be NULL, the model says NOT NULL and fills it with {backfill.sql()}."
-            table.refuse_rows(name, what, unfilled, "stay NULL", unknown)
+            table.refuse_rows(name, what, unfilled, ("stays NULL", "stay NULL"), unknown)
             return False
     table.values[name] = f"COALESCE({table.values[name]}, {value})"
     column = ddl.quote(name)
@@ -205,10 +205,10 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool) -> None:
     if known is None:
         check = f"ADD CONSTRAINT {ddl.quote(proof)} CHECK ({column} IS NOT NULL) NOT VALID"
         why = "no new NULL from here on"
-        table.step("prove not null", name, why, [table.alter(check)])
+        table.step("forbid new nulls", name, why, [table.alter(check)])
     if known is None or not known.valid:
         table.step(
-            "prove not null",
+            "prove no nulls",
             name,
             "no older row is NULL either",
             [table.alter(f"VALIDATE CONSTRAINT {ddl.quote(proof)}")],

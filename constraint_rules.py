@@ -186,7 +186,7 @@ def _refuse_violations(table: Difference, name: str, desired: Constraint) -> boo
         table.refuse(
             name,
             f"is missing: {desired.definition}.",
-            f"{counted(bad, 'row')} violate it, {examples}.",
+            f"It is violated by {counted(bad, 'row')}, {examples}.",
             way_out=f"Find them with:\n    {table.find(condition, known)};",
         )
     return bool(bad)

@@ -64,7 +64,8 @@ def execute(options: argparse.Namespace) -> None:
         bring_to_models(settings, connection, stopwatch)
     connection.close()
     if options.embedded:
-        print(f"\nThe server keeps running; connect with:\n  {embedded_server().psql()}")
+        connect = embedded_server().psql()
+        print(f"\nThe server keeps running; connect with:\n  {connect}", file=sys.stderr)
 
 
 def bring_to_models(

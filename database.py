@@ -13,9 +13,10 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2 import errors
 
 from config import Settings
-from errors import ConnectionFailed, EaterInitError
+from errors import ConnectionFailed, EaterInitError, Refused
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class Connection(psycopg2.extensions.connection):
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
-    timeouts_lifted = False
+    restrictions_lifted = False
+    lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
     waited = False  # for the run lock, so that another run may have done the work
 
     def __init__(self, dsn: str, **kwargs: Any) -> None:
@@ -122,6 +124,7 @@ def open_connection(settings: Settings) -> Connection:
         connection_factory=Connection,
         **{name: value for name, value in parameters.items() if value is not None},
     )
+    connection.lock_patience = settings.lock_patience
     return connection
 
 
@@ -134,15 +137,19 @@ def rows(
         return cursor.fetchall() if cursor.description else []
 
 
-def begin(connection: Connection, *, access: str = "READ WRITE", lock_timeout: float = 0) -> str:
+def begin(
+    connection: Connection, *, access: str = "READ WRITE", lock_timeout: Optional[float] = None
+) -> str:
     """Return the opening of a transaction in which no setting of the role or database counts.
 
-    `lock_timeout` is in seconds; 0 waits for ever.
+    `lock_timeout` is in seconds, LOCK_PATIENCE if it is not given: even a query may have to wait,
+    behind an ACCESS EXCLUSIVE lock.
     """
+    timeout = connection.lock_patience if lock_timeout is None else lock_timeout
     settings = {
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
-        "lock_timeout": f"'{max(1, round(lock_timeout * 1000))}ms'" if lock_timeout else "0",
+        "lock_timeout": milliseconds(timeout),
         "search_path": "pg_catalog",
     }
     if connection.server_version >= 170000:
@@ -152,6 +159,11 @@ def begin(connection: Connection, *, access: str = "READ WRITE", lock_timeout: f
     return f"BEGIN ISOLATION LEVEL READ COMMITTED {access}; " + "".join(
         f"SET LOCAL {name} = {value}; " for name, value in settings.items()
     )
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a duration as PostgreSQL reads it."""
+    return f"'{round(seconds * 1000)}ms'"
 
 
 @contextmanager
@@ -165,7 +177,7 @@ def rolled_back(connection: Connection) -> Iterator[None]:
 
 
 def transaction(
-    connection: Connection, statements: Sequence[str], *, lock_timeout: float = 0
+    connection: Connection, statements: Sequence[str], *, lock_timeout: Optional[float] = None
 ) -> None:
     """Run the statements in one transaction and one round trip. On an error nothing of it stays."""
     message = begin(connection, lock_timeout=lock_timeout) + ";\n".join([*statements, "COMMIT"])
@@ -183,19 +195,24 @@ def ask(connection: Connection, sql: str) -> List[Tuple[Any, ...]]:
         return rows(connection, begin(connection, access="READ ONLY") + sql)
 
 
-def lift_timeouts(connection: Connection) -> None:
-    """Let the statements that run outside a transaction take as long as they need.
+def lift_restrictions(connection: Connection) -> None:
+    """Let the statements that run outside a transaction write, and take as long as they need.
 
     The session is ours alone, so nobody else's is changed; a pooled one is left as it is. A
     timeout during CREATE INDEX CONCURRENTLY would also count its wait for older snapshots, and
     leave an invalid index.
     """
-    if not connection.pooled and not connection.timeouts_lifted:
-        settings = ["statement_timeout = 0", "lock_timeout = 0"]
+    if not connection.pooled and not connection.restrictions_lifted:
+        settings = [
+            "statement_timeout = 0",
+            "lock_timeout = 0",
+            "default_transaction_read_only = off",
+            "default_transaction_isolation = 'read committed'",
+        ]
         if connection.checks_client:
             settings.append(f"client_connection_check_interval = {CLIENT_CHECK}")
         rows(connection, "".join(f"SET {setting}; " for setting in settings))
-        connection.timeouts_lifted = True
+        connection.restrictions_lifted = True
 
 
 @contextmanager
@@ -203,6 +220,11 @@ def explained() -> Iterator[None]:
     """Turn what the server or the connection says into an error with an exit code."""
     try:
         yield
+    except errors.LockNotAvailable as error:
+        raise Refused(
+            f"{str(error).strip()}\n  Somebody held a lock for longer than LOCK_PATIENCE.\n"
+            "  What was finished stays; safe to run again."
+        ) from None
     except psycopg2.Error as error:
         lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
         kind = ConnectionFailed if lost and error.pgcode is None else EaterInitError

@@ -105,12 +105,15 @@ class Difference:
             found.append(" ".join([*shown, repr(by_name.get(column, row[-1]))]))
         return "e.g. " + ", ".join(found)
 
-    def refuse_rows(self, name: str, what: str, bad: int, verb: str, condition: str) -> None:
+    def refuse_rows(
+        self, name: str, what: str, bad: int, verbs: Tuple[str, str], condition: str
+    ) -> None:
         """Refuse because of rows: how many, some of them, and the query that finds all."""
+        found = f"{rows_of(bad, self.count())} {verbs[bad != 1]}"
         self.refuse(
             name,
             what,
-            f"{rows_of(bad, self.count())} {verb}, {self.examples(condition, name)}.",
+            f"{found}, {self.examples(condition, name)}.",
             way_out=f"Find them with:\n    {self.find(condition, [name])};",
         )
 
@@ -139,7 +142,7 @@ class Difference:
             self.refuse(
                 name,
                 f"is missing: {definition}.",
-                f"{duplicates:,} values occur more than once, e.g. {'; '.join(shown)}.",
+                f"There more than once: {counted(duplicates, 'value')}, e.g. {'; '.join(shown)}.",
                 way_out=f"Find them with:\n    {grouped};",
             )
         return bool(duplicates)

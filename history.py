@@ -44,8 +44,9 @@ SELECT COALESCE(max(run), 0) + 1,
   CASE WHEN (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) = {desired}
     THEN (SELECT version FROM {table} ORDER BY run DESC LIMIT 1)
     ELSE COALESCE(max(version), 0) + 1 END,
-  CASE WHEN (SELECT desired = {desired} AND verified_at IS NOT NULL
-             FROM {table} ORDER BY run DESC LIMIT 1) THEN 'repair' ELSE 'migrate' END,
+  CASE WHEN (SELECT desired = {desired} AND EXISTS (
+               SELECT FROM {table} v WHERE v.version = last.version AND v.verified_at IS NOT NULL)
+             FROM {table} AS last ORDER BY run DESC LIMIT 1) THEN 'repair' ELSE 'migrate' END,
   {desired}, {steps}, {finished}, {tool_version} FROM {table}"""
 
 LAST_RUN = "run = (SELECT max(run) FROM {table})"
@@ -69,6 +70,7 @@ FROM {table} ORDER BY run DESC"""
 # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 LOOK_QUERY = f"""
 SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = %(patience)s;
 SET LOCAL search_path = '';
 SELECT n.nspname, o.note, {FINGERPRINT}, ARRAY(
   SELECT c.relname FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
@@ -107,7 +109,9 @@ def look(connection: Connection, settings: Settings) -> Optional[Look]:
 
     None: something is not as it was, or never was verified, so that only a plan can tell.
     """
-    found = rows(connection, LOOK_QUERY, {"schemas": list(settings.schemas)})
+    patience = f"{round(1000 * settings.lock_patience)}ms"
+    schemas = list(settings.schemas)
+    found = rows(connection, LOOK_QUERY, {"schemas": schemas, "patience": patience})
     notes = [(schema, json.loads(note), live, stale) for schema, note, live, stale in found]
     expected = (desired_fingerprint(), VERSION)
     current = all(

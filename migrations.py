@@ -7,6 +7,8 @@ or index goes into `models.py` and `indexes.py` and needs nothing here.
 
 from typing import List, Optional, Tuple
 
+from psycopg2 import errors
+
 import catalog
 import column_rules
 import constraint_rules
@@ -24,6 +26,7 @@ TABLES = list(ddl.METADATA.tables)
 NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
 NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
 TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
+TRIAL_SCHEMA = "eater_init_trial"  # exists only inside a transaction that is rolled back
 RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 # Building or renaming an index takes the right to create in its schema.
 # https://www.postgresql.org/docs/current/ddl-priv.html
@@ -55,8 +58,10 @@ def desired_ddl(settings: Settings, server: Server) -> List[str]:
     statements = []
     home = extension_home(settings, server)
     if server.extension_schema is None:
-        if home != "public" and not server.has_first_schema:
-            statements.append(f"CREATE SCHEMA {ddl.quote(home)}")
+        if server.home is None:
+            # Not by the name that it will have: it would look as if it were there already.
+            home = TRIAL_SCHEMA
+            statements.append(f"CREATE SCHEMA {home}")
         statements.append(_create_extension(home))
     statements.append(f"SET LOCAL search_path = pg_temp, {ddl.quote(home)}")
     return statements + [sql for creation in ddl.create_all() for sql in creation.statements]
@@ -64,9 +69,7 @@ def desired_ddl(settings: Settings, server: Server) -> List[str]:
 
 def extension_home(settings: Settings, server: Server) -> str:
     """Return the schema in which pg_trgm lives, or will."""
-    if server.extension_schema is not None:
-        return server.extension_schema
-    return "public" if server.has_public else settings.schemas[0]
+    return server.extension_schema or server.home or settings.schemas[0]
 
 
 def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -> Plan:
@@ -80,7 +83,7 @@ def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -
         parts.append(_missing_schema(schema, server) if live is None else Plan())
         if schema == settings.schemas[0]:
             parts.append(_missing_extension(settings, server))
-        parts.append(_missing_tables(schema, live, found.desired, extension_home(settings, server)))
+        parts.append(_missing_tables(schema, live, found.desired, settings, server))
         if live is not None:
             parts += [
                 _live_table(Difference(schema, name, live, desired, settings, ask_rows))
@@ -123,14 +126,16 @@ def _create_extension(home: str) -> str:
     return f"CREATE EXTENSION {EXTENSION} SCHEMA {ddl.quote(home)}"
 
 
-def _missing_tables(schema: str, live: Optional[Schema], desired: Schema, home: str) -> Plan:
+def _missing_tables(
+    schema: str, live: Optional[Schema], desired: Schema, settings: Settings, server: Server
+) -> Plan:
     """Return the steps for the tables that nothing in the schema has the name of."""
     taken = live.relations if live is not None else {}
     missing = {name for name in desired.tables if name not in taken}
     if not missing:
         return Plan()
     if live is not None and not live.can_create:
-        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(schema)} TO <this role>"
+        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(schema)} TO {ddl.quote(server.user)}"
         listed = ", ".join(sorted(missing))
         return _refused(
             schema,
@@ -139,6 +144,7 @@ def _missing_tables(schema: str, live: Optional[Schema], desired: Schema, home: 
         )
     steps: List[Step] = []
     refusals: List[Refusal] = []
+    home = extension_home(settings, server)
     for kind, table, name, statements in ddl.create_all(schema, home, missing):
         relation = ddl.qualified(schema, name)
         if name in taken:
@@ -164,7 +170,7 @@ def _new_step(
         kind=kind,
         schema=schema,
         table=table,
-        relation="",
+        relation=ddl.qualified(schema, table) if table else "",
         name=name,
         why="it is missing",
         statements=statements,
@@ -182,8 +188,16 @@ def _live_table(table: Difference) -> Plan:
         way_out = f"Rename it: {table.relation}."
         table.refuse("", f"is {kind}, the models say a table.", way_out=way_out)
         return Plan((), tuple(table.refusals))
-    for rule in RULES:
-        rule(table)
+    try:
+        for rule in RULES:
+            rule(table)
+    except errors.InsufficientPrivilege:
+        table.refuse(
+            "",
+            f"differs from the models, belongs to {table.live.owner}, and can't be read.",
+            way_out=_change_owner(table),
+        )
+        return Plan((), tuple(table.refusals))
     _refuse_without_rights(table)
     _refuse_partitioned(table)
     return Plan(tuple(table.steps), tuple(table.refusals), notes=tuple(table.notes))
@@ -193,19 +207,26 @@ def _refuse_without_rights(table: Difference) -> None:
     """Refuse changes that the role has no right to, with what an administrator should run."""
     creates = [step for step in table.steps if step.kind in NEEDS_CREATE]
     if creates and not table.can_create:
-        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(table.schema)} TO <this role>"
+        grant = (
+            f"GRANT CREATE ON SCHEMA {ddl.quote(table.schema)} TO {ddl.quote(table.settings.user)}"
+        )
         table.refuse(
             "",
             f"needs a change that takes the right to create in its schema: {creates[0]}.",
             way_out=f"Let an administrator run:\n    {grant};",
         )
     if table.steps and not table.live.owned:
-        owner = f"ALTER TABLE {table.relation} OWNER TO <this role>"
         table.refuse(
             "",
             f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
-            way_out=f"Let an administrator run, or run as its owner:\n    {owner};",
+            way_out=_change_owner(table),
         )
+
+
+def _change_owner(table: Difference) -> str:
+    role = ddl.quote(table.settings.user)
+    owner = f"ALTER TABLE {table.relation} OWNER TO {role}"
+    return f"Run as its owner, or let an administrator run:\n    {owner};"
 
 
 def _refuse_partitioned(table: Difference) -> None:

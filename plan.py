@@ -105,7 +105,7 @@ def summary(plan: Plan) -> str:
     """Return the one line at the end of a plan."""
     if plan.refusals:
         counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
-        return f"{counts}: a run would do nothing at all and exit 4."
+        return f"{counts}: nothing at all would be done, exit code 4."
     if plan.steps:
-        return f"{counted(len(plan.steps), 'step')}; a run records them in the schema's history."
+        return f"{counted(len(plan.steps), 'step')}; the schema's history records them."
     return "Nothing to do: the database is as the models describe."

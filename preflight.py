@@ -23,8 +23,7 @@ class Server(NamedTuple):
     superuser: bool
     can_create_schema: bool
     can_use_temp: bool
-    has_public: bool
-    has_first_schema: bool
+    home: Optional[str]  # a schema that exists and that an extension may be created in
     ctype: str
     extension_schema: Optional[str]
     extension_usable: bool
@@ -43,8 +42,8 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
   has_database_privilege(current_database(), 'CREATE'),
   has_database_privilege(current_database(), 'TEMPORARY'),
-  to_regnamespace('public') IS NOT NULL,
-  EXISTS (SELECT FROM pg_namespace WHERE nspname = %(first_schema)s),
+  (SELECT h.name FROM unnest(%(homes)s::text[]) WITH ORDINALITY AS h (name, place)
+   JOIN pg_namespace n ON n.nspname = h.name ORDER BY h.place LIMIT 1),
   (SELECT datctype FROM pg_database WHERE datname = current_database()),
   (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
    WHERE e.extname = '{EXTENSION}'),
@@ -66,7 +65,7 @@ def inspect(connection: Connection, settings: Settings) -> Server:
             f"refused: the server is PostgreSQL {connection.server_version // 10000}, "
             "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
         )
-    found = rows(connection, SERVER_QUERY, {"first_schema": settings.schemas[0]})
+    found = rows(connection, SERVER_QUERY, {"homes": ["public", *settings.schemas]})
     server = Server(*found[0])
     # A pooler makes up the process id that it tells libpq.
     connection.pooled = connection.info.backend_pid != server.backend_pid

@@ -10,7 +10,7 @@ from outcome import Done
 log = logging.getLogger(__name__)
 
 
-INDEX_KINDS = ("create index", "swap index", "drop index")
+INDEX_KINDS = ("create index", "swap index")
 
 
 class Stopwatch:
@@ -60,7 +60,7 @@ def summary(
         created = {step.table for step in ours if step.kind == "create table"}
         touched = {step.table for step in ours}
         indexed = {step.name for step in ours if step.kind in INDEX_KINDS}
-        altered = {s.table for s in ours if s.kind not in INDEX_KINDS} - created
+        altered = {s.table for s in ours if not s.kind.endswith("index")} - created
         unchanged = len(tables) - len(touched)
         body.append((schema, len(created), len(altered), len(indexed), unchanged))
     head = ("schema", "created", "altered", "indexed", "unchanged")

@@ -13,6 +13,7 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
+    retry_if_not_exception_type,
     stop_after_attempt,
     stop_after_delay,
     wait_fixed,
@@ -105,7 +106,9 @@ def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) 
     return Retrying(
         stop=stop_after_attempt(settings.max_retries),
         wait=wait_fixed(settings.retry_delay),
-        retry=retry_if_exception_type(MENDED_BY_A_NEW_PLAN),
+        # A lock that was not had within LOCK_PATIENCE has been waited for long enough.
+        retry=retry_if_exception_type(MENDED_BY_A_NEW_PLAN)
+        & retry_if_not_exception_type(errors.LockNotAvailable),
         before_sleep=say,
         reraise=True,
     )(attempt)

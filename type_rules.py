@@ -28,7 +28,7 @@ def change_type(table: Difference, name: str, live: Column, desired: Column) -> 
     misfits = f"{ddl.quote(name)} IS NOT NULL AND NOT ({fits})"
     bad = 0 if fits == conversions.ALWAYS else table.count(misfits)
     if bad:
-        table.refuse_rows(name, what, bad, "do not convert", misfits)
+        table.refuse_rows(name, what, bad, ("does not convert", "do not convert"), misfits)
         return
     rewrite = conversions.rewrites(live.type, desired.type)
     if rewrite and too_large(table, name, what, statement):

@@ -25,6 +25,11 @@ DATABASE, ROLE, INDEX = "counted", "with_password", "idx_dishes_name"
 # What the issues ask for; the quick look's is the stricter one of a second run.
 AIMS = {"first run": 15, "second run (quick look)": 5, "run after a dropped index": None}
 
+NOTE = """
+The last columns are round trips, by authentication and sslmode. The server has no TLS on this
+socket, so `prefer` asks in vain; the wheel's psql has no TLS and never asks. Over a real network
+each connection waits once more, for TCP's own handshake."""
+
 # Appended to indexes.py of a copy of the project: every table and index once more.
 AGAIN = """
 for _table in User.metadata.sorted_tables:
@@ -165,11 +170,7 @@ def main() -> None:
                 body += lines(server, project, folder, ways, trace=options.trace)
     head = ["models", "client", "connections", "messages", "statements"]
     print(table([*head, *(way.title for way in ways), "aim"], body))
-    print(
-        "\nThe last columns are round trips, by authentication and sslmode (the server has no TLS"
-    )
-    print("on this socket, so `prefer` asks in vain). Over a real network each connection waits")
-    print("once more for TCP's own handshake.")
+    print(NOTE)
 
 
 if __name__ == "__main__":

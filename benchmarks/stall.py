@@ -38,9 +38,6 @@ SETTLE_SECONDS = 2.0  # between the clients' start and the work
 CALM_SECONDS = 15.0
 KEPT_OPEN_SECONDS = 10.0
 AIM_MS = 300  # longer than the longest wait without a run
-# Room for the table, and no checkpoint or commit that waits for this machine's disk: what is left
-# are the waits for locks and for the processor.
-OPTIONS = ("shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=1h", "fsync=off")
 DRIFTED, PHASE = "drifted", "phase"
 FIRST_TIME = 1_600_000_000  # epoch seconds; a row a minute
 OLD_COLUMNS = "time, date, dish_name, estimated_avg_calories, ingredients, total_avg_weight"
@@ -313,7 +310,7 @@ def main() -> None:
     parser.add_argument("--log", action="store_true", help="show what the job says")
     options = parser.parse_args()
     results = {}
-    with bench.private_server(*OPTIONS) as server:
+    with bench.private_server() as server:
         prepare(server, options.rows)
         for phase in phases(job_with_log if options.log else job):
             print(f"measuring: {phase.title}", file=sys.stderr)

@@ -1,13 +1,224 @@
-"""From an empty database to one that is as the models describe."""
+"""From an empty database to one that is as the models describe, and again."""
 
-from tests.conftest import Database, Run
+import json
+import re
+import time
+from typing import Tuple
+
+import pytest
+
+import ddl
+from tests.conftest import Database, Run, Spawn
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, files
+
+FORBID_DDL = """
+CREATE FUNCTION forbid_ddl() RETURNS event_trigger LANGUAGE plpgsql
+  AS $$ BEGIN RAISE EXCEPTION 'DDL was sent: %', tg_tag; END $$;
+CREATE EVENT TRIGGER forbid_ddl ON ddl_command_start EXECUTE FUNCTION forbid_ddl();
+"""
+
+
+def counts(database: Database, schema: str = "public") -> Tuple[int, int]:
+    """Return how many managed tables and how many of their indexes a schema has."""
+    tables = described(database, schema)
+    return len(tables), sum(len(table["indexes"] or {}) for table in tables.values())
 
 
 def test_an_empty_database_gets_seven_tables_and_25_indexes(database: Database, run: Run) -> None:
     """One run takes an empty database to the models."""
-    assert run().code == 0
-    tables = database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-    indexes = database.value(
-        "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'idx_%'"
+    result = run()
+    assert result.code == 0
+    assert counts(database) == (7, 25)
+    assert "public        7        0       25          0\n" in result.out
+
+
+def test_a_second_run_changes_nothing_and_sends_no_ddl(database: Database, run: Run) -> None:
+    """A server that refuses every DDL statement does not disturb a run with nothing to do."""
+    run()
+    database.execute(SAMPLE_ROWS)
+    before = described(database), files(database), all_rows(database)
+    database.execute(FORBID_DDL)
+    result = run()
+    assert result.code == 0, result.err
+    assert "schema is current: version 1, verified" in result.err
+    assert "public        0        0        0          7\n" in result.out
+    assert (described(database), files(database), all_rows(database)) == before
+
+
+def test_an_empty_database_is_initialised_entirely_or_not_at_all(
+    database: Database, run: Run
+) -> None:
+    """One statement that fails takes everything back with it."""
+    only_indexes = "ON ddl_command_start WHEN tag IN ('CREATE INDEX')"
+    database.execute(FORBID_DDL.replace("ON ddl_command_start", only_indexes))
+    database.execute("ALTER EVENT TRIGGER forbid_ddl DISABLE")
+    database.execute("CREATE EXTENSION pg_trgm; ALTER EVENT TRIGGER forbid_ddl ENABLE")
+    assert run().code == 1
+    assert counts(database) == (0, 0)
+
+
+NAMES = ['we "ird', "it's", "UPPER", "with, comma", "per%cent", "n" * 63, "ж" * 31, "select"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_may_have_any_name(database: Database, run: Run, name: str) -> None:
+    """Whatever PostgreSQL takes as a name works, in every mode."""
+    schemas = '"{}"'.format(name.replace('"', '""'))
+    assert run("--plan", POSTGRES_SCHEMAS=schemas).code == 0
+    assert run(POSTGRES_SCHEMAS=schemas).code == 0
+    assert counts(database, name) == (7, 25)
+    assert "schema is current" in run(POSTGRES_SCHEMAS=schemas).err
+    assert run("--verify", POSTGRES_SCHEMAS=schemas).code == 0
+    assert run("--history", POSTGRES_SCHEMAS=schemas).code == 0
+    assert run("--rollback", POSTGRES_SCHEMAS=schemas).code == 0
+    assert counts(database, name) == (0, 0)
+
+
+def test_each_schema_gets_the_full_set(database: Database, run: Run) -> None:
+    """Tenants are alike, those that exist and those that are new."""
+    run(POSTGRES_SCHEMAS="public")
+    assert run(POSTGRES_SCHEMAS="public, tenant_a, tenant_b").code == 0
+    assert described(database, "tenant_a") == described(database, "public")
+    assert described(database, "tenant_b") == described(database, "public")
+
+
+def test_a_database_without_a_public_schema_works(database: Database, run: Run) -> None:
+    """pg_trgm then lives in the first schema of the settings."""
+    database.execute("DROP SCHEMA public")
+    assert run("--plan", POSTGRES_SCHEMAS="tenant").code == 0
+    assert run(POSTGRES_SCHEMAS="tenant").code == 0
+    assert counts(database, "tenant") == (7, 25)
+
+
+@pytest.mark.parametrize("schema", ["extensions", "public", 'Ext "1'])
+def test_pg_trgm_is_found_wherever_it_lives(database: Database, run: Run, schema: str) -> None:
+    """Managed servers keep extensions in a schema of their own."""
+    quoted = ddl.quote(schema)
+    database.execute(
+        f"CREATE SCHEMA IF NOT EXISTS {quoted}; CREATE EXTENSION pg_trgm SCHEMA {quoted}"
     )
-    assert (tables, indexes) == (7 + 1, 25)  # the history is the eighth
+    assert run().code == 0
+    index = described(database)["user"]["indexes"]["idx_users_email_gin"]
+    assert index["definition"] == f"gin (email {quoted}.gin_trgm_ops)"
+    assert run("--verify").code == 0
+
+
+def test_eight_runs_at_once_do_the_work_once(database: Database, spawn: Spawn) -> None:
+    """All exit 0; one has changed the database, the others found it done."""
+    started = [spawn(MAX_RETRIES="3") for _ in range(8)]
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 8, errors
+    assert sum("create table public.dishes " in text for text in errors) == 1
+    assert database.value("SELECT count(*) FROM eater_schema_history") == 1
+    assert not any("WARNING" in text for text in errors)
+
+
+def test_json_logs_carry_step_schema_object_and_duration(database: Database, run: Run) -> None:
+    """One object a line, for whoever collects them."""
+    result = run(LOG_FORMAT="json", LOG_LEVEL="DEBUG")
+    lines = [json.loads(line) for line in result.err.splitlines()]
+    created = [line for line in lines if line.get("object") == "idx_dishes_name"]
+    assert [(c["step"], c["schema"]) for c in created] == [("create index", "public")]
+    assert isinstance(created[0]["duration_ms"], int)
+
+
+def test_steps_are_logged_in_the_order_of_the_flow(database: Database, run: Run) -> None:
+    """Who reads the log can follow it in the README."""
+    result = run(LOG_FORMAT="json", LOG_LEVEL="DEBUG", ENABLE_PERFORMANCE_TEST="true")
+    lines = [json.loads(line) for line in result.err.splitlines()]
+    steps = [line["step"] for line in lines if line["message"].startswith("step ")]
+    flow = ["connect", "look", "inspect", "lock", "plan", "apply", "verify", "analyze", "benchmark"]
+    assert steps == flow
+    assert result.out.splitlines()[-1].startswith("time: connect ")
+
+
+def test_results_go_to_stdout_and_logs_to_stderr(database: Database, run: Run) -> None:
+    """A pipe gets the report and nothing else."""
+    result = run(ENABLE_PERFORMANCE_TEST="true")
+    assert result.out.startswith("query ")
+    assert "e-mail autocomplete" in result.out
+    assert "INFO" not in result.out
+    assert "query" not in result.err
+
+
+def test_the_benchmark_never_fails_a_run(database: Database, run: Run) -> None:
+    """A query that can't be run is a warning."""
+    run()
+    database.execute(
+        "CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; "
+        "CREATE POLICY fail ON dishes_day USING (fail()); "
+        "ALTER TABLE dishes_day ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    )
+    database.execute(SAMPLE_ROWS)
+    role = f"{database.name}_owner"
+    database.execute(f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}")
+    for table in [*ddl.METADATA.tables, "eater_schema_history"]:
+        database.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
+    run(POSTGRES_USER=role)
+    result = run(ENABLE_PERFORMANCE_TEST="true", POSTGRES_USER=role)
+    database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert result.code == 0, result.err
+    assert re.search("WARNING.*latest food entry", result.err)
+
+
+def test_without_verification_it_says_so(database: Database, run: Run) -> None:
+    """VERIFY_INDEXES=false plans once."""
+    result = run(VERIFY_INDEXES="false")
+    assert result.code == 0
+    assert "verification is switched off (VERIFY_INDEXES)" in result.err
+
+
+def test_only_what_changed_or_is_stale_is_analyzed(database: Database, run: Run) -> None:
+    """A restart of a replica does not scan everybody's tables."""
+    database.execute("CREATE EXTENSION pg_trgm")
+    run()
+    database.execute(SAMPLE_ROWS)
+    database.close()  # a session's statistics are complete when it has ended
+    _wait_for_statistics(database)
+    database.execute("ANALYZE")
+    database.close()
+    database.execute("DROP INDEX idx_weight_date; DELETE FROM alcohol_for_day")
+    database.close()
+    _wait_for_statistics(database, deleted=1)
+    result = run()
+    assert result.code == 0
+    assert 'analyzed "public"."alcohol_for_day", "public"."weight"\n' in result.err
+
+
+def _wait_for_statistics(database: Database, deleted: int = 0) -> None:
+    query = "SELECT sum(n_tup_ins) >= 7 AND sum(n_tup_del) >= %s FROM pg_stat_user_tables"
+    deadline = time.monotonic() + 10
+    while not database.value(query, (deleted,)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def test_lc_ctype_c_is_a_warning_that_says_what_it_costs(database: Database, run: Run) -> None:
+    """pg_trgm finds no letter beyond ASCII there, and says nothing itself."""
+    name = f"{database.name}_c"
+    database.execute(f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    result = run(POSTGRES_DB=name)
+    database.execute(f"DROP DATABASE {name}")
+    assert result.code == 0
+    assert f"LC_CTYPE of database {name} is C: pg_trgm drops every letter that is not" in result.err
+
+
+def test_hostile_settings_of_role_and_database_do_not_matter(database: Database, run: Run) -> None:
+    """Nobody's timeouts, search path or formats reach what a run does."""
+    for setting in (
+        "statement_timeout = '1min'",
+        "lock_timeout = '1ms'",
+        "default_transaction_read_only = on",
+        "default_transaction_isolation = serializable",
+        "search_path = nowhere",
+        "DateStyle = 'German'",
+        "TimeZone = 'Asia/Tokyo'",
+    ):
+        database.execute(f"ALTER DATABASE {database.name} SET {setting}")
+    database.close()
+    result = run()
+    assert result.code == 0, result.err
+    database.execute("SET default_transaction_read_only = off")
+    database.execute("DROP INDEX public.idx_dishes_name")
+    assert run().code == 0
+    assert counts(database) == (7, 25)

@@ -32,6 +32,9 @@ def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     found = database.rows(query, names)
     database.execute("RESET search_path")
     tables: Dict[str, Any] = found[0][0]["tables"] or {}
+    for table in tables.values():
+        for column in table["columns"].values():
+            del column["default_sql"]  # it names the schema; `default` says the same without
     return tables
 
 

@@ -24,8 +24,7 @@ SERVER = Server(
     superuser=False,
     can_create_schema=True,
     can_use_temp=True,
-    has_public=True,
-    has_first_schema=True,
+    home="public",
     ctype="C.UTF-8",
     extension_schema="public",
     extension_usable=True,
@@ -176,8 +175,8 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
             {},
             "refused: public.weight needs changes, but belongs to somebody: "
             "create index public.weight.idx_weight_date.\n"
-            "  Nothing was changed. Let an administrator run, or run as its owner:\n"
-            "    ALTER TABLE public.weight OWNER TO <this role>;",
+            "  Nothing was changed. Run as its owner, or let an administrator run:\n"
+            "    ALTER TABLE public.weight OWNER TO u;",
         ),
         (
             WEIGHT._replace(indexes={}),
@@ -185,7 +184,7 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
             "refused: public.weight needs a change that takes the right to create in its schema: "
             "create index public.weight.idx_weight_date.\n"
             "  Nothing was changed. Let an administrator run:\n"
-            "    GRANT CREATE ON SCHEMA public TO <this role>;",
+            "    GRANT CREATE ON SCHEMA public TO u;",
         ),
         (
             changed_column("weight", type="json"),
@@ -221,5 +220,5 @@ def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
         "--    run: outside a transaction, each for as long as it takes; it blocks nobody",
         "CREATE INDEX CONCURRENTLY idx_weight_date ON public.weight USING btree (date);",
         "",
-        "-- 1 step; a run records them in the schema's history.",
+        "-- 1 step; the schema's history records them.",
     ]

@@ -1,0 +1,143 @@
+"""What the text of a setting may be: each check turns it into a value, or says what is allowed.
+
+Every check raises ValueError with a message that continues `NAME='value': `.
+"""
+
+import re
+from typing import Callable, List, Tuple
+
+LONGEST_SHOWN = 60  # characters of a wrong value
+LARGEST_PASSWORD_FILE = 65536  # bytes; what is larger is not a password
+LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer names without a word
+
+SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+NUMBER = re.compile(r"0*([0-9]{1,19})")
+DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) *([a-z]*)")
+NAME = re.compile(r"""[ \t]*(?:"((?:[^"]|"")*)"|([^", \t]*))[ \t]*,""")
+
+
+def text(value: str) -> str:
+    """Any one line."""
+    if any(character in value for character in "\r\n"):
+        raise ValueError("must be one line; a file or a secret often ends with a line break")
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def host(value: str) -> str:
+    if "://" in value:
+        raise ValueError("must be a host name, an address or the folder of a socket, not a URL")
+    return text(value)
+
+
+def password_file(path: str) -> str:
+    """The password in a file, without one line break at its end."""
+    content = _read(text(path), LARGEST_PASSWORD_FILE + 1)
+    if len(content) > LARGEST_PASSWORD_FILE:
+        raise ValueError("the file is larger than 64 KiB, which no password is")
+    try:
+        password = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8") from None
+    password = re.sub(r"\r?\n\Z", "", password)
+    if not password:
+        raise ValueError("the file is empty")
+    if "\0" in password:
+        raise ValueError("the file holds a NUL byte, which no password can")
+    return password
+
+
+def certificate(value: str) -> str:
+    """A file that can be read, or libpq's word for the certificates of the system."""
+    if value != "system":
+        _read(text(value), 1)
+    return value
+
+
+def _read(path: str, size: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        match = NUMBER.fullmatch(value.strip())
+        if match is None or not least <= int(match.group(1)) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(match.group(1))
+
+    return parse
+
+
+def duration(*, least: float, most: float, allowed: str) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        match = DURATION.fullmatch(value.strip().lower())
+        unit = SECONDS.get(match.group(2)) if match else None
+        if match is None or unit is None or not least <= float(match.group(1)) * unit <= most:
+            raise ValueError(f"must be a duration such as 500ms, 2s, 2min or 1h, {allowed}")
+        return float(match.group(1)) * unit
+
+    return parse
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Make a check for one of these words, in any case."""
+
+    def parse(value: str) -> str:
+        for word in allowed:
+            if value.strip().lower() == word.lower():
+                return word
+        raise ValueError(f"must be one of {', '.join(allowed)}")
+
+    return parse
+
+
+def boolean(value: str) -> bool:
+    word = value.strip().lower()
+    if word not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise ValueError("must be true, 1, yes, on, false, 0, no or off")
+    return word in ("true", "1", "yes", "on")
+
+
+def schema_names(value: str) -> Tuple[str, ...]:
+    """Names separated by commas, each taken literally: `Sales` is not `sales`, unlike in SQL.
+
+    A name with commas, quotes or blanks is put in double quotes as in SQL: `a,"b ""c"", d"`.
+    """
+    names: List[str] = []
+    rest, position = text(value) + ",", 0
+    while position < len(rest):
+        match = NAME.match(rest, position)
+        if match is None:
+            raise ValueError(
+                "must be names separated by commas; "
+                "one that holds commas, quotes or blanks goes in double quotes, as in SQL"
+            )
+        quoted, plain = match.groups()
+        name = plain if quoted is None else quoted.replace('""', '"')
+        names.append(_checked_schema(name, names))
+        position = match.end()
+    return tuple(names)
+
+
+def _checked_schema(name: str, earlier: List[str]) -> str:
+    if not name:
+        raise ValueError("an empty name is not allowed; look for a comma too many")
+    if name in earlier:
+        raise ValueError(f"the name {shortened(name)} stands there twice")
+    if len(name.encode("utf-8")) > LONGEST_NAME:
+        raise ValueError(f"the name {shortened(name)} is longer than {LONGEST_NAME} bytes")
+    if name.startswith("pg_") or name == "information_schema":
+        raise ValueError(f"the name {shortened(name)} is reserved by PostgreSQL")
+    return name
+
+
+def shortened(value: str) -> str:
+    if len(value) <= LONGEST_SHOWN:
+        return repr(value)
+    return f"{value[:LONGEST_SHOWN]!r}... ({len(value)} characters)"

@@ -89,7 +89,7 @@ class Applier:
             for statement in step.statements:
                 database.lift_restrictions(self.connection)
                 with watch.build(self.connection, self.control, step, statement):
-                    database.rows(self.connection, statement)
+                    database.alone(self.connection, statement)
             self.note(self.journal.after(step))
 
     def batches(self, steps: List[Step]) -> None:

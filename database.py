@@ -50,6 +50,7 @@ class Connection(psycopg2.extensions.connection):
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
     restrictions_lifted = False
+    to_roll_back = False  # a transaction is open that the next message ends first
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
     waited = False  # for the run lock, so that another run may have done the work
 
@@ -132,6 +133,8 @@ def rows(
     connection: Connection, sql: str, parameters: Optional[Dict[str, Any]] = None
 ) -> List[Tuple[Any, ...]]:
     """Run one message and return the rows of its last statement, none if it has no result."""
+    if connection.to_roll_back:
+        sql, connection.to_roll_back = "ROLLBACK; " + sql, False
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall() if cursor.description else []
@@ -168,12 +171,21 @@ def milliseconds(seconds: float) -> str:
 
 @contextmanager
 def rolled_back(connection: Connection) -> Iterator[None]:
-    """End the transaction that the block opens, in every case by `ROLLBACK`."""
+    """End the transaction that the block opens, in every case by `ROLLBACK`.
+
+    It travels with the next message: a round trip less. Closing the connection ends it too.
+    """
     try:
         yield
     finally:
-        if not connection.closed:
-            rows(connection, "ROLLBACK")
+        connection.to_roll_back = True
+
+
+def alone(connection: Connection, statement: str) -> None:
+    """Run a statement that may not share its message, such as CREATE INDEX CONCURRENTLY."""
+    if connection.to_roll_back:
+        rows(connection, "SELECT")
+    rows(connection, statement)
 
 
 def transaction(

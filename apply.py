@@ -95,8 +95,8 @@ class Applier:
     def batches(self, steps: List[Step]) -> None:
         """Run an UPDATE of a whole table page range by page range, each in its own transaction.
 
-        Rows that get their new version on a later page are already filled there. A killed backfill
-        goes on where it was, since it looks only for rows that have no value.
+        The rows that it fills itself may move to a later page, but they are filled. A killed
+        backfill goes on where it was, since it looks only for rows that have no value.
         """
         for step in steps:
             self.note(self.journal.before(step))

@@ -1,11 +1,11 @@
-"""The safety rules for columns: missing, another type, default or nullability."""
+"""The safety rules for columns: missing, or with another default or comment."""
 
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 import ddl
 from catalog import Column
-from difference import FROM_A_SEQUENCE, NEW_PREFIX, Difference, helper_name, rows_of
-from plan import Lock, Run, counted
+from difference import FROM_A_SEQUENCE, Difference
+from plan import Lock, counted
 from type_rules import change_type, too_large
 
 SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
@@ -24,7 +24,7 @@ def add_and_change(table: Difference) -> None:
             change_type(table, name, live, desired)
             change_default(table, name, live, desired)
     # Those computed from other columns last, when it is known what the others will hold.
-    for name, desired in sorted(missing, key=lambda item: _computed(table, item[0])):
+    for name, desired in sorted(missing, key=lambda item: table.computed(item[0])):
         add(table, name, desired)
     unmanaged = [name for name in table.live.columns if name not in table.desired.columns]
     if unmanaged:
@@ -41,7 +41,7 @@ def refuse_generated(table: Difference, name: str, desired: Column) -> None:
 
 def add(table: Difference, name: str, desired: Column) -> None:
     """Add a missing column, without rewriting the table unless a sequence numbers its rows."""
-    backfill = _backfill(table, name)
+    backfill = table.backfill(name)
     if desired.default == FROM_A_SEQUENCE:
         add_numbered(table, name, desired)
         return
@@ -68,7 +68,7 @@ def add(table: Difference, name: str, desired: Column) -> None:
 def _addition(table: Difference, name: str, desired: Column) -> Tuple[List[str], str]:
     """Return the statements that add a column, and what it then holds in older rows."""
     column = f"ADD COLUMN {ddl.quote(name)} {desired.type}"
-    backfill = _backfill(table, name)
+    backfill = table.backfill(name)
     if desired.default_sql is not None:
         null = " NOT NULL" if desired.not_null else ""
         statement = f"{column} DEFAULT {desired.default_sql}{null}"
@@ -150,104 +150,6 @@ def restore_sequence(table: Difference, name: str) -> None:
     )
 
 
-def require_values(table: Difference) -> None:
-    """Make every column NOT NULL that the models say so of: fill it, prove it, set it."""
-    for name, desired in table.desired.columns.items():
-        live = table.live.columns.get(name)
-        added_with_values = live is None and not _computed(table, name)
-        if added_with_values or name not in table.values:
-            continue
-        if live is not None and (live.not_null or not desired.not_null):
-            _sweep_proof(table, name)
-        elif desired.not_null and _filled(table, name, live):
-            prove_not_null(table, name, is_new=live is None)
-
-
-def _filled(table: Difference, name: str, live: Optional[Column]) -> bool:
-    """Plan the backfill of a column, if rows have none; False if that was refused."""
-    empty = "true" if live is None else f"{ddl.quote(name)} IS NULL"
-    nulls = table.count(empty)
-    if not nulls:
-        return True
-    backfill = _backfill(table, name)
-    if backfill is None:
-        what = "may be NULL, the model says NOT NULL and no value for older rows."
-        table.refuse_rows(name, what, nulls, ("is NULL", "are NULL"), empty)
-        return False
-    value = backfill.sql(table.values)
-    if backfill.computed:
-        unknown = f"{empty} AND ({value}) IS NULL"
-        unfilled = table.count(unknown)
-        if unfilled:
-            what = f"may be NULL, the model says NOT NULL and fills it with {backfill.sql()}."
-            table.refuse_rows(name, what, unfilled, ("stays NULL", "stay NULL"), unknown)
-            return False
-    table.values[name] = f"COALESCE({table.values[name]}, {value})"
-    column = ddl.quote(name)
-    table.step(
-        "backfill",
-        name,
-        f"{rows_of(nulls, table.count())} have no value",
-        [f"UPDATE {table.relation} SET {column} = {backfill.sql()} WHERE {column} IS NULL"],
-        run=Run.BATCHES,
-        lock=Lock.ROWS,
-    )
-    return True
-
-
-def prove_not_null(table: Difference, name: str, *, is_new: bool) -> None:
-    """SET NOT NULL without a scan under its lock: a validated CHECK is proof enough to it.
-
-    https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NULL), since 12.
-    """
-    proof, column = helper_name(NEW_PREFIX, f"{name}_not_null"), ddl.quote(name)
-    known = table.live.constraints.get(proof)
-    if known is None:
-        check = f"ADD CONSTRAINT {ddl.quote(proof)} CHECK ({column} IS NOT NULL) NOT VALID"
-        why = "no new NULL from here on"
-        table.step("forbid new nulls", name, why, [table.alter(check)])
-    if known is None or not known.valid:
-        table.step(
-            "prove no nulls",
-            name,
-            "no older row is NULL either",
-            [table.alter(f"VALIDATE CONSTRAINT {ddl.quote(proof)}")],
-            lock=Lock.SHARED,
-        )
-    table.step(
-        "set not null",
-        name,
-        "the model says NOT NULL",
-        [
-            table.alter_column(name, "SET NOT NULL"),
-            table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}"),
-        ],
-        undo=() if is_new else [table.alter_column(name, "DROP NOT NULL")],
-    )
-
-
-def _sweep_proof(table: Difference, name: str) -> None:
-    proof = helper_name(NEW_PREFIX, f"{name}_not_null")
-    if proof in table.live.constraints:
-        drop = table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}")
-        table.step("sweep", proof, "an interrupted run left it", [drop])
-
-
-def allow_nulls(table: Difference) -> None:
-    """Drop NOT NULL where the model says nullable; after the keys, which may have held it."""
-    for name, desired in table.desired.columns.items():
-        live = table.live.columns.get(name)
-        if live is not None and live.not_null and not desired.not_null:
-            table.step(
-                "drop not null",
-                name,
-                "the model says nullable",
-                [table.alter_column(name, "DROP NOT NULL")],
-                undo=[table.alter_column(name, "SET NOT NULL")],
-                guard=f"SELECT count(*) FROM {table.relation} WHERE {ddl.quote(name)} IS NULL",
-            )
-
-
 def comments(table: Difference) -> None:
     """Write the models' comments; a live comment where the model has none is left alone."""
     statements, undo = [], []
@@ -275,12 +177,3 @@ def refuse_without_backfill(table: Difference, name: str, desired: Column, rows:
         f"The table has {counted(rows, 'row')}.",
         way_out=f"Add it, fill every row, then run again:\n    {nullable};",
     )
-
-
-def _backfill(table: Difference, name: str) -> Optional[ddl.Backfill]:
-    return ddl.backfill(table.name, name, default_user_email=table.settings.default_user_email)
-
-
-def _computed(table: Difference, name: str) -> bool:
-    backfill = _backfill(table, name)
-    return backfill is not None and backfill.computed

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
@@ -52,17 +52,17 @@ def execute(options: argparse.Namespace) -> None:
     with stopwatch.step("connect"):
         connection = database.connect(settings)
     log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
-    if options.history:
-        print(history.show(connection, settings.schemas))
-    elif options.rollback:
-        undo(settings, connection, stopwatch, only_plan=options.plan)
-    elif options.plan:
-        print_plan(settings, connection)
-    elif options.verify:
-        verify_only(settings, connection)
-    else:
-        bring_to_models(settings, connection, stopwatch)
-    connection.close()
+    with closing(connection):
+        if options.history:
+            print(history.show(connection, settings.schemas))
+        elif options.rollback:
+            undo(settings, connection, stopwatch, only_plan=options.plan)
+        elif options.plan:
+            print_plan(settings, connection)
+        elif options.verify:
+            verify_only(settings, connection)
+        else:
+            bring_to_models(settings, connection, stopwatch)
     if options.embedded:
         connect = embedded_server().psql()
         print(f"\nThe server keeps running; connect with:\n  {connect}", file=sys.stderr)

@@ -36,6 +36,16 @@ class Difference:
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
 
+    def backfill(self, column: str) -> Optional[ddl.Backfill]:
+        """Return what the models put into older rows of a column, if they say."""
+        email = self.settings.default_user_email
+        return ddl.backfill(self.name, column, default_user_email=email)
+
+    def computed(self, column: str) -> bool:
+        """True if older rows get a value that depends on their other columns."""
+        backfill = self.backfill(column)
+        return backfill is not None and backfill.computed
+
     def step(
         self,
         kind: str,

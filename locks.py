@@ -81,7 +81,8 @@ def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
         "SELECT pg_stat_clear_snapshot(); SELECT a.pid, a.application_name, a.state, "
         "date_trunc('second', clock_timestamp() - a.xact_start), left(a.query, 80) "
         "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
-        "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) ORDER BY a.xact_start",
+        "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
+        "ORDER BY a.xact_start LIMIT 3",
         {"relation": relation, "pid": but_pid},
     )
     return ["pid {} ({}), {}, for {}: {}".format(*row) for row in found]

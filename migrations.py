@@ -1,8 +1,8 @@
 """The comparison: plan = desired − live.
 
 What a difference leads to stands in the rules, by what it is about: `column_rules.py`,
-`type_rules.py`, `null_rules.py`, `constraint_rules.py`, `index_rules.py`. A new rule goes there; a new table, column
-or index goes into `models.py` and `indexes.py` and needs nothing here.
+`type_rules.py`, `null_rules.py`, `constraint_rules.py`, `index_rules.py`. A new rule goes there; a
+new table, column or index goes into `models.py` and `indexes.py` and needs nothing here.
 """
 
 from typing import List, Optional, Tuple

@@ -3,19 +3,24 @@
 from typing import Optional
 
 import ddl
+from catalog import Column
 from difference import NEW_PREFIX, Difference, helper_name, rows_of
 from plan import Lock, Run
 
 
 def require_values(table: Difference) -> None:
     """Make every column NOT NULL that the models say so of: fill it, prove it, set it."""
+    for name in table.desired.columns:
+        if _proof(table, name) is False:
+            _sweep_proof(table, name)  # it would refuse the backfill of another column
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         added_with_values = live is None and not table.computed(name)
         if added_with_values or name not in table.values:
             continue
         if live is not None and (live.not_null or not desired.not_null):
-            _sweep_proof(table, name)
+            if _proof(table, name):
+                _sweep_proof(table, name)
         elif desired.not_null:
             _require(table, name, live)
 
@@ -71,14 +76,14 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
     https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NULL), since 12.
     """
     proof, column = helper_name(NEW_PREFIX, f"{name}_not_null"), ddl.quote(name)
-    known = table.live.constraints.get(proof)
-    if known is None:
+    known = _proof(table, name)
+    if not known:
         check = f"ADD CONSTRAINT {ddl.quote(proof)} CHECK ({column} IS NOT NULL) NOT VALID"
         why = "no new NULL from here on"
         table.step("forbid new nulls", name, why, [table.alter(check)])
     if filled:
         _fill(table, name, "rows that were updated or inserted meanwhile")
-    if known is None or not known.valid:
+    if not known:
         table.step(
             "prove no nulls",
             name,
@@ -98,11 +103,16 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
     )
 
 
+def _proof(table: Difference, name: str) -> Optional[bool]:
+    """Return whether the check that an interrupted run left is validated; None: there is none."""
+    left = table.live.constraints.get(helper_name(NEW_PREFIX, f"{name}_not_null"))
+    return None if left is None else left.valid
+
+
 def _sweep_proof(table: Difference, name: str) -> None:
     proof = helper_name(NEW_PREFIX, f"{name}_not_null")
-    if proof in table.live.constraints:
-        drop = table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}")
-        table.step("sweep", proof, "an interrupted run left it", [drop])
+    drop = table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}")
+    table.step("sweep", proof, "an interrupted run left it", [drop])
 
 
 def allow_nulls(table: Difference) -> None:

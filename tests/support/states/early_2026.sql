@@ -1,0 +1,13 @@
+CREATE EXTENSION pg_trgm;
+CREATE TABLE "user"(email varchar primary key, register_date varchar, last_activity varchar, language varchar);
+CREATE TABLE dishes(id serial primary key, name varchar not null, calories int not null, weight int not null, ingredients varchar[] not null, contains json not null, user_email varchar not null);
+CREATE TABLE dishes_day(time bigint primary key, date date not null, dish_name varchar not null, estimated_avg_calories int not null, ingredients varchar[] not null, total_avg_weight int not null, contains json not null, user_email varchar not null, health_rating INTEGER, food_health_level VARCHAR, image_id VARCHAR, added_sugar_tsp REAL DEFAULT 0.0);
+CREATE INDEX idx_dishes_day_sugar ON dishes_day(user_email, added_sugar_tsp) WHERE added_sugar_tsp > 0;
+CREATE TABLE total_for_day(date date, user_email varchar, total_calories int not null, ingredients varchar[] not null, dishes_of_day varchar[] not null, total_avg_weight int not null, contains json not null, today date not null, primary key(date,user_email));
+CREATE TABLE weight(time bigint primary key, date varchar not null, weight float not null, user_email varchar not null);
+CREATE TABLE alcohol_consumption(time bigint primary key, date date not null, drink_name varchar not null, calories int not null, quantity int not null, user_email varchar not null);
+CREATE TABLE alcohol_for_day(date date, user_email varchar, total_drinks int not null, total_calories int not null, drinks_of_day varchar[] not null, primary key(date,user_email));
+CREATE TABLE admin_data(a int); CREATE TABLE feedbacks(a int); CREATE TABLE chess_games(a int);
+CREATE INDEX idx_dishes_name ON dishes(name); CREATE INDEX idx_users_email ON "user"(email);
+INSERT INTO weight select g, '2024-01-01', 80, 'a@b' from generate_series(1,100) g;
+UPDATE pg_index SET indisvalid=false WHERE indexrelid='idx_dishes_name'::regclass;

@@ -119,7 +119,9 @@ class Rollback:
         known = "SELECT to_regclass(%(name)s) IS NOT NULL"
         exists = database.rows(self.connection, known, {"name": qualified})[0][0]
         if action == "DROP":
-            return [text] if exists else []
+            renamed = f"RENAME TO {name.rsplit('.', 1)[-1]}"  # an undo before this one does that
+            planned = [sql for step in self.steps for sql in step.statements]
+            return [text] if exists or any(sql.endswith(renamed) for sql in planned) else []
         # An interrupted rollback may have left half an index.
         return [f"DROP INDEX CONCURRENTLY {qualified}", text] if exists else [text]
 

@@ -1,0 +1,69 @@
+"""What a run sends is judged by somebody else's linter for migrations, squawk."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import pytest
+
+from tests.conftest import Database, Run
+from tests.integration.test_migrations import STATES
+
+EXCLUDED = {
+    # IF NOT EXISTS takes its lock before it looks, and over an invalid index it says that all is
+    # well. Existence is decided from the catalog, and an interrupted run is planned anew.
+    "prefer-robust-stmts",
+    # They are set in the opening of each transaction, which `--plan` leaves out.
+    "require-lock-timeout",
+    "require-statement-timeout",
+    # The only constraints dropped are our own proof of NOT NULL, and a key in the transaction
+    # that puts the new one in its place.
+    "ban-drop-constraint",
+    # The only defaults dropped are those of the statement before, which filled older rows.
+    "ban-drop-default",
+    # Each row was proven to fit, and REWRITE_MAX_ROWS bounds the rewrite.
+    "changing-column-type",
+    # Tables, columns and types are a contract with services that are already deployed.
+    "prefer-bigint-over-int",
+    "prefer-identity",
+    # Only indexes are renamed, to swap them, and no query names an index.
+    "renaming-object",
+}
+
+
+def as_sent(plan: str) -> str:
+    """Return the printed plan with what is new in one transaction, as a run sends it."""
+    new: List[str] = []
+    live: List[str] = []
+    for block in plan.split("\n\n"):
+        (new if "with everything else that is new" in block else live).append(block)
+    return "\n".join(["BEGIN;", *new, "COMMIT;", *live])
+
+
+def judged(script: Path) -> "subprocess.CompletedProcess[str]":
+    linter = shutil.which("squawk", path=str(Path(sys.executable).parent))
+    assert linter is not None, "pip install -r requirements-dev.txt"
+    options = ["--pg-version=12.0", f"--exclude={','.join(sorted(EXCLUDED))}", "--reporter=gcc"]
+    command = [linter, *options, str(script)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("state", [None, *STATES], ids=["empty", *(s.stem for s in STATES)])
+def test_the_linter_finds_nothing_to_warn_of(
+    database: Database, run: Run, tmp_path: Path, state: Optional[Path]
+) -> None:
+    """No statement stalls or endangers live traffic."""
+    database.execute(state.read_text("utf-8") if state else "SELECT 1")
+    script = tmp_path / "plan.sql"
+    script.write_text(as_sent(run("--plan").out), "utf-8")
+    done = judged(script)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+def test_the_linter_would_find_a_plain_index_on_a_live_table(tmp_path: Path) -> None:
+    """The judge is awake."""
+    script = tmp_path / "plan.sql"
+    script.write_text("CREATE INDEX a ON b (c);", "utf-8")
+    assert "require-concurrent-index-creation" in judged(script).stdout

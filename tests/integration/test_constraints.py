@@ -1,0 +1,146 @@
+"""Keys, checks and foreign keys, proven before they are set; on models that say a little more."""
+
+import time
+from typing import Any, Iterator, List
+
+import pytest
+from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
+
+import ddl
+from tests.conftest import Database, Run, Spawn
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+
+SAID = {
+    "unique": ("weight", lambda: UniqueConstraint("date", name="weight_date_key")),
+    "check": ("weight", lambda: CheckConstraint("weight > 0", name="weight_sane")),
+    "foreign key": (
+        "weight",
+        lambda: ForeignKeyConstraint(["user_email"], ["user.email"], name="weight_user_fkey"),
+    ),
+}
+VIOLATED = {
+    "unique": (
+        "INSERT INTO weight SELECT time + 1, date, weight, user_email FROM weight",
+        "weight_date_key is missing: UNIQUE (date).\n"
+        "  There more than once: 1 value, e.g. date=2024-11-08 2 times.",
+    ),
+    "check": (
+        "UPDATE weight SET weight = -1",
+        "  It is violated by 1 row, e.g. time=1731024000 -1.0.",
+    ),
+    "foreign key": (
+        "UPDATE weight SET user_email = 'gone@example.org'",
+        "  It is violated by 1 row, e.g. time=1731024000 'gone@example.org'.",
+    ),
+}
+
+
+@pytest.fixture(params=list(SAID))
+def said(request: pytest.FixtureRequest, database: Database, run: Run) -> Iterator[str]:
+    """A database of before, and models that have one constraint more."""
+    assert run(VERIFY_INDEXES="false").code == 0  # so that no later run is content with a look
+    database.execute(SAMPLE_ROWS)
+    table, make = SAID[request.param]
+    constraint: Constraint = make()  # type: ignore[no-untyped-call]
+    ddl.METADATA.tables[table].append_constraint(constraint)
+    yield request.param
+    columns: Any = ddl.METADATA.tables[table].columns
+    for column in columns:
+        for key in list(column.foreign_keys):
+            column.foreign_keys.discard(key)
+            ddl.METADATA.tables[table].foreign_keys.discard(key)
+    ddl.METADATA.tables[table].constraints.discard(constraint)
+    ddl.METADATA._fk_memos.clear()
+
+
+def test_a_missing_constraint_is_added(said: str, database: Database, run: Run) -> None:
+    """It holds afterwards for every row, and is validated."""
+    rows = all_rows(database)
+    result = run(VERIFY_INDEXES="false")
+    assert result.code == 0, result.err
+    valid = [c["valid"] for c in described(database)["weight"]["constraints"].values()]
+    assert valid == [True, True]
+    assert all_rows(database) == rows
+    assert run("--verify").code == 0
+
+
+def test_a_constraint_that_rows_violate_is_refused(said: str, database: Database, run: Run) -> None:
+    """With how many, and which; nothing is changed."""
+    drift, message = VIOLATED[said]
+    database.execute(drift)
+    before = described(database), all_rows(database)
+    result = run(VERIFY_INDEXES="false")
+    assert result.code == 4
+    assert message in result.err
+    assert (described(database), all_rows(database)) == before
+
+
+def test_a_constraint_under_another_name_is_accepted(
+    said: str, database: Database, run: Run
+) -> None:
+    """What it says matters, not what it is called."""
+    run(VERIFY_INDEXES="false")
+    name = {"unique": "weight_date_key", "check": "weight_sane", "foreign key": "weight_user_fkey"}
+    database.execute(f"ALTER TABLE weight RENAME CONSTRAINT {name[said]} TO other")
+    assert run("--verify").code == 0
+
+
+def test_an_unproven_constraint_is_proven(said: str, database: Database, run: Run) -> None:
+    """What somebody left NOT VALID is validated."""
+    if said == "unique":
+        database.execute("ALTER TABLE weight ADD CONSTRAINT weight_date_key UNIQUE (date)")
+    else:
+        definition = {
+            "check": "weight_sane CHECK (weight > 0)",
+            "foreign key": 'weight_user_fkey FOREIGN KEY (user_email) REFERENCES "user" (email)',
+        }[said]
+        database.execute(f"ALTER TABLE weight ADD CONSTRAINT {definition} NOT VALID")
+        assert run("--verify").code == 5
+    assert run(VERIFY_INDEXES="false").code == 0
+    assert run("--verify").code == 0
+
+
+def test_there_is_never_a_moment_without_the_index(
+    database: Database, run: Run, spawn: Spawn
+) -> None:
+    """While an index is replaced, one of that name or its predecessor serves all the time."""
+    run()
+    database.execute(
+        SAMPLE_ROWS + "DROP INDEX idx_weight_date; "
+        "CREATE INDEX idx_weight_date ON weight (date, weight)"
+    )
+    serving = "SELECT count(*) FROM pg_index WHERE indrelid = 'weight'::regclass AND indisvalid "
+    serving += "AND pg_get_indexdef(indexrelid) LIKE '%(date%'"
+    process = spawn()
+    seen: List[int] = []
+    while process.poll() is None:
+        seen.append(database.value(serving))
+    assert process.returncode == 0
+    assert min(seen) == 1
+    assert "(date)" in described(database)["weight"]["indexes"]["idx_weight_date"]["definition"]
+
+
+def test_a_killed_backfill_goes_on_where_it_was(database: Database, run: Run, spawn: Spawn) -> None:
+    """Rows that a killed run has filled are not touched again."""
+    run()
+    database.execute(
+        "ALTER TABLE weight ALTER user_email DROP NOT NULL; INSERT INTO weight SELECT g, "
+        "'2024-11-08', g, NULL FROM generate_series(1, 40000) g; ANALYZE weight; "
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(0.00005); RETURN NEW; END $$; "
+        "CREATE TRIGGER slow BEFORE UPDATE ON weight FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    process = spawn()
+    filled = "SELECT time, xmin::text FROM weight WHERE user_email IS NOT NULL"
+    deadline = time.monotonic() + 30
+    while not database.rows(filled + " LIMIT 1") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    database.execute("SELECT pg_sleep(1); DROP TRIGGER slow ON weight")
+    before = dict(database.rows(filled))
+    assert 0 < len(before) < 40000
+    assert run().code == 0
+    after = dict(database.rows(filled))
+    assert len(after) == 40000
+    assert {number: after[number] for number in before} == before

@@ -34,8 +34,10 @@ def converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> List
     """
     outcome.tables = migrations.TABLES
     _converge(settings, outcome, stopwatch)
-    changed = [(done.step.schema, done.step.table) for done in outcome.done if done.step.table]
-    return changed + verify.stale(outcome.connection, settings, outcome.tables)
+    changed = {(done.step.schema, done.step.table) for done in outcome.done if done.step.table}
+    if len(changed) == len(settings.schemas) * len(outcome.tables):
+        return sorted(changed)  # all of them, as on an empty database: nothing is left to ask
+    return [*changed, *verify.stale(outcome.connection, settings, outcome.tables)]
 
 
 def plan_only(settings: Settings, connection: Connection) -> Plan:

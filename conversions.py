@@ -85,7 +85,13 @@ CONVERSIONS = (
         "CASE WHEN {c} = 0 THEN true WHEN abs({c}) BETWEEN 1e-37 AND 3.4e38 "
         "THEN {c}::real::double precision = {c} ELSE false END",
     ),
-    Conversion(TEXT, "integer", "{c}::{type}", "{c} ~ '^-?[0-9]{{1,9}}$'"),
+    Conversion(
+        TEXT,
+        "integer",
+        "{c}::{type}",
+        "CASE WHEN {c} ~ '^-?[0-9]{{1,10}}$' "
+        "THEN {c}::bigint BETWEEN -2147483648 AND 2147483647 ELSE false END",
+    ),
     Conversion(TEXT, "double precision", "{c}::{type}", r"{c} ~ '^-?[0-9]{{1,9}}(\.[0-9]+)?$'"),
     Conversion(WHOLE + "|" + FRACTION, TEXT, "{c}::{type}", ALWAYS),
     Conversion(TEXT, "text|character varying", "{c}::{type}", ALWAYS),

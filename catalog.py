@@ -113,9 +113,13 @@ SELECT json_build_object(
   'name', CASE WHEN n.oid = pg_my_temp_schema() THEN '' ELSE n.nspname END,
   'can_create', has_schema_privilege(n.oid, 'CREATE'),
   'relations', (
-    SELECT json_object_agg(c.relname, c.relkind) FROM pg_class c
-    WHERE c.relnamespace = n.oid AND NOT c.relispartition
-      AND (c.relkind IN ('r', 'p', 'f', 'v', 'm') OR c.relname = ANY (%(names)s))),
+    SELECT json_object_agg(name, kind) FROM (
+      SELECT c.relname AS name, c.relkind::text AS kind FROM pg_class c
+      WHERE c.relnamespace = n.oid AND (c.relname = ANY (%(names)s)
+        OR NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
+      UNION ALL  -- A table is a type too, so no other type may have its name.
+      SELECT t.typname, 'c' FROM pg_type t
+      WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (%(tables)s)) r),
   'tables', t.document,
   'fingerprint', {FINGERPRINT})
 FROM pg_namespace n, LATERAL (SELECT ({TABLES_DOCUMENT}) AS document) t

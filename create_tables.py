@@ -16,6 +16,7 @@ import config
 import database
 import history
 import logs
+import preflight
 import report
 import run
 from config import Settings
@@ -53,6 +54,7 @@ def execute(options: argparse.Namespace) -> None:
         connection = database.connect(settings)
     log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
     with closing(connection):
+        preflight.require_supported(connection)
         if options.history:
             print(history.show(connection, settings.schemas))
         elif options.rollback:

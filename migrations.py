@@ -28,7 +28,15 @@ NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
 NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
 TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
 TRIAL_SCHEMA = "eater_init_trial"  # exists only inside a transaction that is rolled back
-RELATION_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+RELATION_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "i": "an index",
+    "I": "an index",
+    "c": "a type",
+}
 # Building or renaming an index takes the right to create in its schema.
 # https://www.postgresql.org/docs/current/ddl-priv.html
 NEEDS_CREATE = ("create index", "build index", "swap index")
@@ -91,6 +99,7 @@ def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -
                 for name, desired in found.desired.tables.items()
                 if name in live.tables
             ]
+            parts.append(_taken_tables(schema, live, found.desired))
             parts.append(_unmanaged_tables(schema, live))
     return Plan(
         tuple(step for part in parts for step in part.steps),
@@ -246,6 +255,20 @@ def _unmanaged_tables(schema: str, live: Schema) -> Plan:
     known = {*TABLES, history.TABLE}
     names = [n for n, kind in live.relations.items() if kind in TABLE_KINDS and n not in known]
     return Plan(notes=(f"tables of {ddl.quote(schema)}: {', '.join(names)}",) if names else ())
+
+
+def _taken_tables(schema: str, live: Schema, desired: Schema) -> Plan:
+    """Refuse the tables whose names belong to what is nothing like a table."""
+    taken = [n for n in desired.tables if n in live.relations and n not in live.tables]
+    found = [
+        _refused(
+            schema,
+            f"{schema}.{name} is {RELATION_KINDS[live.relations[name]]}, the models say a table.",
+            f"Rename it: {ddl.qualified(schema, name)}.",
+        )
+        for name in taken
+    ]
+    return Plan(refusals=tuple(refusal for part in found for refusal in part.refusals))
 
 
 def _name_taken(schema: str, table: str, name: str) -> Plan:

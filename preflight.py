@@ -55,16 +55,20 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
 """
 
 
-def inspect(connection: Connection, settings: Settings) -> Server:
-    """Ask the server what it is, in one round trip. Raises `Refused` if no run can succeed on it.
-
-    That is before anything was tried, and says the statement that an administrator should run.
-    """
+def require_supported(connection: Connection) -> None:
+    """Raise `Refused` if the server is too old to understand our queries."""
     if connection.server_version < OLDEST_SERVER:
         raise Refused(
             f"refused: the server is PostgreSQL {connection.server_version // 10000}, "
             "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
         )
+
+
+def inspect(connection: Connection, settings: Settings) -> Server:
+    """Ask the server what it is, in one round trip. Raises `Refused` if no run can succeed on it.
+
+    That is before anything was tried, and says the statement that an administrator should run.
+    """
     found = rows(connection, SERVER_QUERY, {"homes": ["public", *settings.schemas]})
     server = Server(*found[0])
     # A pooler makes up the process id that it tells libpq.

@@ -14,6 +14,7 @@ from psycopg2.extensions import quote_ident
 
 import database
 import locks
+import preflight
 from apply import Applier
 from config import Settings
 from database import VERSION, Connection
@@ -195,6 +196,7 @@ def plan_rollback(settings: Settings, connection: Connection) -> Tuple[Plan, Lis
 def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
     """Undo the newest version under the run lock, and record that."""
     outcome = Outcome(connection)
+    preflight.inspect(connection, settings)
     keys = [locks.lock_key(schema) for schema in settings.schemas]
     with locks.run_lock(settings, keys) as control:
         with stopwatch.step("plan"):

@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 # The part of a table's rows that may have changed since its last ANALYZE: autovacuum's own default.
 STALE_FRACTION = 0.1
 
-# Of a table `c` with statistics `s`.
-STALE = f"""(c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND (
+# Of a table `c` with statistics `s`. A standby gets its primary's.
+STALE = f"""(c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE')
+  AND NOT pg_is_in_recovery() AND (
   COALESCE(s.last_analyze, s.last_autoanalyze) IS NULL
   OR s.n_mod_since_analyze > {STALE_FRACTION} * GREATEST(s.n_live_tup, 1)))"""
 

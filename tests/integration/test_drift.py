@@ -160,6 +160,8 @@ def test_what_the_models_do_not_know_is_left_alone(initialised: Database, run: R
     [
         ("CREATE VIEW dishes AS SELECT 1 AS id", "public.dishes is a view, the models say a table"),
         ("CREATE SEQUENCE idx_dishes_name", "public.dishes needs an index named idx_dishes_name"),
+        ("CREATE SEQUENCE weight", "public.weight is a sequence, the models say a table"),
+        ("CREATE TYPE dishes AS ENUM ('a')", "public.dishes is a type, the models say a table"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(

@@ -40,7 +40,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         with stopped_by_signals(), database.explained():
             execute(options)
-    except EaterInitError as error:
+    except (EaterInitError, Terminated) as error:
         log.error("%s", error)
         return error.exit_code
     return 0

@@ -1,7 +1,7 @@
 """What can go wrong, and the exit code that says so.
 
-Only `EaterInitError` is caught, once, in `create_tables.main`; any other exception is a bug: it
-keeps its traceback and the process exits 1.
+Only `EaterInitError` and `Terminated` are caught, once, in `create_tables.main`; any other
+exception is a bug: it keeps its traceback and the process exits 1.
 """
 
 
@@ -35,8 +35,12 @@ class VerificationFailed(EaterInitError):
     exit_code = 5
 
 
-class Terminated(EaterInitError):
-    """SIGTERM or SIGINT: the running statement was cancelled on the server. Safe to run again."""
+class Terminated(BaseException):
+    """SIGTERM or SIGINT: the running statement was cancelled on the server. Safe to run again.
+
+    It comes anywhere, even in a library's `try … except Exception` (logging has one), where only
+    what is no `Exception` gets through.
+    """
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A network between a run and its server."""
+"""Who connects, and through what."""
 
 from typing import Iterator
 
@@ -6,6 +6,15 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.proxy import Proxy
+
+
+@pytest.fixture
+def role(database: Database) -> Iterator[str]:
+    """A role that may log in, and no more; with the password that `run` uses anyway."""
+    password = (database.environment["POSTGRES_PASSWORD"],)
+    database.execute(f"CREATE ROLE {database.name} LOGIN PASSWORD %s", password)
+    yield database.name
+    database.execute(f"DROP OWNED BY {database.name}; DROP ROLE {database.name}")
 
 
 @pytest.fixture

@@ -2,20 +2,28 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Tuple
 
 import pytest
 
 import ddl
-from tests.conftest import Database, Run, Spawn
-from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, files
+from tests.conftest import ROOT, Database, Run, Spawn
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
 
 FORBID_DDL = """
 CREATE FUNCTION forbid_ddl() RETURNS event_trigger LANGUAGE plpgsql
   AS $$ BEGIN RAISE EXCEPTION 'DDL was sent: %', tg_tag; END $$;
 CREATE EVENT TRIGGER forbid_ddl ON ddl_command_start EXECUTE FUNCTION forbid_ddl();
 """
+
+
+RELATIONS = (
+    "FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S')"
+)
 
 
 def counts(database: Database, schema: str = "public") -> Tuple[int, int]:
@@ -36,13 +44,13 @@ def test_a_second_run_changes_nothing_and_sends_no_ddl(database: Database, run: 
     """A server that refuses every DDL statement does not disturb a run with nothing to do."""
     run()
     database.execute(SAMPLE_ROWS)
-    before = described(database), files(database), all_rows(database)
     database.execute(FORBID_DDL)
+    before = everything(database), files(database), all_rows(database)
     result = run()
     assert result.code == 0, result.err
     assert "schema is current: version 1, verified" in result.err
     assert "public        0        0        0          7\n" in result.out
-    assert (described(database), files(database), all_rows(database)) == before
+    assert (everything(database), files(database), all_rows(database)) == before
 
 
 def test_an_empty_database_is_initialised_entirely_or_not_at_all(
@@ -82,6 +90,19 @@ def test_each_schema_gets_the_full_set(database: Database, run: Run) -> None:
     assert described(database, "tenant_b") == described(database, "public")
 
 
+def test_a_refusal_in_one_schema_keeps_all_as_they_are(database: Database, run: Run) -> None:
+    """Tenants stay alike: what can't be done for one is not begun for another."""
+    database.execute("CREATE SCHEMA tenant_b; CREATE VIEW tenant_b.dishes AS SELECT 1 AS id")
+    before = everything(database)
+    result = run(POSTGRES_SCHEMAS="public, tenant_a, tenant_b")
+    assert result.code == 4
+    assert result.err.endswith(
+        " ERROR refused: tenant_b.dishes is a view, the models say a table.\n"
+        "  Nothing was changed. Rename it: tenant_b.dishes.\n"
+    )
+    assert everything(database) == before
+
+
 def test_a_database_without_a_public_schema_works(database: Database, run: Run) -> None:
     """pg_trgm then lives in the first schema of the settings."""
     database.execute("DROP SCHEMA public")
@@ -103,6 +124,42 @@ def test_pg_trgm_is_found_wherever_it_lives(database: Database, run: Run, schema
     assert run("--verify").code == 0
 
 
+MORE_INDEXES = """
+FOR_A_TEST = {"purpose": "a test", "use_case": "a test"}
+INDEXES += [
+    index("test_btree", Weight.weight, **FOR_A_TEST),
+    index("test_composite", Weight.user_email, Weight.weight.desc(), **FOR_A_TEST),
+    index("test_partial", Weight.date, **FOR_A_TEST, postgresql_where=Weight.weight >= 100),
+    index("test_unique", Weight.user_email, Weight.time, **FOR_A_TEST, unique=True),
+    index("test_gin", Weight.date, **FOR_A_TEST, postgresql_using="gin",
+          postgresql_ops={"date": "gin_trgm_ops"}),
+]
+"""
+BUILT = {
+    "test_btree": "btree (weight)",
+    "test_composite": "btree (user_email, weight DESC)",
+    "test_partial": "btree (date) WHERE (weight >= (100)::double precision)",
+    "test_unique": 'UNIQUE btree (user_email, "time")',
+    "test_gin": "gin (date public.gin_trgm_ops)",
+}
+
+
+def test_every_kind_of_index_is_built(database: Database, run: Run, tmp_path: Path) -> None:
+    """B-tree, composite, partial, unique and GIN: on live tables and on new ones, once."""
+    run()
+    for path in ROOT.glob("*.py"):
+        more = MORE_INDEXES if path.name == "indexes.py" else ""
+        (tmp_path / path.name).write_text(path.read_text("utf-8") + more, "utf-8")
+    command = [sys.executable, "create_tables.py"]
+    environment = {**database.environment, "POSTGRES_SCHEMAS": "public,new"}
+    for mode in ([], ["--verify"]):
+        done = subprocess.run([*command, *mode], env=environment, cwd=tmp_path, check=False)
+        assert done.returncode == 0
+    for schema in ("public", "new"):
+        indexes = described(database, schema)["weight"]["indexes"]
+        assert {name: indexes[name]["definition"] for name in BUILT} == BUILT
+
+
 def test_eight_runs_at_once_do_the_work_once(database: Database, spawn: Spawn) -> None:
     """All exit 0; one has changed the database, the others found it done."""
     started = [spawn(MAX_RETRIES="3") for _ in range(8)]
@@ -110,6 +167,7 @@ def test_eight_runs_at_once_do_the_work_once(database: Database, spawn: Spawn) -
     assert [process.returncode for process in started] == [0] * 8, errors
     assert sum("create table public.dishes " in text for text in errors) == 1
     assert database.value("SELECT count(*) FROM eater_schema_history") == 1
+    assert database.value(f"SELECT count(DISTINCT xmin::text) {RELATIONS}") == 1
     assert not any("WARNING" in text for text in errors)
 
 
@@ -117,9 +175,12 @@ def test_json_logs_carry_step_schema_object_and_duration(database: Database, run
     """One object a line, for whoever collects them."""
     result = run(LOG_FORMAT="json", LOG_LEVEL="DEBUG")
     lines = [json.loads(line) for line in result.err.splitlines()]
-    created = [line for line in lines if line.get("object") == "idx_dishes_name"]
-    assert [(c["step"], c["schema"]) for c in created] == [("create index", "public")]
-    assert isinstance(created[0]["duration_ms"], int)
+    done = {(line["step"], line["object"]): line for line in lines if "object" in line}
+    indexes = {("create index", str(index.name)) for index in ddl.INDEXES}
+    assert indexes | {("create table", name) for name in ddl.METADATA.tables} < set(done)
+    assert {line["schema"] for line in done.values()} == {"public"}
+    assert all(isinstance(line["duration_ms"], int) for line in done.values())
+    assert done["create index", "idx_dishes_name"]["level"] == "INFO"
 
 
 def test_steps_are_logged_in_the_order_of_the_flow(database: Database, run: Run) -> None:
@@ -132,6 +193,21 @@ def test_steps_are_logged_in_the_order_of_the_flow(database: Database, run: Run)
     assert result.out.splitlines()[-1].startswith("time: connect ")
 
 
+def test_the_summary_counts_by_schema(database: Database, run: Run) -> None:
+    """What was created, altered, indexed and left unchanged; and the time of each step."""
+    run()
+    database.execute("DROP INDEX idx_dishes_name; ALTER TABLE weight DROP weight")
+    *table, times = run(POSTGRES_SCHEMAS="public, tenant_a").out.splitlines()
+    assert table == [
+        "schema    created  altered  indexed  unchanged",
+        "--------  -------  -------  -------  ---------",
+        "public          0        1        1          5",
+        "tenant_a        7        0       25          0",
+    ]
+    steps = ["connect", "look", "inspect", "lock", "plan", "apply", "verify", "analyze"]
+    assert re.sub(r" \d+\.\d\d s", "", times) == f"time: {', '.join(steps)}"
+
+
 def test_results_go_to_stdout_and_logs_to_stderr(database: Database, run: Run) -> None:
     """A pipe gets the report and nothing else."""
     result = run(ENABLE_PERFORMANCE_TEST="true")
@@ -141,25 +217,58 @@ def test_results_go_to_stdout_and_logs_to_stderr(database: Database, run: Run) -
     assert "query" not in result.err
 
 
-def test_the_benchmark_never_fails_a_run(database: Database, run: Run) -> None:
-    """A query that can't be run is a warning."""
+BREAKS = {
+    "an error": ("RAISE EXCEPTION 'no'", "no"),
+    "a timeout": (
+        "RAISE query_canceled USING MESSAGE = 'canceling statement due to statement timeout'",
+        "canceling statement due to statement timeout",
+    ),
+    "a lost connection": (
+        "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN true",
+        "FATAL:  terminating connection due to administrator command",
+    ),
+}
+
+
+@pytest.fixture
+def owner(database: Database, run: Run, role: str) -> str:
+    """A role that owns an initialised database with rows, and is no superuser."""
     run()
-    database.execute(
-        "CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql "
-        "AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; "
-        "CREATE POLICY fail ON dishes_day USING (fail()); "
-        "ALTER TABLE dishes_day ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
-    )
-    database.execute(SAMPLE_ROWS)
-    role = f"{database.name}_owner"
-    database.execute(f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}")
+    database.execute(f"{SAMPLE_ROWS}; GRANT ALL ON SCHEMA public TO {role}")
     for table in [*ddl.METADATA.tables, "eater_schema_history"]:
         database.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
-    run(POSTGRES_USER=role)
-    result = run(ENABLE_PERFORMANCE_TEST="true", POSTGRES_USER=role)
-    database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert run(POSTGRES_USER=role).code == 0
+    return role
+
+
+@pytest.mark.parametrize("what", list(BREAKS))
+def test_the_benchmark_never_fails_a_run(
+    database: Database, run: Run, owner: str, what: str
+) -> None:
+    """A query that can't be timed is a warning, whatever happens to it."""
+    body, warning = BREAKS[what]
+    database.execute(
+        f"CREATE FUNCTION break() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {body}; END $$; "
+        "CREATE POLICY break ON dishes_day USING (break()); "
+        "ALTER TABLE dishes_day ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    )
+    result = run(ENABLE_PERFORMANCE_TEST="true", POSTGRES_USER=owner)
     assert result.code == 0, result.err
-    assert re.search("WARNING.*latest food entry", result.err)
+    line = f"WARNING benchmark: what a user ate on a date in public: not timed: {warning}\n"
+    assert line in result.err
+    assert "exact user lookup" in result.out
+    assert result.out.splitlines()[-2].startswith("public ")
+
+
+def test_the_benchmark_needs_no_right_to_read(database: Database, run: Run, owner: str) -> None:
+    """A query on a table that the role may not read is a line that says so."""
+    database.execute(f"REVOKE SELECT ON dishes FROM {owner}")
+    result = run(ENABLE_PERFORMANCE_TEST="true", POSTGRES_USER=owner)
+    assert result.code == 0, result.err
+    (line,) = (line for line in result.out.splitlines() if line.startswith("dish by name"))
+    assert re.sub(" +", " ", line) == (
+        "dish by name - - not timed: permission denied for table dishes"
+    )
 
 
 def test_without_verification_it_says_so(database: Database, run: Run) -> None:
@@ -167,6 +276,15 @@ def test_without_verification_it_says_so(database: Database, run: Run) -> None:
     result = run(VERIFY_INDEXES="false")
     assert result.code == 0
     assert "verification is switched off (VERIFY_INDEXES)" in result.err
+
+
+def test_a_dotenv_file_configures_a_run(database: Database, run: Run, tmp_path: Path) -> None:
+    """What the environment does not say is read from .env in the current folder."""
+    (tmp_path / ".env").write_text(f"POSTGRES_DB='{database.name}'\nPOSTGRES_SCHEMAS=a,b\n")
+    result = run(POSTGRES_DB=None)
+    assert result.code == 0, result.err
+    assert counts(database, "a") == counts(database, "b") == (7, 25)
+    assert counts(database, "public") == (0, 0)
 
 
 def test_only_what_changed_or_is_stale_is_analyzed(database: Database, run: Run) -> None:
@@ -200,7 +318,12 @@ def test_lc_ctype_c_is_a_warning_that_says_what_it_costs(database: Database, run
     result = run(POSTGRES_DB=name)
     database.execute(f"DROP DATABASE {name}")
     assert result.code == 0
-    assert f"LC_CTYPE of database {name} is C: pg_trgm drops every letter that is not" in result.err
+    assert (
+        f" WARNING LC_CTYPE of database {name} is C: pg_trgm drops every letter that is not ASCII, "
+        "so e-mail autocomplete finds none of them. Create the database with C.UTF-8 or a "
+        "language's locale.\n"
+    ) in result.err
+    assert "LC_CTYPE" not in run().err
 
 
 def test_hostile_settings_of_role_and_database_do_not_matter(database: Database, run: Run) -> None:

@@ -1,5 +1,6 @@
 """The modes that touch nothing."""
 
+import re
 from typing import List
 
 import pytest
@@ -7,17 +8,7 @@ import pytest
 import ddl
 import migrations
 from tests.conftest import Database, Run
-from tests.support.catalogs import described
-
-EVERYTHING = """
-SELECT c.relname, c.relkind::text, c.relfilenode::text, c.xmin::text FROM pg_class c
-WHERE c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname LIKE 'pg\\_%')
-UNION ALL SELECT nspname, 'schema', '', '' FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'
-UNION ALL SELECT extname, 'extension', '', '' FROM pg_extension
-UNION ALL SELECT conname, 'constraint', '', '' FROM pg_constraint
-UNION ALL SELECT proname, 'function', '', '' FROM pg_proc WHERE oid >= 16384
-ORDER BY 1, 2
-"""
+from tests.support.catalogs import described, everything
 
 
 def statements(plan: str) -> List[str]:
@@ -28,11 +19,93 @@ def statements(plan: str) -> List[str]:
 
 def test_a_plan_touches_nothing(database: Database, run: Run) -> None:
     """An empty database is still empty afterwards, whatever the comparison created to compare."""
-    before = database.rows(EVERYTHING)
+    before = everything(database)
     result = run("--plan")
     assert result.code == 0
-    assert database.rows(EVERYTHING) == before
+    assert everything(database) == before
     assert result.out.endswith("-- 33 steps; the schema's history records them.\n")
+
+
+def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
+    database: Database, run: Run
+) -> None:
+    """Everything that is executed stands below a comment of three lines."""
+    *steps, end = run("--plan").out.split("\n\n")
+    assert len(steps) == 33
+    for number, step in enumerate(steps, 1):
+        assert re.match(
+            rf"-- {number}\. (create|\w+ \w+) .*: it is missing\n"
+            "--    lock: none that anybody uses yet\n"
+            "--    run: with everything else that is new, in one transaction\n"
+            "(CREATE|COMMENT) ",
+            step,
+        )
+    assert end.startswith("-- 33 steps; ")
+
+
+SMALL_PLAN = """\
+-- left alone, columns of public.weight: mood
+
+-- 1. create index public.dishes.idx_dishes_name: it is missing
+--    lock: SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
+--    run: outside a transaction, each for as long as it takes; it blocks nobody
+CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes USING btree (name);
+
+-- 2. add column public.weight.user_email: it is missing; older rows get 'it''s@example.org'
+--    lock: ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
+--    run: alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+ALTER TABLE public.weight ADD COLUMN user_email character varying DEFAULT 'it''s@example.org' \
+NOT NULL;
+ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
+
+-- 3. comment public.weight.comments: they differ from the models
+--    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    run: alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row belongs to';
+
+-- 4. create index public.weight.idx_weight_user_email: it is missing
+--    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    run: outside a transaction, each for as long as it takes; it blocks nobody
+CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight USING btree (user_email);
+
+-- 5. create index public.weight.idx_weight_user_time: it is missing
+--    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    run: outside a transaction, each for as long as it takes; it blocks nobody
+CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight USING btree (user_email, "time");
+
+-- 5 steps; the schema's history records them.
+"""
+
+
+def test_the_whole_plan_of_a_live_table(database: Database, run: Run) -> None:
+    """This is what there is to read before a run; it takes no run lock and leaves no history."""
+    run()
+    database.execute(
+        "DROP INDEX idx_dishes_name; ALTER TABLE weight DROP user_email, ADD mood text"
+    )
+    before = everything(database)
+    result = run("--plan", DEFAULT_USER_EMAIL="it's@example.org")
+    assert (result.code, result.out) == (0, SMALL_PLAN)
+    assert everything(database) == before
+
+
+def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> None:
+    """Then nothing at all would be done, and the exit code says so."""
+    run()
+    database.execute(
+        "DROP INDEX idx_dishes_name; DROP TABLE weight; CREATE VIEW weight AS SELECT 1"
+    )
+    before = everything(database)
+    result = run("--plan")
+    assert result.code == 4
+    assert result.out.startswith("-- 1. create index public.dishes.idx_dishes_name: ")
+    assert result.out.endswith(
+        "\n\n-- refused: public.weight is a view, the models say a table.\n"
+        "--   Nothing was changed. Rename it: public.weight.\n\n"
+        "-- 1 refused, 1 possible: nothing at all would be done, exit code 4.\n"
+    )
+    assert result.err.endswith(" ERROR 1 difference refused, as printed above\n")
+    assert everything(database) == before
 
 
 def test_a_plan_can_be_run_by_hand(database: Database, run: Run) -> None:
@@ -46,15 +119,17 @@ def test_a_plan_can_be_run_by_hand(database: Database, run: Run) -> None:
     assert run("--verify").code == 0
 
 
-def test_a_plan_needs_no_right_to_create(database: Database, run: Run) -> None:
+def test_a_plan_needs_no_right_to_create(database: Database, run: Run, role: str) -> None:
     """A role that may only look gets the plan, and the right that a run would want."""
     database.execute("CREATE EXTENSION pg_trgm; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    role = f"{database.name}_reader"
-    database.execute(f"CREATE ROLE {role} LOGIN")
     result = run("--plan", POSTGRES_USER=role)
-    database.execute(f"DROP ROLE {role}")
     assert result.code == 4
-    assert f"--     GRANT CREATE ON SCHEMA public TO {role};" in result.out
+    assert result.out.startswith(
+        "-- refused: schema public lacks alcohol_consumption, alcohol_for_day, dishes, dishes_day, "
+        "total_for_day, user, weight, and this role may not create in it.\n"
+        "--   Nothing was changed. Let an administrator run:\n"
+        f"--     GRANT CREATE ON SCHEMA public TO {role};\n"
+    )
     assert described(database) == {}
 
 
@@ -65,55 +140,109 @@ def test_an_empty_plan_says_so(database: Database, run: Run) -> None:
     assert run("--verify").out == "The database is as the models describe.\n"
 
 
-@pytest.mark.parametrize(
-    ("drift", "difference"),
-    [
-        ("DROP INDEX idx_dishes_name", "create index public.dishes.idx_dishes_name: it is missing"),
-        ("ALTER TABLE weight DROP weight", "add column public.weight.weight: it is missing"),
-        ("DROP TABLE weight", "create table public.weight: it is missing"),
-        ("COMMENT ON TABLE weight IS NULL", "comment public.weight.comments: they differ"),
-        (
-            "ALTER TABLE weight ALTER weight TYPE text",
-            "change type public.weight.weight: is text, the model says double precision",
-        ),
-        (
-            "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories)",
-            "swap index public.dishes.idx_dishes_name: the model says btree (name)",
-        ),
-    ],
-)
-def test_verify_lists_each_difference(
-    database: Database, run: Run, drift: str, difference: str
-) -> None:
+DRIFTS = {
+    "DROP INDEX idx_dishes_name": "create index public.dishes.idx_dishes_name: it is missing",
+    "ALTER TABLE weight DROP weight": (
+        "add column public.weight.weight: it is missing; older rows get 0\n"
+        "comment public.weight.comments: they differ from the models"
+    ),
+    "DROP TABLE weight": (
+        "create table public.weight: it is missing\n"
+        "create index public.weight.idx_weight_user_email: it is missing\n"
+        "create index public.weight.idx_weight_time: it is missing\n"
+        "create index public.weight.idx_weight_date: it is missing\n"
+        "create index public.weight.idx_weight_user_time: it is missing"
+    ),
+    "COMMENT ON TABLE weight IS NULL": (
+        "comment public.weight.comments: they differ from the models"
+    ),
+    "ALTER TABLE \"user\" ALTER language SET DEFAULT 'de'": (
+        "set default public.user.language: it is 'de'::character varying, "
+        "the model says 'en'::character varying"
+    ),
+    "ALTER TABLE weight ALTER date DROP NOT NULL": (
+        "forbid new nulls public.weight.date: no new NULL from here on\n"
+        "prove no nulls public.weight.date: no older row is NULL either\n"
+        "set not null public.weight.date: the model says NOT NULL"
+    ),
+    "ALTER TABLE weight ALTER weight TYPE text": (
+        "change type public.weight.weight: is text, the model says double precision"
+    ),
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_dishes_name'::regclass": (
+        "drop index public.dishes.idx_dishes_name: it is invalid: an interrupted build left it\n"
+        "create index public.dishes.idx_dishes_name: the invalid one is dropped"
+    ),
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'weight_pkey'::regclass": (
+        "refused: public.weight.weight_pkey has an invalid index.\n"
+        "  Nothing was changed. Build it again:\n"
+        "    REINDEX INDEX CONCURRENTLY public.weight_pkey;"
+    ),
+    "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories)": (
+        "build index public.dishes.eater_new_idx_dishes_name: idx_dishes_name is btree (calories)\n"
+        "swap index public.dishes.idx_dishes_name: the model says btree (name)\n"
+        "drop index public.dishes.eater_old_idx_dishes_name: the new one serves"
+    ),
+}
+
+
+@pytest.mark.parametrize("drift", list(DRIFTS))
+def test_verify_lists_each_difference(database: Database, run: Run, drift: str) -> None:
     """Exit code 5 comes with what differs, and nothing is changed."""
     run()
     database.execute(drift)
-    before = database.rows(EVERYTHING)
+    before = everything(database)
     result = run("--verify")
     assert result.code == 5
-    assert difference in result.out
-    assert "between database and models" in result.err
-    assert database.rows(EVERYTHING) == before
+    assert result.out == DRIFTS[drift] + "\n"
+    assert re.search(r" ERROR \d differences? between database and models\n\Z", result.err)
+    assert everything(database) == before
+
+
+MISTAKES = {
+    "--nonsense": "unrecognized arguments: --nonsense",
+    "public": "unrecognized arguments: public",
+    "--plan --verify": "--plan goes with a run or with --rollback",
+    "--plan --history": "--plan goes with a run or with --rollback",
+    "--verify --rollback": "argument --rollback: not allowed with argument --verify",
+    "--history --verify": "argument --verify: not allowed with argument --history",
+}
+
+
+@pytest.mark.parametrize("line", list(MISTAKES))
+def test_a_mistake_on_the_command_line_is_said(database: Database, run: Run, line: str) -> None:
+    """Exit code 2 comes with the usage, and nothing was connected to."""
+    result = run(*line.split(), POSTGRES_HOST="no.such.host.invalid")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("usage: create_tables.py [-h] [--plan] ")
+    assert result.err.endswith(f"\ncreate_tables.py: error: {MISTAKES[line]}\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "text"),
+    ("option", "text"),
     [
-        (["--help"], 0, "usage: create_tables.py"),
-        (["--version"], 0, "create_tables.py 1.0.0\n"),
-        (["--nonsense"], 2, "unrecognized arguments: --nonsense"),
-        (["--plan", "--verify"], 2, "--plan goes with a run or with --rollback"),
-        (["--verify", "--rollback"], 2, "not allowed with argument"),
+        ("--help", "usage: create_tables.py [-h] [--plan] "),
+        ("--version", "create_tables.py 1.0.0\n"),
     ],
 )
-def test_the_command_line(
-    database: Database, run: Run, arguments: List[str], code: int, text: str
+def test_an_option_that_asks_needs_no_server(run: Run, option: str, text: str) -> None:
+    """Nor any setting."""
+    result = run(option, POSTGRES_HOST=None)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(text)
+
+
+def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
+    database: Database, run: Run
 ) -> None:
-    """A mistake on the command line is said, and nothing is done."""
-    result = run(*arguments)
-    assert result.code == code
-    assert text in result.out + result.err
-    assert described(database) == {}
+    """Exit code 2 comes with all of them."""
+    result = run(POSTGRES_HOST=None, POSTGRES_PORT="abc", LOG_FORMAT="xml")
+    assert (result.code, result.out) == (2, "")
+    assert result.err[9:] == (  # behind the time
+        "ERROR The configuration is unusable; nothing was done.\n"
+        "  POSTGRES_PORT='abc': must be a whole number from 1 to 65535\n"
+        "  LOG_FORMAT='xml': must be one of text, json\n"
+        "  POSTGRES_HOST is missing: server: name, address or socket folder\n"
+    )
 
 
 KINDS = {

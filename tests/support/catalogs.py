@@ -38,6 +38,19 @@ def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     return tables
 
 
+def everything(database: Database) -> Dict[str, str]:
+    """Return where each row of each system catalog is, and which transaction wrote it.
+
+    Whatever a statement changes in the schema, it writes a row there. Statistics are left out.
+    """
+    names = database.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace "
+        "AND relkind = 'r' AND NOT relisshared AND relname NOT LIKE 'pg\\_statistic%'"
+    )
+    place = "SELECT '{0}', string_agg(concat(ctid, xmin), ' ' ORDER BY ctid) FROM pg_catalog.{0}"
+    return dict(database.rows(" UNION ALL ".join(place.format(name) for (name,) in names)))
+
+
 def all_rows(database: Database, schema: str = "public") -> Rows:
     """Return every row of the managed tables, as text and by column name."""
     found: Rows = {}

@@ -18,12 +18,13 @@ class Proxy:
     through this door.
     """
 
-    def __init__(self, environment: Dict[str, str]) -> None:
+    def __init__(self, environment: Dict[str, str], *, port: int = 0) -> None:
         self._target = (environment["POSTGRES_HOST"], int(environment["POSTGRES_PORT"]))
-        self._listener = socket.create_server((HOST, 0))
+        self._listener = socket.create_server((HOST, port))
         self._passing = threading.Event()
         self._passing.set()
         self._pairs: List[_Pair] = []
+        self.rewrite: Callable[[bytes], bytes] = bytes  # what the server says, for the client
         self.host = HOST
         self.port: int = self._listener.getsockname()[1]
         self.environment = {
@@ -73,16 +74,21 @@ class Proxy:
             except OSError:
                 _shut(client)
                 continue
-            self._pairs.append(_Pair(client, server, self._passing))
+            self._pairs.append(_Pair(client, server, self._passing, self.rewrite))
 
 
 class _Pair:
     """One client's connection and ours to the server on its behalf."""
 
     def __init__(
-        self, client: socket.socket, server: socket.socket, passing: threading.Event
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        passing: threading.Event,
+        rewrite: Callable[[bytes], bytes],
     ) -> None:
-        self._client, self._server, self._passing = client, server, passing
+        self._client, self._server = client, server
+        self._passing, self._rewrite = passing, rewrite
         self._server_spoke = True
         self.round_trips = 0
         _in_background(lambda: self._pump(client, server))
@@ -100,7 +106,7 @@ class _Pair:
                     break
                 self._count(from_client=source is self._client)
                 self._passing.wait()
-                sink.sendall(chunk)
+                sink.sendall(self._rewrite(chunk) if source is self._server else chunk)
         except OSError:  # closed
             pass
         finally:

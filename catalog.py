@@ -16,7 +16,6 @@ from database import Connection, begin, rolled_back, rows
 TABLES_DOCUMENT = """
 SELECT json_object_agg(c.relname, json_build_object(
   'kind', c.relkind,
-  'owned', pg_has_role(c.relowner, 'USAGE'),
   'owner', pg_get_userbyid(c.relowner),
   'comment', obj_description(c.oid, 'pg_class'),
   'referenced_by', (
@@ -29,9 +28,8 @@ SELECT json_object_agg(c.relname, json_build_object(
         WHERE l.oid = a.attcollation AND t.oid = a.atttypid
           AND t.typcollation <> a.attcollation), ''),
       -- From 18 on a NOT NULL may be NOT VALID: then it says nothing about older rows.
-      'not_null', a.attnotnull AND NOT EXISTS (
-        SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
-          AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),
+      'not_null', a.attnotnull AND NOT nn.unproven,
+      'unproven', a.attnotnull AND nn.unproven,
       'default', CASE
         WHEN a.attidentity <> '' OR EXISTS (
           SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
@@ -41,13 +39,24 @@ SELECT json_object_agg(c.relname, json_build_object(
       'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
       'generated', a.attgenerated <> '',
       'comment', col_description(c.oid, a.attnum),
-      'views', (
-        SELECT json_agg(DISTINCT r.ev_class::regclass::text)
-        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-          AND d.refobjid = c.oid AND d.refobjsubid = a.attnum)
+      -- What ALTER TYPE does not rebuild by itself.
+      'used_by', (
+        SELECT json_agg(DISTINCT CASE WHEN r.oid IS NULL
+          THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+          ELSE pg_describe_object('pg_class'::regclass, r.ev_class, 0) END)
+        FROM pg_depend d
+        LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+          AND d.refobjsubid = a.attnum AND (
+            d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
+              'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+            OR d.classid = 'pg_constraint'::regclass AND EXISTS (
+              SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f')))
       ) ORDER BY a.attnum)
     FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
+    CROSS JOIN LATERAL (SELECT EXISTS (
+      SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
+        AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated) AS unproven) AS nn
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'constraints', (
     SELECT json_object_agg(k.conname, json_build_object(
@@ -63,6 +72,11 @@ SELECT json_object_agg(c.relname, json_build_object(
       'target_columns', (
         SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.confkey) WITH ORDINALITY u (num, p)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
+      'used_by', (
+        SELECT json_agg(DISTINCT pg_describe_object('pg_class'::regclass, r.ev_class, 0))
+        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_constraint'::regclass
+          AND d.refobjid = k.oid),
       'valid', k.convalidated AND COALESCE(i.indisvalid AND i.indisready, true)
       ) ORDER BY k.conname)
     FROM pg_constraint k LEFT JOIN pg_index i
@@ -93,6 +107,10 @@ SELECT json_object_agg(c.relname, json_build_object(
         SELECT json_agg(a.attname ORDER BY p) FROM generate_series(1, i.indnkeyatts) p
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
       'predicate', pg_get_expr(i.indpred, i.indrelid),
+      'used_by', (
+        SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)) FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid
+          AND d.classid = 'pg_constraint'::regclass),
       'valid', i.indisvalid AND i.indisready AND i.indislive
       ) ORDER BY x.relname)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
@@ -105,7 +123,7 @@ WHERE c.relnamespace = n.oid AND c.relname = ANY (%(tables)s)
   AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 """
 
-# Anything that happens to a managed table changes the schema's fingerprint.
+# Anything that happens to a managed table changes the schema's fingerprint, whoever asks for it.
 FINGERPRINT = "encode(sha256(convert_to(COALESCE(t.document::text, ''), 'UTF8')), 'hex')"
 
 CATALOG_QUERY = f"""
@@ -120,6 +138,10 @@ SELECT json_build_object(
       UNION ALL  -- A table is a type too, so no other type may have its name.
       SELECT t.typname, 'c' FROM pg_type t
       WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (%(tables)s)) r),
+  'foreign', (
+    SELECT json_agg(c.relname) FROM pg_class c
+    WHERE c.relnamespace = n.oid AND c.relname = ANY (%(names)s)
+      AND NOT pg_has_role(c.relowner, 'USAGE')),
   'tables', t.document,
   'fingerprint', {FINGERPRINT})
 FROM pg_namespace n, LATERAL (SELECT ({TABLES_DOCUMENT}) AS document) t
@@ -136,7 +158,8 @@ class Column(NamedTuple):
     default_sql: Optional[str] = None
     generated: bool = False
     comment: Optional[str] = None
-    views: Optional[List[str]] = None
+    used_by: Optional[List[str]] = None  # views, triggers, policies, foreign keys…
+    unproven: bool = False  # NOT NULL, but for new rows only
 
 
 class Constraint(NamedTuple):
@@ -148,6 +171,7 @@ class Constraint(NamedTuple):
     target: Optional[str] = None
     target_columns: Optional[List[str]] = None
     valid: bool = True
+    used_by: Optional[List[str]] = None  # views that group by the key
 
 
 class Index(NamedTuple):
@@ -157,6 +181,7 @@ class Index(NamedTuple):
     valid: bool = True
     columns: Optional[List[str]] = None  # those of the key that are columns, not expressions
     predicate: Optional[str] = None
+    used_by: Optional[List[str]] = None  # foreign keys that rely on a unique one
 
     @property
     def unique(self) -> bool:
@@ -193,6 +218,7 @@ class Schema(NamedTuple):
     relations: Dict[str, str]
     can_create: bool = True
     fingerprint: str = ""
+    foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
 
 
 class Catalog(NamedTuple):
@@ -229,13 +255,17 @@ def read(
 
 
 def _schema(document: Dict[str, Any]) -> Schema:
-    tables = {name: _table(value) for name, value in (document["tables"] or {}).items()}
+    foreign = document["foreign"] or []
+    tables = {
+        name: _table(value, owned=name not in foreign)
+        for name, value in (document["tables"] or {}).items()
+    }
     relations, can_create = document["relations"] or {}, document["can_create"]
-    return Schema(tables, relations, can_create, document["fingerprint"])
+    return Schema(tables, relations, can_create, document["fingerprint"], foreign)
 
 
-def _table(document: Dict[str, Any]) -> Table:
-    parts = dict(document)
+def _table(document: Dict[str, Any], *, owned: bool) -> Table:
+    parts = {**document, "owned": owned}
     for key, kind in (("columns", Column), ("constraints", Constraint), ("indexes", Index)):
         parts[key] = {name: kind(**value) for name, value in (document[key] or {}).items()}
     return Table(**parts)

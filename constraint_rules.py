@@ -57,7 +57,8 @@ def _replaced(table: Difference, name: str, desired: Constraint) -> Optional[str
 
 def _add(table: Difference, name: str, desired: Constraint) -> None:
     old = _replaced(table, name, desired)
-    if old is None and name in table.relations and desired.kind in KEYS:
+    taken = name != old and (name in table.relations or name in table.live.constraints)
+    if taken and desired.kind in KEYS:
         table.refuse_taken(name, "an index")
     elif desired.kind in KEYS:
         _add_key(table, name, desired, old)
@@ -85,10 +86,14 @@ def _add_key(table: Difference, name: str, desired: Constraint, old: Optional[st
             way_out="Drop them, run again, create them again.",
         )
         return
-    if table.refuse_duplicates(name, desired.definition, columns):
+    if old is not None and table.live.constraints[old].used_by:
+        what = f"is {table.live.constraints[old].definition}, the model says {desired.definition}."
+        table.refuse_used(name, what, table.live.constraints[old].used_by or [])
         return
-    listed = ", ".join(ddl.quote(column) for column in columns)
-    definition = f"UNIQUE btree ({listed})"
+    if table.refuse_duplicates(name, f"is missing: {desired.definition}.", columns):
+        return
+    # The server's words, not ours, so that what an interrupted run has built is known again.
+    definition = f"UNIQUE btree {desired.definition[desired.definition.index('(') :]}"
     temporary = build(table, name, definition, why="the key needs it", undo=False)
     before, undo_online, undo = _swapped(table, name, old)
     using = f"ADD CONSTRAINT {ddl.quote(name)} {KEYS[desired.kind]} USING INDEX"
@@ -196,11 +201,14 @@ def violation(schema: str, desired: Constraint, values: Dict[str, str]) -> str:
     """Return SQL that is true for a row that violates the constraint."""
     if desired.kind == "c":
         return f"NOT ({desired.definition[len('CHECK ') :]})"
-    pairs = list(zip(desired.columns or [], desired.target_columns or []))
-    present = " AND ".join(f"{values[column]} IS NOT NULL" for column, _ in pairs)
-    same = " AND ".join(f"target.{ddl.quote(t)} = {values[c]}" for c, t in pairs)
-    target = ddl.qualified(schema, desired.target or "")
-    return f"{present} AND NOT EXISTS (SELECT FROM {target} AS target WHERE {same})"
+    present = " AND ".join(f"{values[column]} IS NOT NULL" for column in desired.columns or [])
+    # Under names of their own: a column of the target would hide the row's of the same name.
+    keys = {name: f"eater_key_{n}" for n, name in enumerate(desired.target_columns or [], 1)}
+    selected = ", ".join(f"{ddl.quote(name)} AS {key}" for name, key in keys.items())
+    target = f"SELECT {selected} FROM {ddl.qualified(schema, desired.target or '')}"
+    pairs = zip(keys.values(), desired.columns or [])
+    same = " AND ".join(f"{key} = {values[column]}" for key, column in pairs)
+    return f"{present} AND NOT EXISTS (SELECT FROM ({target}) AS target WHERE {same})"
 
 
 def _qualified(table: Difference, desired: Constraint) -> str:

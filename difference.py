@@ -8,6 +8,7 @@ from config import Settings
 from plan import NOTHING_CHANGED, Lock, Refusal, Run, Step, counted
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
+OUT_OF_THE_WAY = "Drop what is in the way, run again, create it again."
 EXAMPLES = 3  # offending rows that a refusal shows
 # Objects that exist only between two steps. They are swept when a run was interrupted there.
 NEW_PREFIX, OLD_PREFIX = "eater_new_", "eater_old_"
@@ -115,6 +116,11 @@ class Difference:
             found.append(" ".join([*shown, repr(by_name.get(column, row[-1]))]))
         return "e.g. " + ", ".join(found)
 
+    def refuse_used(self, name: str, what: str, used_by: Sequence[str]) -> None:
+        """Refuse to change what other objects rely on."""
+        why = f"It is used by {', '.join(used_by)}."
+        self.refuse(name, what, why, way_out=OUT_OF_THE_WAY)
+
     def refuse_rows(
         self, name: str, what: str, bad: int, verbs: Tuple[str, str], condition: str
     ) -> None:
@@ -128,7 +134,7 @@ class Difference:
         )
 
     def refuse_duplicates(
-        self, name: str, definition: str, columns: Sequence[str], predicate: Optional[str] = None
+        self, name: str, what: str, columns: Sequence[str], predicate: Optional[str] = None
     ) -> bool:
         """Refuse a key whose columns, as they will be, hold the same values twice."""
         if not columns:
@@ -151,7 +157,7 @@ class Difference:
             ]
             self.refuse(
                 name,
-                f"is missing: {definition}.",
+                what,
                 f"There more than once: {counted(duplicates, 'value')}, e.g. {'; '.join(shown)}.",
                 way_out=f"Find them with:\n    {grouped};",
             )

@@ -8,17 +8,22 @@ left: a catalog can always be asked for a comment, even where there is no such t
 
 import hashlib
 import json
+import logging
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from psycopg2 import errors
 from psycopg2.extensions import quote_ident
 
+from advice import first_line
 from catalog import FINGERPRINT, TABLES_DOCUMENT
 from config import Settings
 from database import VERSION, Connection, rows, transaction
 from plan import Lock, Plan, Run, Step
 from report import table
 from verify import STALE
+
+log = logging.getLogger(__name__)
 
 TABLE = "eater_schema_history"
 DESIRED_STATE = ("models.py", "indexes.py")  # read as files: importing them imports SQLAlchemy
@@ -163,7 +168,10 @@ class Journal:
         return [self._finish(step)] if step.run is Run.BRIEF else []
 
     def verified(self, plan: Plan) -> None:
-        """Note what the run left; `plan` is the empty one that proved it. One round trip."""
+        """Note what the run left; `plan` is the empty one that proved it. One round trip.
+
+        A role that may not write it does without: then its next run compares in full again.
+        """
         statements: List[str] = []
         for schema, fingerprint in plan.fingerprints.items():
             if schema in plan.recorded:
@@ -177,8 +185,11 @@ class Journal:
                     relation=self._literal(self._relation(schema)),
                 )
                 statements += [self._sql(schema, VERIFIED), f"DO {self._literal(note)}"]
-        if statements:
-            transaction(self.connection, statements)
+        try:
+            if statements:
+                transaction(self.connection, statements)
+        except errors.InsufficientPrivilege as error:
+            log.info("that it is verified can't be recorded: %s", first_line(error))
 
     def _finish(self, step: Step) -> str:
         return self._sql(step.schema, FINISH, count=str(self.count[id(step)]))

@@ -29,10 +29,13 @@ def close(table: Difference, name: str, live: Optional[Index], desired: Index) -
     if any(column not in table.values for column in columns):
         return  # the column's own refusal says why
     if desired.unique and table.refuse_duplicates(
-        name, desired.definition, columns, desired.predicate
+        name, f"is missing: {desired.definition}.", columns, desired.predicate
     ):
         return
-    if live is None:
+    if live is not None and live.used_by:
+        what = f"is {live.definition}, the model says {desired.definition}."
+        table.refuse_used(name, what if live.valid else "is invalid.", live.used_by)
+    elif live is None:
         create(table, name, desired.definition, "it is missing")
     elif not live.valid:
         drop(table, name, "it is invalid: an interrupted build left it")
@@ -67,6 +70,8 @@ def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
     old = helper_name(OLD_PREFIX, name)
     if old in table.live.indexes:
         drop(table, old, "an interrupted run left it")
+    elif old in table.relations:
+        table.refuse_taken(old, "an index")
     new = build(table, name, desired.definition, why=f"{name} is {live.definition}", undo=True)
     table.step(
         "swap index",
@@ -95,6 +100,8 @@ def build(table: Difference, name: str, definition: str, *, why: str, undo: bool
     """
     temporary = helper_name(NEW_PREFIX, name)
     left = table.live.indexes.get(temporary)
+    if left is None and temporary in table.relations:
+        table.refuse_taken(temporary, "an index")
     if left is not None and not (left.valid and left.definition == definition):
         drop(table, temporary, "an interrupted run left it")
         left = None

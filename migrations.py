@@ -16,16 +16,21 @@ import ddl
 import history
 import index_rules
 import null_rules
+import trial
 from catalog import Catalog, Schema
 from config import Settings
 from database import Connection, ask
-from difference import Ask, Difference
+from difference import NEW_PREFIX, OLD_PREFIX, Ask, Difference, helper_name
 from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
 from preflight import EXTENSION, Server
 
 TABLES = list(ddl.METADATA.tables)
 NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
 NAMES += [f"{t.name}_{c.name}_seq" for t in ddl.METADATA.sorted_tables for c in t.columns]
+NAMES += [
+    str(k.name or f"{t.name}_pkey") for t in ddl.METADATA.sorted_tables for k in t.constraints
+]
+NAMES += [helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in NAMES]
 TABLE_KINDS = {"r": "a table", "p": "a partitioned table"}
 TRIAL_SCHEMA = "eater_init_trial"  # exists only inside a transaction that is rolled back
 RELATION_KINDS = {
@@ -43,6 +48,7 @@ NEEDS_CREATE = ("create index", "build index", "swap index")
 RULES = (
     column_rules.add_and_change,
     null_rules.require_values,
+    trial.keep_obeying,
     constraint_rules.constraints,
     null_rules.allow_nulls,
     column_rules.comments,
@@ -99,6 +105,8 @@ def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -
                 for name, desired in found.desired.tables.items()
                 if name in live.tables
             ]
+            if any(step.schema == schema for part in parts for step in part.steps):
+                parts.append(_foreign_history(schema, live, server))
             parts.append(_taken_tables(schema, live, found.desired))
             parts.append(_unmanaged_tables(schema, live))
     return Plan(
@@ -257,9 +265,24 @@ def _unmanaged_tables(schema: str, live: Schema) -> Plan:
     return Plan(notes=(f"tables of {ddl.quote(schema)}: {', '.join(names)}",) if names else ())
 
 
+def _foreign_history(schema: str, live: Schema, server: Server) -> Plan:
+    """Refuse changes that can't be recorded."""
+    if history.TABLE not in live.foreign:
+        return Plan()
+    relation = ddl.qualified(schema, history.TABLE)
+    owner = f"ALTER TABLE {relation} OWNER TO {ddl.quote(server.user)}"
+    return _refused(
+        schema,
+        f"{schema}.{history.TABLE}, which records changes, belongs to another role.",
+        f"Let an administrator run:\n    {owner};",
+    )
+
+
 def _taken_tables(schema: str, live: Schema, desired: Schema) -> Plan:
     """Refuse the tables whose names belong to what is nothing like a table."""
     taken = [n for n in desired.tables if n in live.relations and n not in live.tables]
+    if live.relations.get(history.TABLE, "r") != "r":
+        taken.append(history.TABLE)
     found = [
         _refused(
             schema,

@@ -1,6 +1,6 @@
 """The safety rules for NOT NULL: filled, proven, and only then set; or dropped."""
 
-from typing import Optional
+from typing import List, Optional
 
 import ddl
 from catalog import Column
@@ -99,8 +99,14 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
             table.alter_column(name, "SET NOT NULL"),
             table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}"),
         ],
-        undo=() if is_new else [table.alter_column(name, "DROP NOT NULL")],
+        undo=() if is_new else [table.alter_column(name, "DROP NOT NULL"), *_unproven(table, name)],
     )
+
+
+def _unproven(table: Difference, name: str) -> List[str]:
+    """Return what puts back a NOT NULL that held for new rows only, as it may from 18 on."""
+    add = table.alter(f"ADD NOT NULL {ddl.quote(name)} NOT VALID")
+    return [add] if table.live.columns[name].unproven else []
 
 
 def _proof(table: Difference, name: str) -> Optional[bool]:
@@ -119,12 +125,14 @@ def allow_nulls(table: Difference) -> None:
     """Drop NOT NULL where the model says nullable; after the keys, which may have held it."""
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
-        if live is not None and live.not_null and not desired.not_null:
-            table.step(
-                "drop not null",
-                name,
-                "the model says nullable",
-                [table.alter_column(name, "DROP NOT NULL")],
-                undo=[table.alter_column(name, "SET NOT NULL")],
-                guard=f"SELECT count(*) FROM {table.relation} WHERE {ddl.quote(name)} IS NULL",
-            )
+        if live is None or desired.not_null or not (live.not_null or live.unproven):
+            continue
+        nulls = f"SELECT count(*) FROM {table.relation} WHERE {ddl.quote(name)} IS NULL"
+        table.step(
+            "drop not null",
+            name,
+            "the model says nullable",
+            [table.alter_column(name, "DROP NOT NULL")],
+            undo=_unproven(table, name) or [table.alter_column(name, "SET NOT NULL")],
+            guard=None if live.unproven else nulls,
+        )

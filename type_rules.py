@@ -4,9 +4,12 @@ from typing import List, Optional, Tuple
 
 import conversions
 import ddl
+import trial
 from catalog import Column
 from difference import FROM_A_SEQUENCE, Difference
 from plan import Lock, counted
+
+FOREIGN_KEY = "constraint "  # how the server describes one; it takes a new type without a rewrite
 
 
 def change_type(table: Difference, name: str, live: Column, desired: Column) -> None:
@@ -19,19 +22,34 @@ def change_type(table: Difference, name: str, live: Column, desired: Column) -> 
         )
         return
     what = f"is {live.type}, the model says {desired.type}."
+    rewrite = conversions.rewrites(live.type, desired.type)
+    used_by = [user for user in live.used_by or [] if rewrite or not user.startswith(FOREIGN_KEY)]
     known = conversions.conversion(live.type, desired.type)
-    if known is None or live.views:
-        refuse_type(table, name, what, desired.type, live.views)
-        return
-    using, fits = (part.format(c=ddl.quote(name)) for part in known)
+    if known is None:
+        refuse_type(table, name, what, desired.type)
+    elif used_by:
+        table.refuse_used(name, what, used_by)
+    else:
+        using, fits = (part.format(c=ddl.quote(name)) for part in known)
+        _convert(table, name, live, desired, using, fits)
+
+
+def _convert(
+    table: Difference, name: str, live: Column, desired: Column, using: str, fits: str
+) -> None:
+    """Change the type if every row fits, the table is small enough and the server agrees."""
+    what = f"is {live.type}, the model says {desired.type}."
+    rewrite = conversions.rewrites(live.type, desired.type)
     statement = table.alter_column(name, f"TYPE {desired.type} USING {using}")
     misfits = f"{ddl.quote(name)} IS NOT NULL AND NOT ({fits})"
     bad = 0 if fits == conversions.ALWAYS else table.count(misfits)
     if bad:
         table.refuse_rows(name, what, bad, ("does not convert", "do not convert"), misfits)
         return
-    rewrite = conversions.rewrites(live.type, desired.type)
     if rewrite and too_large(table, name, what, statement):
+        return
+    statements = _around_default(table, name, live, desired, statement)
+    if trial.refused(table, name, what, statements):
         return
     table.values[name] = f"({using})"
     undo, guard = _type_undo(table, name, live, desired)
@@ -39,7 +57,7 @@ def change_type(table: Difference, name: str, live: Column, desired: Column) -> 
         "change type",
         name,
         what[:-1],
-        _around_default(table, name, live, desired, statement),
+        statements,
         lock=Lock.REWRITE if rewrite else Lock.INSTANT,
         undo=undo,
         guard=guard,
@@ -80,17 +98,14 @@ def _type_undo(
     return undo, f"SELECT count(*) FROM {table.relation} WHERE {misfits}"
 
 
-def refuse_type(
-    table: Difference, name: str, what: str, desired: str, views: Optional[List[str]]
-) -> None:
+def refuse_type(table: Difference, name: str, what: str, desired: str) -> None:
     alter = table.alter_column(name, f"TYPE {desired} USING …")
-    if views:
-        why = f"Views depend on it: {', '.join(views)}."
-        way_out = "Drop them, run again, create them again."
-    else:
-        why = "No conversion is known that is right for every row."
-        way_out = f"Convert it by hand, in a maintenance window:\n    {alter};"
-    table.refuse(name, what, why, way_out=way_out)
+    table.refuse(
+        name,
+        what,
+        "No conversion is known that is right for every row.",
+        way_out=f"Convert it by hand, in a maintenance window:\n    {alter};",
+    )
 
 
 def too_large(table: Difference, name: str, what: str, statement: str) -> bool:

@@ -104,7 +104,7 @@ REFUSED = {
     ),
     "a view on the column": (
         "ALTER TABLE weight ALTER weight TYPE real; CREATE VIEW heavy AS SELECT weight FROM weight",
-        "Views depend on it: public.heavy.",
+        "It is used by view public.heavy.",
     ),
     "a collation": (
         'ALTER TABLE weight ALTER date TYPE varchar COLLATE "C"',

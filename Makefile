@@ -4,13 +4,15 @@ STAMP = .venv/requirements-installed
 RUN = .venv/bin/python
 
 .POSIX:
-.PHONY: help run stop test lint clean
+.PHONY: help run stop test lint lock sbom clean
 
 help:
 	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running"
 	@echo "make stop   stop it"
 	@echo "make test   all tests, on a private PostgreSQL or on TEST_DATABASE_URL"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy and hadolint"
+	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"
+	@echo "make sbom   write sbom.json, what is in the image's lock, as CycloneDX"
 	@echo "make clean  stop it, and remove its data, .venv and what the tools keep"
 
 run: $(STAMP)
@@ -26,10 +28,28 @@ lint: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	.venv/bin/hadolint Dockerfile
+
+lock: $(STAMP)
+	$(RUN) -m uv pip compile --quiet --upgrade --generate-hashes --only-binary :all: \
+		--python-version 3.13 --python-platform linux --custom-compile-command "make lock" \
+		--output-file requirements.lock requirements.txt
+	@if ! docker buildx version >/dev/null 2>&1; then \
+		echo "The base image in Dockerfile is as before: its digest takes docker buildx."; \
+	else \
+		tag=$$(sed -n 's/^ARG PYTHON_IMAGE=\([^@]*\)@.*/\1/p' Dockerfile) && \
+		digest=$$(docker buildx imagetools inspect $$tag --format '{{.Manifest.Digest}}') && \
+		sed "s/^\(ARG PYTHON_IMAGE=[^@]*@\).*/\1$$digest/" Dockerfile > Dockerfile.new && \
+		mv Dockerfile.new Dockerfile; \
+	fi
+
+sbom: $(STAMP)
+	$(RUN) -m cyclonedx_py requirements --output-reproducible --output-file sbom.json \
+		requirements.lock
 
 clean:
 	if [ -d .postgres ]; then $(MAKE) stop; fi
-	rm -rf .postgres .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .postgres .venv sbom.json .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt requirements-dev.txt

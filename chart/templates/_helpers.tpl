@@ -1,0 +1,112 @@
+{{/*
+Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kubernetes takes.
+*/}}
+{{- define "eater-init.fullname" -}}
+{{- $name := "eater-init" -}}
+{{- if .Values.fullnameOverride -}}
+{{- $name = .Values.fullnameOverride -}}
+{{- else if not (contains $name .Release.Name) -}}
+{{- $name = printf "%s-%s" .Release.Name $name -}}
+{{- end -}}
+{{- $name | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "eater-init.jobName" -}}
+{{- include "eater-init.fullname" . -}}
+{{- if not .Values.job.hookEvents }}-{{ .Release.Revision }}{{ end -}}
+{{- end }}
+
+{{- define "eater-init.labels" -}}
+app.kubernetes.io/name: eater-init
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: database
+app.kubernetes.io/part-of: chater
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "eater-init-%s" .Chart.Version | replace "+" "_" }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+A number of a values file is a float, whose text from a million on would be 1e+06.
+*/}}
+{{- define "eater-init.text" -}}
+{{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- end }}
+
+{{- define "eater-init.env" -}}
+{{- $server := .Values.postgresql -}}
+- name: POSTGRES_HOST
+  value: {{ $server.host | quote }}
+- name: POSTGRES_PORT # always: a Service called `postgres` sets it to tcp://…
+  value: {{ include "eater-init.text" $server.port | quote }}
+- name: POSTGRES_DB
+  value: {{ $server.database | quote }}
+- name: POSTGRES_SCHEMAS
+  value: {{ $server.schemas | quote }}
+- name: POSTGRES_USER
+  valueFrom:
+    secretKeyRef:
+      name: {{ $server.existingSecret }}
+      key: {{ $server.userKey }}
+{{- if $server.passwordFile }}
+- name: POSTGRES_PASSWORD_FILE
+  value: {{ $server.passwordFile | quote }}
+{{- else }}
+- name: POSTGRES_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ $server.existingSecret }}
+      key: {{ $server.passwordKey }}
+{{- end }}
+{{- with $server.sslmode }}
+- name: POSTGRES_SSLMODE
+  value: {{ . }}
+{{- end }}
+{{- with $server.sslrootcert }}
+- name: POSTGRES_SSLROOTCERT
+  value: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+- name: {{ $name }}
+  value: {{ include "eater-init.text" $value | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "eater-init.container" -}}
+- name: eater-init
+  image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  env:
+    {{- include "eater-init.env" . | nindent 4 }}
+  {{- with .Values.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.securityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  {{- with .Values.extraVolumeMounts }}
+  volumeMounts:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/*
+For other charts, in the pod of a Deployment: the item of initContainers, and those of volumes.
+  initContainers: {{- with .Subcharts.eaterInit }}{{ include "eater-init.initContainer" . | nindent 8 }}{{ end }}
+*/}}
+{{- define "eater-init.initContainer" -}}
+{{- if .Values.enabled }}{{ include "eater-init.container" . }}{{ end -}}
+{{- end }}
+
+{{- define "eater-init.volumes" -}}
+{{- if and .Values.enabled .Values.extraVolumes }}{{ toYaml .Values.extraVolumes }}{{ end -}}
+{{- end }}

@@ -1,0 +1,143 @@
+"""A real Helm: the program on the PATH, or the same engine in the PyPI package helm-python-sdk."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List, NoReturn, Optional, Protocol
+
+import pytest
+import yaml
+
+Values = Dict[str, Any]
+NAMESPACE = "chater"
+TIMEOUT_SECONDS = 30
+NOT_TRIED = (
+    "NOT TRIED: this needs a Helm engine.\n"
+    "  On Python 3.10 or newer: python -m pip install helm-python-sdk\n"
+    "  Or, for all but the tests that install a release: the program helm on the PATH."
+)
+
+
+class Refused(Exception):
+    """What Helm says when it refuses values, or when a release fails."""
+
+
+class Engine(Protocol):
+    def lint(self, chart: Path, values: Values) -> None: ...
+    def render(self, chart: Path, values: Values, release: str) -> str: ...
+
+
+class Program:
+    """The `helm` of the machine."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def lint(self, chart: Path, values: Values) -> None:
+        self._run("lint", "--strict", str(chart), values=values)
+
+    def render(self, chart: Path, values: Values, release: str) -> str:
+        return self._run("template", release, str(chart), values=values)
+
+    def _run(self, *arguments: str, values: Values) -> str:
+        done = subprocess.run(
+            [self.path, *arguments, "--namespace", NAMESPACE, "--values", "-"],
+            input=json.dumps(values),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused(done.stdout + done.stderr)
+        return done.stdout
+
+
+class Library:
+    """The engine of helm-python-sdk."""
+
+    def __init__(self) -> None:
+        import helm_python  # from Python 3.10 on
+
+        self.helm = helm_python
+
+    def lint(self, chart: Path, values: Values) -> None:
+        report = self.helm.lint(chart, values, strict=True, namespace=NAMESPACE)
+        if report["errors"]:
+            raise Refused("\n".join(report["errors"]))
+
+    def render(self, chart: Path, values: Values, release: str) -> str:
+        try:
+            with self.helm.Chart.load(chart) as loaded:
+                files = loaded.render(values, name=release, namespace=NAMESPACE)
+        except self.helm.HelmError as error:
+            raise Refused(str(error)) from None
+        texts = [text for name, text in sorted(files.items()) if not name.endswith("NOTES.txt")]
+        return "\n---\n".join(texts)
+
+
+class Helm:
+    """What the tests ask of either engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def lint(self, chart: Path, values: Optional[Values] = None) -> None:
+        """Raise `Refused` for errors and warnings."""
+        self.engine.lint(chart, values or {})
+
+    def render(
+        self, chart: Path, values: Optional[Values] = None, release: str = "demo"
+    ) -> List[Dict[str, Any]]:
+        """Return the manifests, or raise `Refused`."""
+        documents = yaml.safe_load_all(self.engine.render(chart, values or {}, release))
+        return [document for document in documents if document]
+
+
+class Releases:
+    """The releases in a cluster, at `url`."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.helm = Library().helm
+        except ImportError:
+            not_tried()
+        self.config = self.helm.Config(
+            kube_apiserver=url,
+            kubeconfig_content="apiVersion: v1\nkind: Config\n",
+            namespace=NAMESPACE,
+            storage_driver="memory",
+        )
+
+    def install(self, chart: Path, release: str, values: Values) -> str:
+        """Install the chart and return the notes, or raise `Refused`."""
+        return self._act(self.config.install, chart, release, values)
+
+    def upgrade(self, chart: Path, release: str, values: Values) -> str:
+        """Upgrade the release and return the notes, or raise `Refused`."""
+        return self._act(self.config.upgrade, chart, release, values)
+
+    def _act(self, action: Any, chart: Path, release: str, values: Values) -> str:
+        try:
+            return str(action(chart, release, values, timeout=TIMEOUT_SECONDS)["notes"])
+        except self.helm.HelmError as error:
+            raise Refused(str(error)) from None
+
+
+def find() -> Helm:
+    """Return a Helm; without one, see `not_tried`."""
+    program = shutil.which("helm")
+    if program:
+        return Helm(Program(program))
+    try:
+        return Helm(Library())
+    except ImportError:
+        not_tried()
+
+
+def not_tried() -> NoReturn:
+    """Fail in CI, where an engine can be had; elsewhere skip, and say what was not tried."""
+    if os.environ.get("CI"):
+        pytest.fail(NOT_TRIED, pytrace=False)
+    pytest.skip(NOT_TRIED)

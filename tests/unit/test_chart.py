@@ -1,0 +1,268 @@
+"""The chart, rendered by a real Helm."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions
+
+from config import VARIABLES
+from database import VERSION
+from tests.support import helm
+from tests.support.helm import Helm, Refused
+from tests.support.manifests import ROOT, environment, ours, pod, read, violations
+
+CHART = ROOT / "chart"
+VALUES: Dict[str, Any] = read("chart/values.yaml")
+EVERY: Dict[str, Any] = read("tests/support/every_value.yaml")
+# Groups of which every member is a value of its own; another object is one value.
+GROUPS = ("image", "postgresql", "settings", "job")
+
+MISTAKES = [
+    ({"enable": True}, "enable"),
+    ({"enabled": "yes"}, "enabled"),
+    ({"image": {"tag": 1.5}}, "tag"),
+    ({"image": {"repository": "eater-init:latest"}}, "repository"),
+    ({"image": {"pullPolicy": "always"}}, "pullPolicy"),
+    ({"postgresql": {"host": ""}}, "host"),
+    ({"postgresql": {"host": "postgresql://db/eater"}}, "host"),
+    ({"postgresql": {"port": "5432"}}, "port"),
+    ({"postgresql": {"port": 70000}}, "port"),
+    ({"postgresql": {"database": ""}}, "database"),
+    ({"postgresql": {"schemas": ["public"]}}, "schemas"),
+    ({"postgresql": {"existingSecret": ""}}, "existingSecret"),
+    ({"postgresql": {"existingSecret": "My Secret"}}, "existingSecret"),
+    ({"postgresql": {"password": "secret"}}, "password"),
+    ({"postgresql": {"passwordFile": "password"}}, "passwordFile"),
+    ({"postgresql": {"sslmode": "verify"}}, "sslmode"),
+    ({"settings": {"LOG_LEVEL": "verbose"}}, "LOG_LEVEL"),
+    ({"settings": {"LOCK_TIMEOUT": "2 minutes"}}, "LOCK_TIMEOUT"),
+    ({"settings": {"MAX_RETRIES": 0}}, "MAX_RETRIES"),
+    ({"settings": {"VERIFY_INDEXES": "yes"}}, "VERIFY_INDEXES"),
+    ({"settings": {"lockTimeout": "1s"}}, "lockTimeout"),
+    ({"job": {"args": ["--embedded"]}}, "args"),
+    ({"job": {"hookEvents": ["install"]}}, "hookEvents"),
+    ({"job": {"hookDeletePolicy": ["hook-succeeded"]}}, "hookDeletePolicy"),
+    ({"job": {"restartPolicy": "Always"}}, "restartPolicy"),
+    ({"annotations": {"replicas": 3}}, "annotations"),
+    ({"extraEnv": {"NAME": "value"}}, "extraEnv"),
+    ({"extraEnv": [{"value": "x"}]}, "extraEnv"),
+]
+
+PARENT = """apiVersion: v2
+name: chater
+version: 1.0.0
+dependencies:
+  - name: eater-init
+    alias: eaterInit
+    version: {version}
+    repository: file://../chart
+    condition: eaterInit.enabled
+"""
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: chater-ui
+spec:
+  selector: {matchLabels: {app.kubernetes.io/name: chater-ui}}
+  template:
+    metadata:
+      labels: {app.kubernetes.io/name: chater-ui}
+    spec:
+      initContainers:
+        LINE
+      containers:
+        - name: chater-ui
+          image: chater-ui:latest
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Helm:
+    return helm.find()
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """The chart of a platform that depends on ours and has the init container in one line."""
+    line = re.search(r"\{\{- with \.Subcharts.*", (CHART / "README.md").read_text(encoding="utf-8"))
+    assert line is not None
+    chart = tmp_path / "chater"
+    (chart / "templates").mkdir(parents=True)
+    shutil.copytree(CHART, chart / "charts" / "eater-init")
+    (chart / "Chart.yaml").write_text(PARENT.format(version=VERSION))
+    (chart / "templates" / "deployment.yaml").write_text(DEPLOYMENT.replace("LINE", line.group()))
+    return chart
+
+
+def leaves(values: Dict[str, Any]) -> Dict[str, Any]:
+    """Return every value by its path: `image.tag`."""
+    found: Dict[str, Any] = {}
+    for key, value in values.items():
+        inner = value.items() if key in GROUPS else []
+        found.update({f"{key}.{name}": item for name, item in inner} or {key: value})
+    return found
+
+
+def only(path: str, value: Any) -> Dict[str, Any]:
+    """Return values in which one is set."""
+    first, _, rest = path.partition(".")
+    return {first: {rest: value} if rest else value}
+
+
+def test_it_is_linted_without_a_warning(engine: Helm) -> None:
+    """Helm's own lint, strict, with the defaults and with every value."""
+    engine.lint(CHART)
+    engine.lint(CHART, EVERY)
+
+
+@pytest.mark.parametrize("values", [{}, EVERY], ids=["defaults", "every value"])
+def test_kubernetes_takes_the_job_and_restricts_it(engine: Helm, values: Dict[str, Any]) -> None:
+    """Strictly, for the oldest and the newest version that the validator knows."""
+    [job] = engine.render(CHART, values)
+    for version in (all_versions()[0], all_versions()[-1]):
+        kubernetes_validate.validate(job, version, strict=True)
+    assert violations(job) == []
+    assert pod(job)["automountServiceAccountToken"] is False
+    assert pod(job)["enableServiceLinks"] is False
+    assert ours(job)["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_the_job_is_that_of_the_plain_manifest(engine: Helm) -> None:
+    """Both ways to run it are one container, but for the tag and what the chart spells out."""
+    job, plain = ours(engine.render(CHART)[0]), ours(read("eater_init_job.yaml"))
+    assert environment(plain).items() <= environment(job).items()
+    assert job["image"] == f"eater-init:{VERSION}"
+    assert {**job, "env": None, "image": None} == {**plain, "env": None, "image": None}
+
+
+@pytest.mark.parametrize("path", leaves(EVERY))
+def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
+    """Each value alone, other than its default, changes what is rendered."""
+    default, changed = leaves(VALUES)[path], leaves(EVERY)[path]
+    if isinstance(default, bool) and default == changed:
+        changed = not default
+    assert changed != default
+    assert engine.render(CHART, only(path, changed)) != engine.render(CHART)
+
+
+def test_every_value_is_tried() -> None:
+    """A value that is not in every_value.yaml would never have been rendered."""
+    assert list(leaves(EVERY)) == list(leaves(VALUES))
+
+
+def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
+    """Large numbers too, which a template would write as 5e+06; and the program takes them all."""
+    given = environment(ours(engine.render(CHART, EVERY)[0]))
+    assert given["REWRITE_MAX_ROWS"] == "5000000"
+    assert given["POSTGRES_SCHEMAS"] == 'berlin,"New York"'
+    for variable in VARIABLES:
+        if isinstance(given.get(variable.name), str) and not given[variable.name].startswith("/"):
+            variable.parse(given[variable.name])
+
+
+def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
+    """The chart has every variable; only the format of the log is another, for collectors."""
+    settings = {v.name: v for v in VARIABLES if not v.name.startswith("POSTGRES_")}
+    assert list(VALUES["settings"]) == list(settings)
+    given = environment(ours(engine.render(CHART)[0]))
+    expected = {name: v.default for name, v in settings.items()}
+    assert {name: given[name] for name in settings} == {**expected, "LOG_FORMAT": "json"}
+    both = set(given) | set(environment(ours(engine.render(CHART, EVERY)[0])))
+    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES}
+
+
+def test_nothing_is_rendered_when_it_is_switched_off(engine: Helm) -> None:
+    """Whatever else is set."""
+    assert engine.render(CHART, {"enabled": False}) == []
+    assert engine.render(CHART, {**EVERY, "enabled": False}) == []
+    assert engine.render(CHART, {"job": {"enabled": False}}) == []
+
+
+@pytest.mark.parametrize(("values", "where"), MISTAKES)
+def test_a_mistake_is_refused_and_named(engine: Helm, values: Dict[str, Any], where: str) -> None:
+    """By the schema, before anything is rendered, with the value that is wrong."""
+    with pytest.raises(Refused, match=rf"schema[\s\S]*{where}"):
+        engine.render(CHART, values)
+
+
+def test_a_dependency_under_the_alias_is_a_job_and_an_init_container(
+    engine: Helm, parent: Path
+) -> None:
+    """With the values that the platform's users know, and names that Kubernetes takes."""
+    server = {"host": "db.example", "database": "chater", "existingSecret": "postgres"}
+    image = {"repository": "example/eater-init", "tag": "latest"}
+    values = {"eaterInit": {"enabled": True, "image": image, "postgresql": server}, "global": {}}
+    found = {manifest["kind"]: manifest for manifest in engine.render(parent, values)}
+    for manifest in found.values():
+        kubernetes_validate.validate(manifest, all_versions()[-1], strict=True)
+    job, deployment = found["Job"], found["Deployment"]
+    assert job["metadata"]["name"] == "demo-eater-init"
+    assert ours(job)["image"] == "example/eater-init:latest"
+    assert environment(ours(job))["POSTGRES_DB"] == "chater"
+    assert pod(deployment)["initContainers"] == [ours(job)]
+
+
+def test_a_dependency_that_is_switched_off_leaves_nothing(engine: Helm, parent: Path) -> None:
+    """The line in the platform's Deployment does no harm then."""
+    [deployment] = engine.render(parent, {"eaterInit": {"enabled": False}})
+    assert not pod(deployment)["initContainers"]
+
+
+def test_a_mistake_in_a_dependency_is_refused(engine: Helm, parent: Path) -> None:
+    """The schema counts under the alias too."""
+    with pytest.raises(Refused, match=r"eaterInit[\s\S]*pasword"):
+        engine.render(parent, {"eaterInit": {"postgresql": {"pasword": "x"}}})
+
+
+@pytest.mark.parametrize("release", ["demo", "eater-init", "a" * 53])
+@pytest.mark.parametrize("values", [{}, {"job": {"hookEvents": []}}], ids=["hook", "ordinary"])
+def test_the_name_fits_into_a_label(engine: Helm, release: str, values: Dict[str, Any]) -> None:
+    """Kubernetes puts a Job's name into a label of its pods: at most 63 characters."""
+    [job] = engine.render(CHART, values, release)
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", job["metadata"]["name"])
+
+
+def test_versions_are_that_of_the_program() -> None:
+    """The chart, what it installs by default and the image are one release."""
+    chart = read("chart/Chart.yaml")
+    assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)
+    assert f"\nARG VERSION={VERSION}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def rows() -> Iterator[Tuple[str, str, str]]:
+    """Yield path, default and the comment above it for every value of values.yaml."""
+    group, comment = "", ""
+    for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
+        key = re.match(r"( *)(\w+):", line)
+        if line.lstrip().startswith("#"):
+            comment = line.strip("# ")
+        elif key and key.group(2) in GROUPS and not key.group(1):
+            group = f"{key.group(2)}."
+        elif key and comment:
+            path = (group if key.group(1) else "") + key.group(2)
+            default = json.dumps(leaves(VALUES)[path], ensure_ascii=False)
+            yield path, default, comment
+            comment = ""
+
+
+def test_the_readme_has_a_row_for_every_value() -> None:
+    """With its default and its comment; when this fails, the rows below are those to be."""
+    expected = [f"| `{path}` | `{default}` | {comment} |" for path, default, comment in rows()]
+    assert [path for path, _, _ in rows()] == list(leaves(VALUES))
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    table: List[str] = [line for line in text.splitlines() if line.startswith("| `")]
+    assert table == expected, "\n" + "\n".join(expected)
+
+
+def test_the_readme_names_values_that_exist() -> None:
+    """Every example of values in it is taken by the schema's names."""
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n(# values[\s\S]*?)```", text):
+        values = yaml.safe_load(block)
+        assert set(leaves(values.get("eaterInit", values))) <= set(leaves(VALUES))

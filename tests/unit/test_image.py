@@ -52,7 +52,8 @@ def test_nobody_runs_it_as_root() -> None:
 
 def test_base_and_stages() -> None:
     """Both stages share one base, pinned by its digest, which an argument can replace."""
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.13-slim@sha256:[0-9a-f]{64}", instructions("ARG")[0])
+    base = r"PYTHON_IMAGE=python:3\.13-slim@sha256:[0-9a-f]{64}"
+    assert re.fullmatch(base, instructions("ARG")[0])
     assert instructions("FROM") == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
 
 

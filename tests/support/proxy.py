@@ -1,13 +1,19 @@
 """A TCP door to a server: falls silent, cuts connections, shuts, and counts round trips."""
 
 import os
+import re
 import socket
 import threading
 from contextlib import suppress
-from typing import Callable, Dict, List
+from functools import partial
+from typing import Callable, Dict, List, Optional
 
 HOST = "127.0.0.1"
 CHUNK = 65536
+# https://www.postgresql.org/docs/current/protocol-message-formats.html
+QUERY = b"Q"
+BACKEND_KEY_DATA = re.compile(rb"K\0\0\0\x0c(?P<pid>.{4})", re.DOTALL)
+Send = Callable[[], None]
 
 
 class Proxy:
@@ -15,16 +21,18 @@ class Proxy:
 
     `round_trips` counts, over all connections, how often a client spoke up after the server had:
     each costs the distance between them. Opening a connection is among them. `environment` leads
-    through this door.
+    through this door. `on_statement` is called with the server's process and with what hands the
+    statement on; what it does not hand on is lost.
     """
 
     def __init__(self, environment: Dict[str, str], *, port: int = 0) -> None:
         self._target = (environment["POSTGRES_HOST"], int(environment["POSTGRES_PORT"]))
         self._listener = socket.create_server((HOST, port))
-        self._passing = threading.Event()
-        self._passing.set()
+        self.passing = threading.Event()
+        self.passing.set()
         self._pairs: List[_Pair] = []
         self.rewrite: Callable[[bytes], bytes] = bytes  # what the server says, for the client
+        self.on_statement: Callable[[int, Send], None] = lambda _, send: send()
         self.host = HOST
         self.port: int = self._listener.getsockname()[1]
         self.environment = {
@@ -45,11 +53,11 @@ class Proxy:
 
     def silent(self) -> None:
         """From now on nothing gets through, in either direction, and nobody is told."""
-        self._passing.clear()
+        self.passing.clear()
 
     def resume(self) -> None:
         """Let through what was held back and what follows."""
-        self._passing.set()
+        self.passing.set()
 
     def cut(self) -> None:
         """End all connections; new ones are welcome."""
@@ -60,7 +68,7 @@ class Proxy:
         """End all connections and refuse new ones."""
         _shut(self._listener)
         self.cut()
-        self._passing.set()
+        self.passing.set()
 
     def _accept(self) -> None:
         while True:
@@ -74,22 +82,17 @@ class Proxy:
             except OSError:
                 _shut(client)
                 continue
-            self._pairs.append(_Pair(client, server, self._passing, self.rewrite))
+            self._pairs.append(_Pair(client, server, self))
 
 
 class _Pair:
     """One client's connection and ours to the server on its behalf."""
 
-    def __init__(
-        self,
-        client: socket.socket,
-        server: socket.socket,
-        passing: threading.Event,
-        rewrite: Callable[[bytes], bytes],
-    ) -> None:
-        self._client, self._server = client, server
-        self._passing, self._rewrite = passing, rewrite
+    def __init__(self, client: socket.socket, server: socket.socket, proxy: Proxy) -> None:
+        self._client, self._server, self._proxy = client, server, proxy
         self._server_spoke = True
+        self._rest = 0  # bytes of the statement that are still to come
+        self._backend: Optional[int] = None
         self.round_trips = 0
         _in_background(lambda: self._pump(client, server))
         _in_background(lambda: self._pump(server, client))
@@ -99,19 +102,39 @@ class _Pair:
         _shut(self._server)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        passing = self._proxy.passing
         try:
             while True:
                 chunk = source.recv(CHUNK)
                 if not chunk:
                     break
                 self._count(from_client=source is self._client)
-                self._passing.wait()
-                sink.sendall(self._rewrite(chunk) if source is self._server else chunk)
+                passing.wait()
+                if source is self._server:
+                    self._find_backend(chunk)
+                    sink.sendall(self._proxy.rewrite(chunk))
+                elif self._begins_statement(chunk):
+                    self._proxy.on_statement(self._backend or 0, partial(sink.sendall, chunk))
+                else:
+                    sink.sendall(chunk)
         except OSError:  # closed
             pass
         finally:
-            self._passing.wait()
+            passing.wait()
             self.close()
+
+    def _find_backend(self, chunk: bytes) -> None:
+        found = BACKEND_KEY_DATA.search(chunk)
+        if self._backend is None and found:
+            self._backend = int.from_bytes(found.group("pid"), "big")
+
+    def _begins_statement(self, chunk: bytes) -> bool:
+        # libpq awaits the answer before it sends another message.
+        begins = self._rest == 0 and chunk.startswith(QUERY)
+        if begins:
+            self._rest = 1 + int.from_bytes(chunk[1:5], "big")
+        self._rest = max(0, self._rest - len(chunk))
+        return begins
 
     def _count(self, *, from_client: bool) -> None:
         if from_client and self._server_spoke:

@@ -1,0 +1,158 @@
+"""A run may end at any statement: the next one finishes."""
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple, Optional
+
+import pytest
+
+from tests.conftest import Database
+from tests.support import forked
+from tests.support.catalogs import all_rows, described
+from tests.support.proxy import Proxy, Send
+
+STATES = Path(__file__).parent.parent / "support" / "states"
+TIMEOUT_SECONDS = 60.0
+LEFT = """
+SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
+UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ '^eater_(new|old)_'
+UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
+UNION ALL SELECT locktype FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+  WHERE locktype = 'advisory' AND datname = current_database()
+"""
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+COPIES = itertools.count(1)
+GONE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+
+
+class Interruption:
+    """Counts a run's statements, and interrupts it at the one with the number `at`."""
+
+    def __init__(self, database: Database, at: Optional[int], how: str) -> None:
+        self.database, self.at, self.how = database, at, how
+        self.count = 0
+        self.process: Optional[BaseProcess] = None
+        self._lock = threading.Lock()
+        self._started = threading.Event()
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        yield
+        self._started.set()
+
+    def __call__(self, backend: int, send: Send) -> None:
+        with self._lock:
+            self.count += 1
+            reached = self.count == self.at
+        if not reached:
+            send()
+        elif self.how == "killed before":
+            self._kill()
+        elif self.how == "killed during":
+            send()
+            self._kill()
+        elif self.how == "terminated before":
+            self._terminate(backend)
+            send()
+        else:
+            send()
+            self._terminate(backend)
+
+    def _kill(self) -> None:
+        self._started.wait()
+        assert self.process is not None
+        self.process.kill()
+
+    def _terminate(self, backend: int) -> None:
+        own = Database(self.database.server, self.database.name)
+        own.execute("SELECT pg_terminate_backend(%s)", (backend,))
+        while own.value(GONE, (backend,)):
+            pass
+        own.close()
+
+
+class Run(NamedTuple):
+    """How an interrupted run ended, and how many statements it sent."""
+
+    code: Optional[int]
+    output: str
+    statements: int
+
+
+def run(database: Database, folder: Path, *, at: Optional[int] = None, how: str = "") -> Run:
+    """Run the job, and interrupt it at a statement if it comes to so many."""
+    proxy = Proxy(database.environment)
+    proxy.on_statement = interruption = Interruption(database, at, how)
+    environment = {**proxy.environment, "POSTGRES_SSLMODE": "disable", "MAX_RETRIES": "5"}
+    with interruption.starting():
+        interruption.process = forked.start(folder, environment)
+    interruption.process.join(TIMEOUT_SECONDS)
+    proxy.close()
+    output = (folder / "output").read_text("utf-8")
+    return Run(interruption.process.exitcode, output, interruption.count)
+
+
+@contextmanager
+def copy_of(database: Database) -> Iterator[Database]:
+    """A database of the same content."""
+    copy = Database(database.server, f"{database.name}_{next(COPIES)}")
+    database.execute(f"CREATE DATABASE {copy.name} TEMPLATE {database.name}")
+    yield copy
+    copy.close()
+    database.execute(TERMINATE, (copy.name,))
+    database.execute(f"DROP DATABASE {copy.name}")
+
+
+def left_by(database: Database) -> Any:
+    """Return all that runs may differ in."""
+    return described(database), all_rows(database), database.rows(LEFT)
+
+
+BEFORE = ["killed before", "terminated before"]
+DURING = ["killed during", "terminated during"]
+ALL = [
+    *[("empty", how) for how in BEFORE + DURING],
+    *[("early_2026", how) for how in BEFORE + DURING],
+    *[("late_2024", how) for how in BEFORE],
+]
+
+
+@pytest.mark.parametrize(("state", "how"), ALL)
+def test_a_run_interrupted_at_any_statement_is_finished(
+    database: Database, tmp_path: Path, state: str, how: str
+) -> None:
+    """By the next one if it was killed, by itself if it lost its connection; all rows are there.
+
+    Before a statement is after the one that it follows: the server has got the same.
+    """
+    if state != "empty":
+        database.execute((STATES / f"{state}.sql").read_text("utf-8"))
+        database.close()
+
+    def interrupted(at: int) -> bool:
+        """Interrupt a run there; return whether it came so far."""
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        with copy_of(database) as copy:
+            first = run(copy, folder, at=at, how=how)
+            if "terminated" in how or first.statements < at:
+                assert first.code == 0, first.output
+            else:
+                assert first.code == -9, first.output
+                last = run(copy, folder)
+                assert last.code == 0, last.output
+            assert left_by(copy) == expected
+        return first.statements >= at
+
+    with copy_of(database) as copy:
+        whole = run(copy, tmp_path)
+        assert whole.code == 0, whole.output
+        expected = left_by(copy)
+        assert expected[-1] == []
+    with ThreadPoolExecutor(2) as two:
+        reached = list(two.map(interrupted, range(1, whole.statements + 1)))
+    assert all(reached)

@@ -1,0 +1,31 @@
+"""The job in processes that start at once, forked from one that has imported all of it."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Dict, Tuple
+
+import create_tables
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.support.forked", "converge", "retries", "rollback"])
+
+
+def start(
+    folder: Path, environment: Dict[str, str], arguments: Tuple[str, ...] = ()
+) -> BaseProcess:
+    """Run the job in `folder`, where the file `output` gets what it prints."""
+    process = _FORKS.Process(target=_run, args=(folder, environment, arguments), daemon=True)
+    process.start()
+    return process
+
+
+def _run(folder: Path, environment: Dict[str, str], arguments: Tuple[str, ...]) -> None:
+    os.chdir(folder)
+    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(environment)
+    sys.exit(create_tables.main(list(arguments)))

@@ -8,6 +8,7 @@ import logging
 import time
 from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Set, Tuple
 
+import psycopg2
 from psycopg2 import errors
 
 import database
@@ -16,7 +17,7 @@ import retries
 import watch
 from config import Settings
 from database import Connection
-from errors import Refused
+from errors import Refused, Terminated
 from outcome import Done
 from plan import Plan, Run, Step
 
@@ -62,7 +63,12 @@ class Applier:
 
     def timed(self, steps: List[Step], run: Callable[[List[Step]], None]) -> float:
         started = time.monotonic()
-        run(steps)
+        try:
+            run(steps)
+        except (psycopg2.Error, Terminated):
+            more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
+            log.warning("not finished: %s%s", steps[0], more)
+            raise
         seconds = time.monotonic() - started
         for step in steps:
             subject = {"step": step.kind, "schema": step.schema, "object": step.name}

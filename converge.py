@@ -16,7 +16,7 @@ import verify
 from apply import Applier
 from config import Settings
 from database import Connection
-from errors import Refused
+from errors import Refused, Terminated
 from history import Journal
 from outcome import Outcome
 from plan import Plan, counted
@@ -76,8 +76,7 @@ def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> Non
             _tell(plan)
         journal = Journal(plan, connection)
         with stopwatch.step("apply"):
-            for done in Applier(settings, connection, control, journal).apply(journal.opening()):
-                outcome.done.append(done)
+            _apply(Applier(settings, connection, control, journal), journal.opening(), outcome)
         with stopwatch.step("verify"):
             if not settings.verify_indexes:
                 log.info("verification is switched off (VERIFY_INDEXES)")
@@ -88,6 +87,17 @@ def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> Non
                 plan = migrations.make_plan(connection, settings, server)
             verify.verify(plan)
             journal.verified(plan)
+
+
+def _apply(applier: Applier, plan: Plan, outcome: Outcome) -> None:
+    left = len(plan.steps)
+    try:
+        for done in applier.apply(plan):
+            outcome.done.append(done)
+            left -= 1
+    except Terminated:
+        log.warning("left for another run: %s", counted(left, "step"))
+        raise
 
 
 def _tell(plan: Plan) -> None:

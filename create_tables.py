@@ -146,9 +146,11 @@ def embedded_server() -> "embedded.Server":
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """Turn SIGTERM and SIGINT into `Terminated`, once: a second signal ends the process at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop(number: int, _: Optional[FrameType]) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        for each in numbers:
+            signal.signal(each, end_at_once)
         name = signal.Signals(number).name
         raise Terminated(
             number,
@@ -156,7 +158,10 @@ def stopped_by_signals() -> Iterator[None]:
             "  What was finished stays; another run goes on from there.",
         )
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def end_at_once(number: int, _: Optional[FrameType]) -> None:
+        os._exit(128 + number)  # the default would do nothing to a process 1
+
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

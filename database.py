@@ -9,6 +9,7 @@ import logging
 import select
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import psycopg2
@@ -32,11 +33,20 @@ KEEPALIVES = {
     "keepalives_count": 2,
     "tcp_user_timeout": 4000,
 }
+# Keepalives see only as far as the next proxy. So after this long without an answer it is asked on
+# a new connection whether the server is still there.
+DOUBT_SECONDS = 20.0
+# The same before a cancellation, as libpq waits for its answer without any limit.
+CANCEL_SECONDS = 0.5
 WAIT_TICK_SECONDS = 0.25  # how late a watcher may be; a signal interrupts the wait at once
 WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
 # https://www.postgresql.org/docs/current/runtime-config-connection.html
 CLIENT_CHECK = "'5s'"
+
+
+class Silence(psycopg2.OperationalError):
+    """The server, or the network before it, does not answer."""
 
 
 class Connection(psycopg2.extensions.connection):
@@ -46,6 +56,7 @@ class Connection(psycopg2.extensions.connection):
     """
 
     watch: Optional[Callable[[], None]] = None
+    answers: Callable[[float], bool]  # whether the server does, a newcomer, within so many seconds
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
@@ -54,8 +65,8 @@ class Connection(psycopg2.extensions.connection):
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
     waited = False  # for the run lock, so that another run may have done the work
 
-    def __init__(self, dsn: str, **kwargs: Any) -> None:
-        self.deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS
+    def __init__(self, dsn: str, patience: float, **kwargs: Any) -> None:
+        self.deadline = time.monotonic() + patience
         super().__init__(dsn, **kwargs)
         self.opened = True
         self.autocommit = True
@@ -69,17 +80,27 @@ def wait(connection: psycopg2.extensions.connection) -> None:
     The callback is the whole process's, so it may be called for connections that are not ours.
     """
     ours = connection if isinstance(connection, Connection) else None
-    next_watch = time.monotonic() + WATCH_SECONDS
+    started = time.monotonic()
+    watched = asked = started
     try:
         while not _is_done(connection):
+            now = time.monotonic()
+            if ours is None:
+                continue
             # libpq's own connect_timeout does not count in this non-blocking mode.
-            if ours and not ours.opened and time.monotonic() > ours.deadline:
-                raise psycopg2.OperationalError("timeout expired")
-            if ours and ours.watch is not None and time.monotonic() > next_watch:
+            if not ours.opened and now > ours.deadline:
+                raise Silence("timeout expired")
+            if ours.watch is not None and now - watched > WATCH_SECONDS:
                 ours.watch()
-                next_watch = time.monotonic() + WATCH_SECONDS
+                watched = time.monotonic()
+            if ours.opened and now - asked > DOUBT_SECONDS:
+                if not ours.answers(CONNECT_TIMEOUT_SECONDS):
+                    raise Silence(f"no answer for {now - started:.0f} s, nor to a new connection")
+                asked = time.monotonic()
+    except Silence:
+        raise
     except BaseException:
-        if ours and ours.opened and not ours.closed:
+        if ours and ours.opened and not ours.closed and ours.answers(CANCEL_SECONDS):
             ours.cancel()
         raise
 
@@ -109,8 +130,11 @@ def connect(settings: Settings) -> Connection:
         return retries.connect_again(settings, error)
 
 
-def open_connection(settings: Settings) -> Connection:
-    """Open a connection in one attempt, or raise `psycopg2.OperationalError`."""
+def open_connection(settings: Settings, patience: float = CONNECT_TIMEOUT_SECONDS) -> Connection:
+    """Open a connection in one attempt, or raise `psycopg2.OperationalError`.
+
+    It is `Silence` if there is no answer within `patience` seconds.
+    """
     psycopg2.extensions.set_wait_callback(wait)
     optional = {"sslmode": settings.sslmode, "sslrootcert": settings.sslrootcert}
     parameters: Dict[str, Any] = {**KEEPALIVES, **optional}
@@ -122,11 +146,22 @@ def open_connection(settings: Settings) -> Connection:
         password=settings.password,
         application_name=APPLICATION_NAME,
         client_encoding="UTF8",
-        connection_factory=Connection,
+        connection_factory=partial(Connection, patience=patience),
         **{name: value for name, value in parameters.items() if value is not None},
     )
     connection.lock_patience = settings.lock_patience
+    connection.answers = partial(_answers, settings)
     return connection
+
+
+def _answers(settings: Settings, seconds: float) -> bool:
+    try:
+        open_connection(settings, seconds).close()
+    except Silence:
+        return False
+    except psycopg2.OperationalError:
+        pass  # "too many clients" is an answer too
+    return True
 
 
 def rows(

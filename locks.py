@@ -17,6 +17,13 @@ LOCK_REMINDER_SECONDS = 10.0
 # database-wide.
 LOCK_CLASS = zlib.crc32(b"eater-init") & 0x7FFFFFFF
 DATABASE_WIDE = 0
+# How the server notices that the holder of the run lock has vanished: after about 20 s.
+KEEPALIVES = {
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": "'20s'",
+}
 
 
 def lock_key(schema: str) -> int:
@@ -50,8 +57,11 @@ def run_lock(settings: Settings, keys: Sequence[int]) -> Iterator[Connection]:
 
 
 def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
+    # A network that has vanished must not keep the lock for the two hours that it takes otherwise.
+    # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
+    noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
     tries = " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
-    if rows(control, begin(control) + f"SELECT {tries}")[0][0]:
+    if rows(control, begin(control) + f"{noticing}SELECT {tries}")[0][0]:
         return True
     rows(control, "ROLLBACK")
     return False

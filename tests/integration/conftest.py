@@ -1,10 +1,15 @@
 """Who connects, and through what."""
 
+import shutil
+import sys
+import tempfile
+from pathlib import Path
 from typing import Iterator
 
 import pytest
 
-from tests.conftest import Database
+import embedded
+from tests.conftest import FAST, Database
 from tests.support.proxy import Proxy
 
 
@@ -23,3 +28,15 @@ def tcp(database: Database) -> Iterator[Proxy]:
     proxy = Proxy(database.environment)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Path]:
+    """The folder of a running server that may be stopped."""
+    if sys.version_info < (3, 9):
+        pytest.skip("there is no embedded PostgreSQL for Python 3.8")
+    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
+    embedded.start(folder, options=FAST)
+    yield Path(folder)
+    embedded.stop(folder)
+    shutil.rmtree(folder)

@@ -1,10 +1,7 @@
 """No connection, no right, no server: what is said, and that nothing is changed."""
 
 import re
-import shutil
 import socket
-import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -13,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 
 import embedded
-from tests.conftest import Database, Run, Spawn
+from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
 from tests.support.proxy import HOST, Proxy
 
@@ -358,20 +355,16 @@ def test_an_old_server_is_refused(run: Run, tcp: Proxy, mode: str) -> None:
 
 
 @pytest.fixture
-def standby(run: Run) -> Iterator[embedded.Server]:
+def standby(run: Run, own_server: Path) -> embedded.Server:
     """A server that replays what a primary, which is gone, had in it: the schema, and a row."""
-    if sys.version_info < (3, 9):
-        pytest.skip("there is no embedded PostgreSQL for Python 3.8")
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
-    primary = embedded.start(folder, options=["fsync=off"])
+    folder = str(own_server)
+    primary = embedded.start(folder)
     assert run(**primary.environment()).code == 0
     server = {"host": primary.host, "port": primary.port, "user": primary.user}
     Database(server, primary.database).execute(SAMPLE_ROWS)  # so that ANALYZE would be due
     embedded.stop(folder)
-    Path(folder, "data", "standby.signal").touch()
-    yield embedded.start(folder)
-    embedded.stop(folder)
-    shutil.rmtree(folder)
+    (own_server / "data" / "standby.signal").touch()
+    return embedded.start(folder, options=FAST)
 
 
 def test_a_standby_is_refused_when_there_is_something_to_do(

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Iterator, List
@@ -22,16 +20,6 @@ CONNECTED = f"SELECT count(*) = 4 {OURS} AND application_name = 'eater-init'"
 END = f"SELECT pg_terminate_backend(pid) {OURS} AND pid <> pg_backend_pid()"
 STUBBORN = {"LOCK_TIMEOUT": "10min", "LOCK_PATIENCE": "10min"}
 TIMEOUT_SECONDS = 60.0
-
-
-@pytest.fixture
-def own_server() -> Iterator[Path]:
-    """The folder of a server that may be stopped."""
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
-    embedded.start(folder, options=FAST)
-    yield Path(folder)
-    embedded.stop(folder)
-    shutil.rmtree(folder)
 
 
 def drift(database: Database) -> None:
@@ -72,8 +60,7 @@ def test_a_server_that_restarts_costs_an_attempt(
     reader.cursor().execute("BEGIN; SELECT FROM weight")
     process = spawn(**settings)
     until(private, WAITS)
-    pid = int((own_server / "data" / "postmaster.pid").read_text().split()[0])
-    os.kill(pid, shutdown)
+    os.kill(postmaster(own_server), shutdown)
     before = said(process, "planning anew")
     assert " WARNING not finished: add column public.weight.weight" in "".join(before)
     said(process, "attempt 1 of 100 failed")
@@ -83,6 +70,24 @@ def test_a_server_that_restarts_costs_an_attempt(
     assert spawn("--verify", **settings).wait(TIMEOUT_SECONDS) == 0
     private.close()
     reader.close()
+
+
+def test_a_server_that_is_starting_is_waited_for(own_server: Path, spawn: Spawn) -> None:
+    """It refuses everybody until it is ready, as after a crash."""
+    embedded.stop(str(own_server))
+    (own_server / "data" / "standby.signal").touch()
+    server = embedded.start(str(own_server), options=[*FAST, "hot_standby=off"])
+    process = spawn(**{**server.environment(), "MAX_RETRIES": "100"})
+    assert "FATAL:  the database system is " in said(process, "attempt 1 of 100 failed")[-1]
+    (own_server / "data" / "promote").touch()
+    os.kill(postmaster(own_server), signal.SIGUSR1)
+    errors = process.communicate(timeout=TIMEOUT_SECONDS)[1]
+    assert process.returncode == 0, errors
+
+
+def postmaster(folder: Path) -> int:
+    """Return the process that a server's signals go to."""
+    return int((folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from errors import ConfigurationError
 from values import (
+    CREDENTIALS,
     boolean,
     certificate,
     duration,
@@ -178,8 +179,7 @@ def _parsed(variable: Variable, value: str) -> Any:
 
 
 def _shown(variable: Variable, value: str) -> str:
-    # A URL is a mistake that may well have a password in it.
-    if variable.parse is str or "://" in value:
+    if variable.parse is str or CREDENTIALS.search(value):
         return f"{variable.name} (its value is not shown)"
     return f"{variable.name}={shortened(value)}"
 

@@ -56,7 +56,7 @@ def execute(options: argparse.Namespace) -> None:
     with closing(connection):
         preflight.require_supported(connection)
         if options.history:
-            print(history.show(connection, settings.schemas))
+            report.put(history.show(connection, settings.schemas))
         elif options.rollback:
             undo(settings, connection, stopwatch, only_plan=options.plan)
         elif options.plan:
@@ -79,8 +79,8 @@ def bring_to_models(
         import queries  # only here, like all that a run may not need
 
         with stopwatch.step("benchmark"):
-            print(queries.report(outcome.connection, settings.schemas), end="\n\n")
-    print(report.summary(outcome.done, settings.schemas, outcome.tables, stopwatch))
+            report.put(queries.report(outcome.connection, settings.schemas) + "\n")
+    report.put(report.summary(outcome.done, settings.schemas, outcome.tables, stopwatch))
     outcome.connection.close()
     log.info("done: %s", "changes were made" if outcome.done else "there was nothing to do")
 
@@ -95,7 +95,7 @@ def undo(
         show(plan_rollback(settings, connection)[0])
     else:
         outcome = roll_back(settings, connection, stopwatch)
-        print(f"{counted(len(outcome.done), 'step')} undone.\ntime: {stopwatch}")
+        report.put(f"{counted(len(outcome.done), 'step')} undone.\ntime: {stopwatch}")
 
 
 def print_plan(settings: Settings, connection: Connection) -> None:
@@ -106,7 +106,7 @@ def print_plan(settings: Settings, connection: Connection) -> None:
 
 
 def show(plan: Plan) -> None:
-    print(render(plan))
+    report.put(render(plan))
     if plan.refusals:
         raise Refused(f"{counted(len(plan.refusals), 'difference')} refused, as printed above")
 
@@ -117,12 +117,12 @@ def verify_only(settings: Settings, connection: Connection) -> None:
 
     plan = plan_only(settings, connection)
     for difference in plan.differences():
-        print(difference)
+        report.put(difference)
     if not plan.empty:
         raise VerificationFailed(
             f"{counted(len(plan.differences()), 'difference')} between database and models"
         )
-    print("The database is as the models describe.")
+    report.put("The database is as the models describe.")
 
 
 def load_settings(options: argparse.Namespace) -> Settings:
@@ -174,6 +174,7 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="create_tables.py",
         description="Bring a PostgreSQL database to the state that the models describe.",
+        allow_abbrev=False,  # `--roll` is no way to ask for a rollback
         epilog="Configured by environment variables and .env; see README.md.",
         # Given a width, argparse need not import shutil, which takes a tenth of a no-op run.
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_COLUMNS),

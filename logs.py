@@ -5,6 +5,7 @@ these are fields of their own; in text the message has to say it all. Nobody log
 """
 
 import logging
+import re
 import sys
 import time
 
@@ -30,8 +31,16 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
     root.setLevel(level)
 
 
+class _TextFormatter(logging.Formatter):
+    """Shows what a terminal would obey, and lets no message look like two lines of the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = re.sub(r"\n(?=\d\d:\d\d:\d\d )", "\n  ", super().format(record))
+        return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def _text_formatter() -> logging.Formatter:
-    formatter = logging.Formatter(TEXT, datefmt="%H:%M:%S")
+    formatter = _TextFormatter(TEXT, datefmt="%H:%M:%S")
     formatter.converter = time.gmtime  # Servers log in UTC: lines can be laid side by side.
     return formatter
 

@@ -1,10 +1,13 @@
-"""The summary at the end: what was done in each schema, and how long each step took."""
+"""Results: the summary at the end, tables, and putting them out."""
 
 import logging
+import os
+import sys
 import time
 from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, Sequence
 
+from errors import EaterInitError
 from outcome import Done
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,20 @@ class Stopwatch:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+
+
+def put(text: str) -> None:
+    """Print a result to stdout, whatever letters that can show.
+
+    Raises `EaterInitError` if it can't be written, as to a closed pipe; what was done stays.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as error:
+        # Else the interpreter writes what is left when it ends, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EaterInitError(f"the output can't be written: {error.strerror}") from None
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:

@@ -12,22 +12,29 @@ LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer names without a word
 
 SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
+# A mistake that may well have a password in it.
+CREDENTIALS = re.compile(r"://|password\s*=", re.IGNORECASE)
 NUMBER = re.compile(r"0*([0-9]{1,19})")
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) *([a-z]*)")
 NAME = re.compile(r"""[ \t]*(?:"((?:[^"]|"")*)"|([^", \t]*))[ \t]*,""")
 
 
 def text(value: str) -> str:
-    """Any one line."""
+    """Any one line in which there is nothing hidden."""
+    if CREDENTIALS.search(value):
+        raise ValueError("must not be a URL or a connection string")
     if any(character in value for character in "\r\n"):
         raise ValueError("must be one line; a file or a secret often ends with a line break")
     if not value.strip():
         raise ValueError("must not be blank")
+    for character in value:
+        if not character.isprintable():
+            raise ValueError(f"must not hold {character!a}, which nobody sees")
     return value
 
 
 def host(value: str) -> str:
-    if "://" in value:
+    if CREDENTIALS.search(value):
         raise ValueError("must be a host name, an address or the folder of a socket, not a URL")
     return text(value)
 

@@ -100,6 +100,32 @@ def test_a_door_that_is_closed_to_a_role_says_how_it_opens(
     assert result.err.endswith(f"\n  {advice}\n  Safe to run again.\n")
 
 
+HOSTILE = [
+    "host=127.0.0.1 dbname=postgres",
+    "'; DROP DATABASE postgres; --",
+    'a"b',
+    "\\' user=postgres",
+    "$(id)",
+    "%(x)s %s {0}",
+    "\u0435ater",  # Cyrillic
+    "a" * 64,
+    "template0",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("variable", ["POSTGRES_DB", "POSTGRES_USER", "POSTGRES_HOST"])
+def test_a_hostile_name_is_nothing_but_a_name(
+    database: Database, run: Run, variable: str, name: str
+) -> None:
+    """libpq and the server take it literally; nobody is there."""
+    before = everything(database)
+    result = run(**{variable: f"/no/{name}" if variable == "POSTGRES_HOST" else name})
+    assert (result.code, result.out) == (3, "")
+    assert result.err.endswith("\n  Safe to run again.\n")
+    assert everything(database) == before
+
+
 def test_a_server_that_does_not_answer_is_given_up(run: Run, tcp: Proxy) -> None:
     """An attempt ends after ten seconds, also where packets are lost without a word."""
     tcp.silent()

@@ -1,13 +1,17 @@
 """The modes that touch nothing."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import List
 
 import pytest
 
 import ddl
 import migrations
-from tests.conftest import Database, Run
+from tests.conftest import ROOT, Database, Run, Spawn
 from tests.support.catalogs import described, everything
 
 
@@ -243,6 +247,35 @@ def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
         "  LOG_FORMAT='xml': must be one of text, json\n"
         "  POSTGRES_HOST is missing: server: name, address or socket folder\n"
     )
+
+
+def test_a_plan_that_nobody_reads_is_an_error(database: Database, tmp_path: Path) -> None:
+    """A pipe that was closed, or a full disk: one line says so."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, **database.environment}
+    command = [sys.executable, str(ROOT / "create_tables.py"), "--plan"]
+    result = subprocess.run(
+        command,
+        env=environment,
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert result.returncode == 1
+    assert result.stderr.endswith(" ERROR the output can't be written: Broken pipe\n")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_plan_is_shown_in_the_letters_that_there_are(database: Database, spawn: Spawn) -> None:
+    """On a terminal that knows ASCII only."""
+    process = spawn("--plan", POSTGRES_SCHEMAS="größe", PYTHONIOENCODING="ascii")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert re.search(r'CREATE SCHEMA "?gr\\xf6\\xdfe"?;', out)
 
 
 KINDS = {

@@ -247,7 +247,7 @@ LIST = (
         ('"a', LIST),
         ('"a"b', LIST),
         ('a"b', LIST),
-        ("a\tb", LIST),
+        ("a\tb", r"must not hold '\t', which nobody sees"),
         ("a,b,a", "the name 'a' stands there twice"),
         ('a,"a"', "the name 'a' stands there twice"),
         ("ü" * 32, f"the name {'ü' * 32!r} is longer than 63 bytes"),

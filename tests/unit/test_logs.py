@@ -116,3 +116,14 @@ def test_a_second_set_up_replaces_the_first(capsys: pytest.CaptureFixture[str]) 
     log.info("once")
     assert re.fullmatch(r"\S+ INFO  once\n", capsys.readouterr().err)
     assert other in root.handlers
+
+
+def test_a_message_can_neither_forge_a_line_nor_command_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Names come from the database, and whoever made them may have meant harm."""
+    logs.set_up("INFO", "text")
+    logging.getLogger("test").info("table \x1b[2J\u202e\nwhich\n12:00:00 INFO  done\ttoo")
+    assert capsys.readouterr().err[9:] == (
+        "INFO  table \\x1b[2J\\u202e\nwhich\n  12:00:00 INFO  done\ttoo\n"
+    )

@@ -1,6 +1,7 @@
 # Everything runs in .venv, which is built when it is missing or the requirements have changed.
 PYTHON = python3
 STAMP = .venv/requirements-installed
+POOLER = .pgbouncer/pgbouncer
 RUN = .venv/bin/python
 
 .POSIX:
@@ -21,7 +22,7 @@ run: $(STAMP)
 stop: $(STAMP)
 	$(RUN) embedded.py stop .postgres
 
-test: $(STAMP)
+test: $(STAMP) $(POOLER)
 	$(RUN) -m pytest --cov --cov-fail-under=90
 
 lint: $(STAMP)
@@ -49,10 +50,14 @@ sbom: $(STAMP)
 
 clean:
 	if [ -d .postgres ]; then $(MAKE) stop; fi
-	rm -rf .postgres .venv sbom.json .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .postgres .pgbouncer .venv sbom.json .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --no-cache-dir --disable-pip-version-check -r requirements-dev.txt
 	touch $(STAMP)
+
+# Where it can't be had, the tests that need it fail and say what to do.
+$(POOLER):
+	-.ci/get-pgbouncer .pgbouncer

@@ -65,11 +65,13 @@ def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> Non
         with stopwatch.step("inspect"):
             server = inspect(settings, connection)
         with stopwatch.step("lock"):
-            control = stack.enter_context(locks.run_lock(settings, _lock_keys(settings, server)))
+            creates_extension = server.extension_schema is None
+            keys = locks.lock_keys(connection, settings, database_wide=creates_extension)
+            control = stack.enter_context(locks.run_lock(settings, keys))
             if control.waited and history.look(connection, settings):
                 log.info("another run has done it")
                 return
-            if server.extension_schema is None:  # another run may have created it meanwhile
+            if creates_extension:  # another run may have done that meanwhile
                 server = preflight.inspect(connection, settings)
         with stopwatch.step("plan"):
             plan = migrations.make_plan(connection, settings, server)
@@ -107,9 +109,3 @@ def _tell(plan: Plan) -> None:
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
     log.info("%s to do", counted(len(plan.steps), "step"))
-
-
-def _lock_keys(settings: Settings, server: Server) -> List[int]:
-    """Return the keys of the run lock: each schema's, and the database's for the extension."""
-    keys = [locks.lock_key(schema) for schema in settings.schemas]
-    return keys + ([locks.DATABASE_WIDE] if server.extension_schema is None else [])

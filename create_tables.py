@@ -92,7 +92,8 @@ def undo(
     from rollback import plan_rollback, roll_back
 
     if only_plan:
-        show(plan_rollback(settings, connection)[0])
+        server = preflight.inspect(connection, settings)
+        show(plan_rollback(settings, connection, server)[0])
     else:
         outcome = roll_back(settings, connection, stopwatch)
         report.put(f"{counted(len(outcome.done), 'step')} undone.\ntime: {stopwatch}")

@@ -43,6 +43,15 @@ WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
 # https://www.postgresql.org/docs/current/runtime-config-connection.html
 CLIENT_CHECK = "'5s'"
+FULL_POOL = "  The pooler had no connection free in time: a run takes two (default_pool_size).\n"
+# What a role or a database may have set, that would end or forbid an index build, and how it runs.
+# A timeout also counts the build's wait for older snapshots, and leaves an invalid index.
+UNLIMITED = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",  # from 17 on
+    "default_transaction_read_only": "off",
+}
 
 
 class Silence(psycopg2.OperationalError):
@@ -144,7 +153,6 @@ def open_connection(settings: Settings, patience: float = CONNECT_TIMEOUT_SECOND
         dbname=settings.database,
         user=settings.user,
         password=settings.password,
-        application_name=APPLICATION_NAME,
         client_encoding="UTF8",
         connection_factory=partial(Connection, patience=patience),
         **{name: value for name, value in parameters.items() if value is not None},
@@ -175,6 +183,16 @@ def rows(
         return cursor.fetchall() if cursor.description else []
 
 
+def named(connection: Connection) -> str:
+    """Return what names the session in the server's views; behind a pooler, this message only.
+
+    A name that is given while connecting stays on a pooled session, for clients that give none.
+    """
+    # A pooler makes up the process id that it tells libpq.
+    pooled = f"pg_backend_pid() <> {connection.info.backend_pid}"
+    return f"SELECT set_config('application_name', '{APPLICATION_NAME}', {pooled}); "
+
+
 def begin(
     connection: Connection, *, access: str = "READ WRITE", lock_timeout: Optional[float] = None
 ) -> str:
@@ -185,6 +203,7 @@ def begin(
     """
     timeout = connection.lock_patience if lock_timeout is None else lock_timeout
     settings = {
+        "application_name": f"'{APPLICATION_NAME}'",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
         "lock_timeout": milliseconds(timeout),
@@ -248,20 +267,16 @@ def ask(connection: Connection, sql: str) -> List[Tuple[Any, ...]]:
 def lift_restrictions(connection: Connection) -> None:
     """Let the statements that run outside a transaction write, and take as long as they need.
 
-    The session is ours alone, so nobody else's is changed; a pooled one is left as it is. A
-    timeout during CREATE INDEX CONCURRENTLY would also count its wait for older snapshots, and
-    leave an invalid index.
+    The session is ours alone, so nobody else's is changed. A pooled one is left as it is: there,
+    `preflight.limited_builds` has made sure that nothing is to be lifted.
     """
     if not connection.pooled and not connection.restrictions_lifted:
-        settings = [
-            "statement_timeout = 0",
-            "lock_timeout = 0",
-            "default_transaction_read_only = off",
-            "default_transaction_isolation = 'read committed'",
-        ]
+        settings = {**UNLIMITED, "default_transaction_isolation": "'read committed'"}
+        if connection.server_version < 170000:
+            del settings["transaction_timeout"]
         if connection.checks_client:
-            settings.append(f"client_connection_check_interval = {CLIENT_CHECK}")
-        rows(connection, "".join(f"SET {setting}; " for setting in settings))
+            settings["client_connection_check_interval"] = CLIENT_CHECK
+        rows(connection, "".join(f"SET {name} = {value}; " for name, value in settings.items()))
         connection.restrictions_lifted = True
 
 
@@ -277,9 +292,12 @@ def explained() -> Iterator[None]:
         ) from None
     except psycopg2.Error as error:
         lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
-        kind = ConnectionFailed if lost and error.pgcode is None else EaterInitError
+        # 08…: what a pooler says of its connection to the server.
+        unreachable = lost and (error.pgcode is None or error.pgcode.startswith("08"))
+        kind = ConnectionFailed if unreachable else EaterInitError
         what = "the connection was lost" if kind is ConnectionFailed else "the server refused"
+        advice = FULL_POOL if "query_wait_timeout" in str(error) else ""
         log.debug("where it happened", exc_info=True)
         raise kind(
-            f"{what}: {str(error).strip()}\n  What was finished stays; safe to run again."
+            f"{what}: {str(error).strip()}\n{advice}  What was finished stays; safe to run again."
         ) from None

@@ -18,7 +18,7 @@ from psycopg2.extensions import quote_ident
 from advice import first_line
 from catalog import FINGERPRINT, TABLES_DOCUMENT
 from config import Settings
-from database import VERSION, Connection, rows, transaction
+from database import VERSION, Connection, named, rows, transaction
 from plan import Lock, Plan, Run, Step
 from report import table
 from verify import STALE
@@ -116,7 +116,8 @@ def look(connection: Connection, settings: Settings) -> Optional[Look]:
     """
     patience = f"{round(1000 * settings.lock_patience)}ms"
     schemas = list(settings.schemas)
-    found = rows(connection, LOOK_QUERY, {"schemas": schemas, "patience": patience})
+    query = named(connection) + LOOK_QUERY
+    found = rows(connection, query, {"schemas": schemas, "patience": patience})
     notes = [(schema, json.loads(note), live, stale) for schema, note, live, stale in found]
     expected = (desired_fingerprint(), VERSION)
     current = all(

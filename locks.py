@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Iterator, List, Sequence
 
 from config import Settings
-from database import Connection, begin, connect, rows
+from database import Connection, begin, connect, named, rows
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,16 @@ def lock_key(schema: str) -> int:
     """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
     key = zlib.crc32(schema.encode()) or 1
     return key - (1 << 32) if key >= 1 << 31 else key
+
+
+def lock_keys(connection: Connection, settings: Settings, *, database_wide: bool) -> List[int]:
+    """Return the keys of the run lock: each schema's, and if wanted the database's.
+
+    Behind a pooler, runs of different schemas wait for each other too: each takes two of its
+    connections, and those that have one each would wait for a second for ever.
+    """
+    keys = [lock_key(schema) for schema in settings.schemas]
+    return keys + ([DATABASE_WIDE] if database_wide or connection.pooled else [])
 
 
 @contextmanager
@@ -61,9 +71,9 @@ def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
     # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
     noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
     tries = " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
-    if rows(control, begin(control) + f"{noticing}SELECT {tries}")[0][0]:
+    if rows(control, f"{begin(control)}{noticing}{named(control)}SELECT {tries}")[0][0]:
         return True
-    rows(control, "ROLLBACK")
+    rows(control, "COMMIT")  # lets go of what was had, and keeps the session's name
     return False
 
 

@@ -22,7 +22,7 @@ from config import Settings
 from database import Connection, ask
 from difference import NEW_PREFIX, OLD_PREFIX, Ask, Difference, helper_name
 from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
-from preflight import EXTENSION, Server
+from preflight import EXTENSION, Server, limited_builds
 
 TABLES = list(ddl.METADATA.tables)
 NAMES = [history.TABLE, *TABLES, *(str(index.name) for index in ddl.INDEXES)]
@@ -65,7 +65,9 @@ def make_plan(connection: Connection, settings: Settings, server: Server) -> Pla
         names=NAMES,
         desired_ddl=desired_ddl(settings, server),
     )
-    return compare(found, settings, server, lambda sql: ask(connection, sql))
+    plan = compare(found, settings, server, lambda sql: ask(connection, sql))
+    limited = limited_builds(connection, server, plan.steps)
+    return plan._replace(refusals=(*plan.refusals, *limited))
 
 
 def desired_ddl(settings: Settings, server: Server) -> List[str]:

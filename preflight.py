@@ -1,12 +1,14 @@
 """The look before the first change: what the server is, and whether a run can succeed on it."""
 
-from typing import Iterator, NamedTuple, Optional
+import json
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from psycopg2.extensions import quote_ident
 
 from config import Settings
-from database import Connection, rows
+from database import UNLIMITED, Connection, named, rows
 from errors import Refused
+from plan import NOTHING_CHANGED, Refusal, Run, Step
 
 EXTENSION = "pg_trgm"
 OLDEST_SERVER = 120000
@@ -29,6 +31,7 @@ class Server(NamedTuple):
     extension_usable: bool
     extension_available: bool
     backend_pid: int
+    limits: Optional[Dict[str, str]] = None  # what differs from `database.UNLIMITED`
 
     @property
     def extension_permitted(self) -> bool:
@@ -51,7 +54,9 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
    WHERE e.extname = '{EXTENSION}'),
   EXISTS (SELECT FROM pg_extension WHERE extname = '{EXTENSION}')
     OR EXISTS (SELECT FROM pg_available_extensions WHERE name = '{EXTENSION}'),
-  pg_backend_pid()
+  pg_backend_pid(),
+  (SELECT json_object_agg(name, current_setting(name)) FROM json_each_text(%(unlimited)s) AS u
+   JOIN pg_settings s ON s.name = u.key WHERE s.setting <> u.value)
 """
 
 
@@ -69,15 +74,41 @@ def inspect(connection: Connection, settings: Settings) -> Server:
 
     That is before anything was tried, and says the statement that an administrator should run.
     """
-    found = rows(connection, SERVER_QUERY, {"homes": ["public", *settings.schemas]})
+    values = {"homes": ["public", *settings.schemas], "unlimited": json.dumps(UNLIMITED)}
+    found = rows(connection, named(connection) + SERVER_QUERY, values)
     server = Server(*found[0])
-    # A pooler makes up the process id that it tells libpq.
-    connection.pooled = connection.info.backend_pid != server.backend_pid
+    connection.pooled = connection.info.backend_pid != server.backend_pid  # see `named`
     connection.checks_client = server.version >= 140000 and "linux" in server.platform
     refusals = list(_obstacles(server, settings, connection))
     if refusals:
         raise Refused("\n".join(f"refused: {text}\n  Nothing was changed." for text in refusals))
     return server
+
+
+def limited_builds(connection: Connection, server: Server, steps: Iterable[Step]) -> List[Refusal]:
+    """Refuse, behind a pooler, index builds that a setting would end or forbid.
+
+    It can't be lifted there: a build runs outside a transaction, and what is set for the session
+    stays with it, for other clients.
+    """
+    online = [step for step in steps if step.run is Run.ONLINE]
+    if not (online and server.limits and connection.pooled):
+        return []
+    found = ", ".join(f"{name} is {value}" for name, value in server.limits.items())
+    role, database = (quote_ident(name, connection) for name in (server.user, server.database))
+    alter = "".join(
+        f"\n    ALTER ROLE {role} IN DATABASE {database} SET {name} = {UNLIMITED[name]};"
+        for name in server.limits
+    )
+    return [
+        Refusal(
+            online[0].schema,
+            "",
+            f"{found} for {server.user}, which behind a pooler can't be lifted for {online[0]}.\n"
+            f"  {NOTHING_CHANGED} Name the server itself in POSTGRES_HOST, or run this and let the "
+            f"pooler reconnect:{alter}",
+        )
+    ]
 
 
 def _obstacles(server: Server, settings: Settings, connection: Connection) -> Iterator[str]:

@@ -22,6 +22,7 @@ from errors import Refused
 from history import TABLE
 from outcome import Outcome
 from plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step, counted
+from preflight import Server
 from report import Stopwatch
 
 log = logging.getLogger(__name__)
@@ -181,26 +182,28 @@ class CountDown:
         return [self.marks[id(step)]] if id(step) in self.marks else []
 
 
-def plan_rollback(settings: Settings, connection: Connection) -> Tuple[Plan, List[Rollback]]:
+def plan_rollback(
+    settings: Settings, connection: Connection, server: Server
+) -> Tuple[Plan, List[Rollback]]:
     """Return what undoes the newest version of each schema. Raises `Refused` if there is none."""
     rollbacks = [Rollback(schema, connection) for schema in settings.schemas]
     none = [rollback.schema for rollback in rollbacks if rollback.version == 0]
     if none:
         raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  {NOTHING_CHANGED}")
-    return Plan(
-        tuple(step for rollback in rollbacks for step in rollback.steps),
-        tuple(refusal for rollback in rollbacks for refusal in rollback.refusals),
-    ), rollbacks
+    steps = tuple(step for rollback in rollbacks for step in rollback.steps)
+    refusals = [refusal for rollback in rollbacks for refusal in rollback.refusals]
+    refusals += preflight.limited_builds(connection, server, steps)
+    return Plan(steps, tuple(refusals)), rollbacks
 
 
 def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
     """Undo the newest version under the run lock, and record that."""
     outcome = Outcome(connection)
-    preflight.inspect(connection, settings)
-    keys = [locks.lock_key(schema) for schema in settings.schemas]
+    server = preflight.inspect(connection, settings)
+    keys = locks.lock_keys(connection, settings, database_wide=False)
     with locks.run_lock(settings, keys) as control:
         with stopwatch.step("plan"):
-            plan, rollbacks = plan_rollback(settings, connection)
+            plan, rollbacks = plan_rollback(settings, connection, server)
             if plan.refusals:
                 raise Refused("\n".join(map(str, plan.refusals)))
         with stopwatch.step("undo"):

@@ -87,6 +87,10 @@ class Database:
             self._connection.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-pgbouncer", action="store_true", help="leave its tests out")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Dict[str, Any]]:
     """The connection parameters of a superuser's server."""

@@ -10,6 +10,7 @@ import pytest
 
 import embedded
 from tests.conftest import FAST, Database
+from tests.support.pooler import Pooler
 from tests.support.proxy import Proxy
 
 
@@ -40,3 +41,13 @@ def own_server() -> Iterator[Path]:
     yield Path(folder)
     embedded.stop(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def pooler(database: Database, role: str, request: pytest.FixtureRequest) -> Iterator[Pooler]:
+    """A PgBouncer with two connections; a run takes it with `run(**pooler.environment)`."""
+    if request.config.getoption("--without-pgbouncer"):
+        pytest.skip("--without-pgbouncer")
+    started = Pooler(database.environment, role)
+    yield started
+    started.close()

@@ -1,0 +1,259 @@
+"""Behind a PgBouncer that pools transactions, with two connections, all is as without it.
+
+It refuses a start-up parameter such as `options`, and knows no prepared statement of another
+session: so every run here proves as well that neither is used.
+"""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import List, Tuple
+
+import pytest
+
+from tests.conftest import Database, Run, Spawn
+from tests.integration.test_connection import TERMINATE
+from tests.integration.test_locks import FREE, RUN_LOCK, holding, until
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.pooler import Pooler
+
+STATES = Path(__file__).resolve().parents[1] / "support" / "states"
+INDEX = "DROP INDEX idx_dishes_name"
+DRIFT = f"""{INDEX}; ALTER TABLE weight DROP weight;
+ALTER TABLE dishes_day ALTER date TYPE varchar USING to_char(date, 'DD-MM-YYYY'),
+  ALTER user_email DROP NOT NULL;
+UPDATE dishes_day SET user_email = NULL;
+ALTER TABLE alcohol_for_day DROP CONSTRAINT alcohol_for_day_pkey;
+DROP INDEX idx_users_email; CREATE INDEX idx_users_email ON "user" (language)"""
+ONLINE = "SELECT {} FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%'"
+BUILDS = ONLINE.format("count(*) = 1") + " AND state = 'active' AND wait_event_type = 'Lock'"
+BUILT = ONLINE.format("count(*) = 0") + " AND state = 'active'"
+
+
+def test_the_whole_flow_goes_through_a_pooler(database: Database, run: Run, pooler: Pooler) -> None:
+    """From empty, with nothing to do, from a drift, looked at and undone: as on the server."""
+    through = pooler.environment
+    assert run(**through).code == 0
+    assert " INFO  schema is current: version 1, " in run(**through).err
+    catalog = described(database)
+    database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + DRIFT)
+    drifted = described(database), all_rows(database)
+    plan = run("--plan", **through)
+    assert (plan.code, plan.out) == (0, run("--plan").out)
+    assert run("--verify", **through).code == 5
+    assert run(**through, ENABLE_PERFORMANCE_TEST="true").code == 0
+    assert (described(database), run("--verify", **through).code) == (catalog, 0)
+    assert "public    1        1  migrate" in run("--history", **through).out
+    assert run("--rollback", **through).code == 0
+    assert (described(database), all_rows(database)["weight"]) == (drifted[0], drifted[1]["weight"])
+    assert run(**through).code == 0
+    assert described(database) == catalog
+
+
+@pytest.mark.parametrize("state", sorted(path.stem for path in STATES.glob("*.sql")))
+def test_earlier_states_reach_the_models_through_a_pooler(
+    database: Database, run: Run, pooler: Pooler, state: str
+) -> None:
+    """Whatever a database of the platform has been through."""
+    database.execute((STATES / f"{state}.sql").read_text("utf-8"))
+    assert run(**pooler.environment).code == 0
+    assert run("--verify").code == 0
+
+
+@pytest.mark.parametrize("mode", ["first", "", "--plan", "--verify", "--history", "--rollback"])
+def test_no_setting_stays_behind_for_other_clients(
+    database: Database, run: Run, pooler: Pooler, mode: str
+) -> None:
+    """What SHOW ALL says in every session of the pool is what it said before."""
+    if mode != "first":
+        run()
+        database.execute(INDEX)
+    database.execute(f"ALTER DATABASE {database.name} SET DateStyle = 'German'")
+    before = pooler.sessions(database.name, database.environment["POSTGRES_USER"])
+    run(*mode.replace("first", "").split(), **pooler.environment)
+    after = pooler.sessions(database.name, database.environment["POSTGRES_USER"])
+    assert len(before) == len(after) == 2
+    assert before.keys() & after.keys()  # a session that a run has used is among them
+    expected = next(iter(before.values()))
+    for settings in [*before.values(), *after.values()]:
+        assert {name: settings[name] for name in expected} == expected
+
+
+def finished(runs: "List[subprocess.Popen[str]]") -> List[Tuple[int, str]]:
+    """Wait for the runs; return exit code and log of each."""
+    logs = [run.communicate(timeout=120)[1] for run in runs]
+    return [(run.returncode, log) for run, log in zip(runs, logs)]
+
+
+@pytest.mark.parametrize("drift", ["", DRIFT])
+def test_four_runs_at_once_share_a_pool_of_two(
+    database: Database, run: Run, spawn: Spawn, pooler: Pooler, drift: str
+) -> None:
+    """One works with both connections, the others wait without keeping any; all succeed."""
+    if drift:
+        run()
+        database.execute(SAMPLE_ROWS + drift)
+    other = holding(database, RUN_LOCK)
+    runs = [spawn(**pooler.environment) for _ in range(4)]
+    deadline = time.monotonic() + 60
+    while pooler.clients(database.name) < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    other.close()
+    ended = finished(runs)
+    assert [code for code, _ in ended] == [0] * 4, ended
+    assert sum(" INFO  another run has done it\n" in log for _, log in ended) == 3
+    assert not any("WARNING" in log for _, log in ended)
+    assert run("--verify").code == 0
+
+
+def test_runs_of_different_schemas_take_turns_behind_a_pooler(
+    database: Database, spawn: Spawn, pooler: Pooler
+) -> None:
+    """If each held one connection of the pool, each would wait for a second for ever."""
+    database.execute("CREATE EXTENSION pg_trgm")
+    runs = [spawn(**pooler.environment, POSTGRES_SCHEMAS=schema) for schema in "abcd"]
+    ended = finished(runs)
+    assert [code for code, _ in ended] == [0] * 4, ended
+    assert not any("WARNING" in log for _, log in ended)
+
+
+def test_a_signal_reaches_the_server_through_a_pooler(
+    database: Database, run: Run, spawn: Spawn, pooler: Pooler
+) -> None:
+    """The build that runs is cancelled there, no lock stays, and the next run finishes."""
+    run()
+    database.execute(INDEX)
+    other = holding(database, "LOCK dishes IN ROW EXCLUSIVE MODE")
+    process = spawn(**pooler.environment)
+    until(database, BUILDS)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+    until(database, BUILT)
+    until(database, FREE)
+    other.close()
+    assert run(**pooler.environment).code == 0
+    assert run("--verify").code == 0
+
+
+def test_a_session_that_ends_behind_the_pooler_costs_an_attempt(
+    database: Database, run: Run, pooler: Pooler
+) -> None:
+    """The pooler says so in words of its own; the run plans anew."""
+    run()
+    database.execute("DROP INDEX idx_users_email, idx_weight_date" + TERMINATE.format("= 2"))
+    result = run(**pooler.environment)
+    assert result.code == 0, result.err
+    assert result.err.count(" WARNING attempt 1 of 2 was interrupted, planning anew: ") == 1
+
+
+def test_a_pool_that_others_use_up_is_said(database: Database, run: Run, pooler: Pooler) -> None:
+    """Exit code 3, with how many connections a run takes."""
+    pooler.command("SET query_wait_timeout = 1")
+    others = [database.connect(**pooler.address) for _ in range(2)]
+    for other in others:
+        other.cursor().execute("BEGIN")
+    result = run(**pooler.environment, MAX_RETRIES="1")
+    for other in others:
+        other.close()
+    assert result.code == 3
+    assert re.search(
+        r" ERROR the connection was lost: .*query_wait_timeout\n(.*\n)*"
+        r"  The pooler had no connection free in time: a run takes two \(default_pool_size\)\.\n"
+        r"  What was finished stays; safe to run again\.\n\Z",
+        result.err,
+    )
+
+
+LIMITS = {
+    "statement_timeout": ("5s", "0"),
+    "lock_timeout": ("5s", "0"),
+    "default_transaction_read_only": ("on", "off"),
+    "transaction_timeout": ("5s", "0"),
+}
+
+
+@pytest.mark.parametrize("limit", list(LIMITS))
+def test_a_limit_that_a_pooled_build_would_meet_is_refused(
+    database: Database, run: Run, pooler: Pooler, limit: str
+) -> None:
+    """Nothing is changed; after the statement, or on the server itself, the run succeeds."""
+    limited(database, limit)
+    run()
+    database.execute(f"ALTER TABLE weight DROP date; {INDEX}")
+    before = everything(database)
+    user = database.environment["POSTGRES_USER"]
+    statement = (
+        f'ALTER ROLE "{user}" IN DATABASE "{database.name}" SET {limit} = {LIMITS[limit][1]};'
+    )
+    result = run(**pooler.environment)
+    assert result.code == 4
+    assert result.err.endswith(
+        f" ERROR refused: {limit} is {LIMITS[limit][0]} for {user}, which behind a pooler can't be "
+        "lifted for create index public.dishes.idx_dishes_name.\n"
+        "  Nothing was changed. Name the server itself in POSTGRES_HOST, or run this and let the "
+        f"pooler reconnect:\n    {statement}\n"
+    )
+    assert run("--plan", **pooler.environment).code == 4
+    assert everything(database) == before
+    database.execute(f"SET default_transaction_read_only = off; {statement}")
+    pooler.command("RECONNECT")
+    assert run(**pooler.environment).code == 0
+
+
+@pytest.mark.parametrize("limit", list(LIMITS))
+def test_a_limit_is_in_nobodys_way_where_no_index_is_built(
+    database: Database, run: Run, pooler: Pooler, limit: str
+) -> None:
+    """In a transaction it is lifted for that transaction, pooler or not."""
+    limited(database, limit)
+    assert run(**pooler.environment).code == 0
+    database.execute("SET default_transaction_read_only = off; ALTER TABLE weight DROP weight")
+    assert run(**pooler.environment).code == 0
+
+
+def limited(database: Database, limit: str) -> None:
+    """Set a limit for a database, if its server knows it."""
+    if not database.rows("SELECT 1 FROM pg_settings WHERE name = %s", (limit,)):
+        pytest.skip(f"{limit} came with PostgreSQL 17")
+    database.execute(f"ALTER DATABASE {database.name} SET {limit} = '{LIMITS[limit][0]}'")
+
+
+def test_a_limited_rollback_is_refused_as_well(
+    database: Database, run: Run, pooler: Pooler
+) -> None:
+    """Undoing drops and builds indexes too."""
+    run()
+    database.execute(f"DROP TABLE eater_schema_history; {INDEX}")
+    run()
+    limited(database, "statement_timeout")
+    for arguments in ["--rollback"], ["--rollback", "--plan"]:
+        result = run(*arguments, **pooler.environment)
+        assert result.code == 4
+        assert "can't be lifted for undo create index" in result.err + result.out
+    assert run("--rollback").code == 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "default_transaction_isolation = 'serializable'",
+        "idle_in_transaction_session_timeout = '1ms'",
+        "search_path = 'nowhere'",
+        "standard_conforming_strings = off",
+    ],
+)
+def test_other_settings_change_nothing_behind_a_pooler(
+    database: Database, run: Run, pooler: Pooler, setting: str
+) -> None:
+    """They are set for each transaction, or do not matter."""
+    run()
+    catalog = described(database)
+    database.execute(SAMPLE_ROWS + DRIFT + f"; ALTER DATABASE {database.name} SET {setting}")
+    result = run(**pooler.environment)
+    assert result.code == 0, result.err
+    assert "WARNING" not in result.err
+    assert described(database) == catalog

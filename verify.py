@@ -6,7 +6,7 @@ from typing import Iterable, List, Sequence, Tuple
 from psycopg2.extensions import quote_ident
 
 from config import Settings
-from database import Connection, rows
+from database import Connection, rows, transaction
 from errors import VerificationFailed
 from plan import Plan, counted
 
@@ -58,7 +58,7 @@ def analyze(connection: Connection, tables: Iterable[Tuple[str, str]]) -> None:
     ]
     if names:
         del connection.notices[:]
-        rows(connection, f"ANALYZE (SKIP_LOCKED) {', '.join(names)}")
+        transaction(connection, [f"ANALYZE (SKIP_LOCKED) {', '.join(names)}"])
         for notice in connection.notices:
             log.warning("ANALYZE: %s", notice.strip())
     log.info("analyzed %s", ", ".join(names) or "nothing: the statistics are fresh")

@@ -311,6 +311,20 @@ def _wait_for_statistics(database: Database, deleted: int = 0) -> None:
         time.sleep(0.1)
 
 
+def test_statistics_take_as_long_as_they_need(database: Database, run: Run) -> None:
+    """A large table's ANALYZE may outlast the role's statement_timeout."""
+    run()
+    database.execute(
+        SAMPLE_ROWS + "CREATE FUNCTION slow(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql "
+        "AS 'BEGIN PERFORM pg_sleep(1.5); RETURN $1; END'; CREATE INDEX ON weight (slow(time)); "
+        f"ALTER DATABASE {database.name} SET statement_timeout = '1s'"
+    )
+    database.execute("COMMENT ON TABLE weight IS NULL")
+    result = run()
+    assert result.code == 0, result.err
+    assert '"public"."weight"' in result.err
+
+
 def test_lc_ctype_c_is_a_warning_that_says_what_it_costs(database: Database, run: Run) -> None:
     """pg_trgm finds no letter beyond ASCII there, and says nothing itself."""
     name = f"{database.name}_c"

@@ -168,6 +168,21 @@ def test_a_waiting_run_does_not_block_a_concurrent_build(drifted: Database, spaw
     assert [process.returncode for process in runs] == [0, 0], errors
 
 
+def test_a_build_outlasts_the_transaction_timeout(drifted: Database, spawn: Spawn) -> None:
+    """However long it waits for older transactions; the same timeout of others still counts."""
+    if not drifted.rows("SELECT 1 FROM pg_settings WHERE name = 'transaction_timeout'"):
+        pytest.skip("transaction_timeout came with PostgreSQL 17")
+    other = holding(drifted, "LOCK dishes IN ROW EXCLUSIVE MODE")
+    drifted.execute(f"ALTER DATABASE {drifted.name} SET transaction_timeout = '500ms'")
+    process = spawn()
+    waiting = WAITS.replace(" AND pid", " AND clock_timestamp() - xact_start > '1s' AND pid")
+    until(drifted, waiting)
+    other.close()
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, errors
+    assert "WARNING" not in errors
+
+
 BLOCKED = {
     "table": ("SELECT * FROM weight", WAITS),
     "run lock": (RUN_LOCK, POLLS),

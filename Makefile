@@ -5,12 +5,13 @@ POOLER = .pgbouncer/pgbouncer
 RUN = .venv/bin/python
 
 .POSIX:
-.PHONY: help run stop test lint lock sbom clean
+.PHONY: help run stop test test-matrix lint lock sbom clean
 
 help:
 	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running"
 	@echo "make stop   stop it"
 	@echo "make test   all tests, on a private PostgreSQL or on TEST_DATABASE_URL"
+	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
 	@echo "make lint   ruff, mypy and hadolint"
 	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"
 	@echo "make sbom   write sbom.json, what is in the image's lock, as CycloneDX"
@@ -24,6 +25,9 @@ stop: $(STAMP)
 
 test: $(STAMP) $(POOLER)
 	$(RUN) -m pytest --cov --cov-fail-under=90
+
+test-matrix: $(STAMP) $(POOLER)
+	$(RUN) tests/matrix.py
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
@@ -50,7 +54,8 @@ sbom: $(STAMP)
 
 clean:
 	if [ -d .postgres ]; then $(MAKE) stop; fi
-	rm -rf .postgres .pgbouncer .venv sbom.json .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .postgres .pgbouncer .matrix .venv sbom.json .coverage .hypothesis .mypy_cache \
+		.pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt requirements-dev.txt

@@ -1,6 +1,7 @@
 """A run may end at any statement: the next one finishes."""
 
 import itertools
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.support import forked
 from tests.support.catalogs import all_rows, described
 from tests.support.proxy import Proxy, Send
 
+EVERY = int(os.environ.get("EATER_INTERRUPT_EVERY", "1"))  # how many statements are one point
 STATES = Path(__file__).parent.parent / "support" / "states"
 TIMEOUT_SECONDS = 60.0
 LEFT = """
@@ -154,5 +156,5 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         expected = left_by(copy)
         assert expected[-1] == []
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, range(1, whole.statements + 1)))
+        reached = list(two.map(interrupted, range(1, whole.statements + 1, EVERY)))
     assert all(reached)

@@ -264,13 +264,14 @@ def test_a_killed_run_leaves_nothing_that_another_waits_for(
     until(drifted, WAITS)
     process.kill()
     process.wait()
-    if drifted.value("SHOW server_version_num") < "140000":
+    notices = drifted.value("SHOW server_version_num") >= "140000"
+    if not notices:
         other.close()
     until(drifted, ENDED)
     other.close()
     invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
     until(drifted, FREE)
-    assert drifted.value(invalid) == 1
+    assert drifted.value(invalid) == notices  # else the build went on to its end
     assert run().code == 0
     assert drifted.value(invalid) == 0
 

@@ -20,8 +20,11 @@ ADVICE = (
     ("SSL", "Check POSTGRES_SSLMODE: the server may not speak TLS."),
     ("timeout expired", "Check the network: firewall, network policy, POSTGRES_HOST."),
     ("timed out", "Check the network: firewall, network policy, POSTGRES_HOST."),
-    ("permission denied for database", "Let POSTGRES_USER in by GRANT CONNECT ON DATABASE."),
-    ("not permitted to log in", "Let POSTGRES_USER in by ALTER ROLE … LOGIN, or name another."),
+    (
+        "permission denied for database",
+        "Let an administrator run:\n    GRANT CONNECT ON DATABASE {database} TO {user};",
+    ),
+    ("not permitted to log in", "Let an administrator run:\n    ALTER ROLE {user} LOGIN;"),
     ('role "', "Check POSTGRES_USER: create the role, or name another."),
     ('database "', "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
 )
@@ -32,6 +35,11 @@ def connection_failed(settings: Settings, error: BaseException) -> ConnectionFai
     """Say where to, why not, and what to check (`ADVICE`)."""
     reason = str(error).strip()
     advice = next((text for word, text in ADVICE if word in reason), ADVICE_OTHERWISE)
+    if "{" in advice:
+        import ddl  # SQLAlchemy comes with it
+
+        names = {"database": ddl.quote(settings.database), "user": ddl.quote(settings.user)}
+        advice = advice.format(**names)
     times = "1 attempt" if settings.max_retries == 1 else f"{settings.max_retries} attempts"
     return ConnectionFailed(
         f"no connection to {settings.host}:{settings.port}, database {settings.database}, "

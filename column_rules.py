@@ -128,6 +128,13 @@ def restore_sequence(table: Difference, name: str) -> None:
     if sequence_name in table.relations and not exists:
         table.refuse_taken(sequence_name, "a sequence")
         return
+    if sequence_name in table.foreign:
+        own = f"ALTER SEQUENCE {sequence} OWNER TO {ddl.quote(table.settings.user)}"
+        way_out = f"Let an administrator run:\n    {own};"
+        table.refuse(
+            name, f"draws from no sequence; {sequence} is another role's.", way_out=way_out
+        )
+        return
     owner = f"OWNED BY {table.relation}.{column}"
     regclass = f"{ddl.text_literal(sequence)}::regclass"
     create = (

@@ -29,6 +29,7 @@ class Difference:
     ) -> None:
         self.schema, self.name = schema, name
         self.relations, self.can_create = live.relations, live.can_create
+        self.foreign = live.foreign
         self.live, self.desired = live.tables[name], desired
         self.settings, self.ask = settings, ask
         self.relation = ddl.qualified(schema, name)

@@ -19,7 +19,8 @@ from advice import first_line
 from catalog import FINGERPRINT, TABLES_DOCUMENT
 from config import Settings
 from database import VERSION, Connection, named, rows, transaction
-from plan import Lock, Plan, Run, Step
+from errors import Refused
+from plan import NOTHING_CHANGED, Lock, Plan, Run, Step
 from report import table
 from verify import STALE
 
@@ -82,7 +83,8 @@ SELECT n.nspname, o.note, {FINGERPRINT}, ARRAY(
   WHERE c.relnamespace = n.oid AND c.relname = ANY (h.tables) AND {STALE})
 FROM pg_namespace n
 CROSS JOIN LATERAL (
-  SELECT obj_description(to_regclass(format('%%I.{TABLE}', n.nspname)), 'pg_class') AS note) AS o
+  SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') THEN
+    obj_description(to_regclass(format('%%I.{TABLE}', n.nspname)), 'pg_class') END AS note) AS o
 CROSS JOIN LATERAL (
   SELECT ARRAY(SELECT json_array_elements_text(
     CASE WHEN o.note LIKE '{NOTE_START}%%' THEN o.note::json -> 'tables' END)) AS tables) AS h
@@ -236,9 +238,18 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
     """Return the history of the schemas as a table, newest run first."""
     body: List[Sequence[object]] = []
     for schema in schemas:
-        relation = f"{quote_ident(schema, connection)}.{TABLE}"
-        if rows(connection, "SELECT to_regclass(%(relation)s)", {"relation": relation})[0][0]:
-            body += [(schema, *row) for row in rows(connection, SHOW.format(table=relation))]
+        name, role = quote_ident(schema, connection), quote_ident(connection.info.user, connection)
+        relation = f"{name}.{TABLE}"
+        try:
+            if rows(connection, "SELECT to_regclass(%(relation)s)", {"relation": relation})[0][0]:
+                body += [(schema, *row) for row in rows(connection, SHOW.format(table=relation))]
+        except errors.InsufficientPrivilege as error:
+            raise Refused(
+                f"refused: {first_line(error)}.\n"
+                f"  {NOTHING_CHANGED} Let an administrator run:\n"
+                f"    GRANT USAGE ON SCHEMA {name} TO {role};\n"
+                f"    GRANT SELECT ON {relation} TO {role};"
+            ) from None
     if not body:
         return "No run has changed anything yet."
     head = ("schema", "run", "version", "action", "steps", "started", "duration", "by", "tool")

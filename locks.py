@@ -80,29 +80,39 @@ def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
 def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
     found = rows(
         control,
-        "SELECT a.pid, a.application_name, date_trunc('second', now() - a.backend_start) "
+        "SELECT format('pid %%s, %%s', a.pid, a.application_name) || "
+        "COALESCE(', for ' || date_trunc('second', now() - a.backend_start), '') "
         "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
         "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
         "AND l.classid = %(class)s "
         "AND l.objid::bigint = ANY (%(keys)s) ORDER BY a.backend_start LIMIT 1",
         {"class": LOCK_CLASS, "keys": [key % (1 << 32) for key in keys]},
     )
-    return "pid {}, {}, for {}".format(*found[0]) if found else "it has just ended"
+    return str(found[0][0]) if found else "it has just ended"
+
+
+def session(view: str) -> str:
+    """Return SQL that describes a row of `pg_stat_activity`: who, in what state, since when, what.
+
+    Of another role's session a role without pg_read_all_stats learns only who.
+    """
+    age = f"date_trunc('second', clock_timestamp() - {view}.xact_start)"
+    return (
+        f"format('pid %%s (%%s), ', {view}.pid, {view}.application_name) || "
+        f"COALESCE({view}.state || ', ', '') || COALESCE('for ' || {age} || ': ', '') || "
+        f"left({view}.query, 80)"
+    )
 
 
 def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
-    """Describe the sessions that hold locks on a relation (`schema.table`, quoted), oldest first.
-
-    Each: pid, application_name, state, age of its transaction and the start of its query.
-    """
+    """Describe the sessions with locks on a relation (`schema.table`, quoted), oldest first."""
     found = rows(
         connection,
-        # In the run lock's transaction, now() and the view would be as old as the lock.
-        "SELECT pg_stat_clear_snapshot(); SELECT a.pid, a.application_name, a.state, "
-        "date_trunc('second', clock_timestamp() - a.xact_start), left(a.query, 80) "
+        # In the run lock's transaction, the view would be as old as the lock.
+        f"SELECT pg_stat_clear_snapshot(); SELECT {session('a')} "
         "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
         "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
         "ORDER BY a.xact_start LIMIT 3",
         {"relation": relation, "pid": but_pid},
     )
-    return ["pid {} ({}), {}, for {}: {}".format(*row) for row in found]
+    return [text for (text,) in found]

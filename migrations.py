@@ -16,6 +16,7 @@ import ddl
 import history
 import index_rules
 import null_rules
+import rights
 import trial
 from catalog import Catalog, Schema
 from config import Settings
@@ -42,9 +43,6 @@ RELATION_KINDS = {
     "I": "an index",
     "c": "a type",
 }
-# Building or renaming an index takes the right to create in its schema.
-# https://www.postgresql.org/docs/current/ddl-priv.html
-NEEDS_CREATE = ("create index", "build index", "swap index")
 RULES = (
     column_rules.add_and_change,
     null_rules.require_values,
@@ -108,7 +106,8 @@ def compare(found: Catalog, settings: Settings, server: Server, ask_rows: Ask) -
                 if name in live.tables
             ]
             if any(step.schema == schema for part in parts for step in part.steps):
-                parts.append(_foreign_history(schema, live, server))
+                said = "\n".join(str(refusal) for part in parts for refusal in part.refusals)
+                parts.append(rights.of_history(schema, live, server.user, said))
             parts.append(_taken_tables(schema, live, found.desired))
             parts.append(_unmanaged_tables(schema, live))
     return Plan(
@@ -155,13 +154,9 @@ def _missing_tables(
     if not missing:
         return Plan()
     if live is not None and not live.can_create:
-        grant = f"GRANT CREATE ON SCHEMA {ddl.quote(schema)} TO {ddl.quote(server.user)}"
         listed = ", ".join(sorted(missing))
-        return _refused(
-            schema,
-            f"schema {ddl.quote(schema)} lacks {listed}, and this role may not create in it.",
-            f"Let an administrator run:\n    {grant};",
-        )
+        what = f"schema {ddl.quote(schema)} lacks {listed}, and this role may not create in it."
+        return _refused(schema, what, rights.grant_create(schema, server.user))
     steps: List[Step] = []
     refusals: List[Refusal] = []
     home = extension_home(settings, server)
@@ -215,38 +210,12 @@ def _live_table(table: Difference) -> Plan:
         table.refuse(
             "",
             f"differs from the models, belongs to {table.live.owner}, and can't be read.",
-            way_out=_change_owner(table),
+            way_out=rights.change_owner(table),
         )
         return Plan((), tuple(table.refusals))
-    _refuse_without_rights(table)
+    rights.refuse_changes(table)
     _refuse_partitioned(table)
     return Plan(tuple(table.steps), tuple(table.refusals), notes=tuple(table.notes))
-
-
-def _refuse_without_rights(table: Difference) -> None:
-    """Refuse changes that the role has no right to, with what an administrator should run."""
-    creates = [step for step in table.steps if step.kind in NEEDS_CREATE]
-    if creates and not table.can_create:
-        grant = (
-            f"GRANT CREATE ON SCHEMA {ddl.quote(table.schema)} TO {ddl.quote(table.settings.user)}"
-        )
-        table.refuse(
-            "",
-            f"needs a change that takes the right to create in its schema: {creates[0]}.",
-            way_out=f"Let an administrator run:\n    {grant};",
-        )
-    if table.steps and not table.live.owned:
-        table.refuse(
-            "",
-            f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
-            way_out=_change_owner(table),
-        )
-
-
-def _change_owner(table: Difference) -> str:
-    role = ddl.quote(table.settings.user)
-    owner = f"ALTER TABLE {table.relation} OWNER TO {role}"
-    return f"Run as its owner, or let an administrator run:\n    {owner};"
 
 
 def _refuse_partitioned(table: Difference) -> None:
@@ -265,19 +234,6 @@ def _unmanaged_tables(schema: str, live: Schema) -> Plan:
     known = {*TABLES, history.TABLE}
     names = [n for n, kind in live.relations.items() if kind in TABLE_KINDS and n not in known]
     return Plan(notes=(f"tables of {ddl.quote(schema)}: {', '.join(names)}",) if names else ())
-
-
-def _foreign_history(schema: str, live: Schema, server: Server) -> Plan:
-    """Refuse changes that can't be recorded."""
-    if history.TABLE not in live.foreign:
-        return Plan()
-    relation = ddl.qualified(schema, history.TABLE)
-    owner = f"ALTER TABLE {relation} OWNER TO {ddl.quote(server.user)}"
-    return _refused(
-        schema,
-        f"{schema}.{history.TABLE}, which records changes, belongs to another role.",
-        f"Let an administrator run:\n    {owner};",
-    )
 
 
 def _taken_tables(schema: str, live: Schema, desired: Schema) -> Plan:

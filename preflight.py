@@ -1,7 +1,8 @@
 """The look before the first change: what the server is, and whether a run can succeed on it."""
 
 import json
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
+import re
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from psycopg2.extensions import quote_ident
 
@@ -31,6 +32,7 @@ class Server(NamedTuple):
     extension_usable: bool
     extension_available: bool
     backend_pid: int
+    closed: Optional[List[str]] = None  # the schemas of POSTGRES_SCHEMAS that the role may not use
     limits: Optional[Dict[str, str]] = None  # what differs from `database.UNLIMITED`
 
     @property
@@ -39,6 +41,16 @@ class Server(NamedTuple):
         return self.superuser or (self.version >= 130000 and self.can_create_schema)
 
 
+# Whatever creates in a schema, or renames in it, takes the right to create there.
+# https://www.postgresql.org/docs/current/ddl-priv.html
+CREATES = re.compile(r"CREATE |ALTER INDEX .* RENAME TO |ALTER TABLE .* (SMALL|BIG)?SERIAL ")
+
+FOREIGN_QUERY = """
+SELECT r.name, pg_get_userbyid(c.relowner)
+FROM unnest(%(relations)s::text[]) AS r (name) JOIN pg_class c ON c.oid = to_regclass(r.name)
+WHERE NOT pg_has_role(c.relowner, 'USAGE') ORDER BY r.name
+"""
+
 SERVER_QUERY = f"""
 SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recovery(),
   current_user, current_database(),
@@ -46,7 +58,8 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   has_database_privilege(current_database(), 'CREATE'),
   has_database_privilege(current_database(), 'TEMPORARY'),
   (SELECT h.name FROM unnest(%(homes)s::text[]) WITH ORDINALITY AS h (name, place)
-   JOIN pg_namespace n ON n.nspname = h.name ORDER BY h.place LIMIT 1),
+   JOIN pg_namespace n ON n.nspname = h.name
+   WHERE has_schema_privilege(n.oid, 'USAGE') ORDER BY h.place LIMIT 1),
   (SELECT datctype FROM pg_database WHERE datname = current_database()),
   (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
    WHERE e.extname = '{EXTENSION}'),
@@ -55,6 +68,8 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   EXISTS (SELECT FROM pg_extension WHERE extname = '{EXTENSION}')
     OR EXISTS (SELECT FROM pg_available_extensions WHERE name = '{EXTENSION}'),
   pg_backend_pid(),
+  (SELECT json_agg(nspname ORDER BY nspname) FROM pg_namespace n
+   WHERE NOT has_schema_privilege(n.oid, 'USAGE') AND nspname = ANY (%(schemas)s)),
   (SELECT json_object_agg(name, current_setting(name)) FROM json_each_text(%(unlimited)s) AS u
    JOIN pg_settings s ON s.name = u.key WHERE s.setting <> u.value)
 """
@@ -74,7 +89,11 @@ def inspect(connection: Connection, settings: Settings) -> Server:
 
     That is before anything was tried, and says the statement that an administrator should run.
     """
-    values = {"homes": ["public", *settings.schemas], "unlimited": json.dumps(UNLIMITED)}
+    values = {
+        "schemas": list(settings.schemas),
+        "homes": ["public", *settings.schemas],
+        "unlimited": json.dumps(UNLIMITED),
+    }
     found = rows(connection, named(connection) + SERVER_QUERY, values)
     server = Server(*found[0])
     connection.pooled = connection.info.backend_pid != server.backend_pid  # see `named`
@@ -111,6 +130,33 @@ def limited_builds(connection: Connection, server: Server, steps: Iterable[Step]
     ]
 
 
+def creates(step: Step) -> bool:
+    """Whether a step takes the right to create in its schema."""
+    return any(CREATES.match(statement) for statement in step.statements)
+
+
+def without_rights(
+    connection: Connection, schema: str, relations: Sequence[str], steps: Sequence[Step] = ()
+) -> List[Refusal]:
+    """Refuse what touches relations (qualified, quoted) of another role, or may not create."""
+    role = quote_ident(connection.info.user, connection)
+    run = f"{NOTHING_CHANGED} Let an administrator run:\n   "
+    foreign = rows(connection, FOREIGN_QUERY, {"relations": list(relations)})
+    found = [
+        f"{relation} belongs to {owner}.\n  {run} ALTER TABLE {relation} OWNER TO {role};"
+        for relation, owner in foreign
+    ]
+    may_create = "SELECT has_schema_privilege(%(schema)s, 'CREATE')"
+    creating = [step for step in steps if creates(step)]
+    if creating and not rows(connection, may_create, {"schema": schema})[0][0]:
+        name = quote_ident(schema, connection)
+        found.append(
+            f"'{creating[0]}' takes the right to create in schema {name}.\n"
+            f"  {run} GRANT CREATE ON SCHEMA {name} TO {role};"
+        )
+    return [Refusal(schema, "", text) for text in found]
+
+
 def _obstacles(server: Server, settings: Settings, connection: Connection) -> Iterator[str]:
     """Say what keeps any run from succeeding."""
     role = quote_ident(server.user, connection)
@@ -123,6 +169,15 @@ def _obstacles(server: Server, settings: Settings, connection: Connection) -> It
             f"{server.user} may not create temporary tables, which the comparison needs.\n"
             f"  Let an administrator run:\n    GRANT TEMPORARY ON DATABASE {database} TO {role};"
         )
+    closed = server.closed or []
+    for schema in closed:
+        name = quote_ident(schema, connection)
+        yield (
+            f"{server.user} may not use schema {name}.\n"
+            f"  Let an administrator run:\n    GRANT USAGE, CREATE ON SCHEMA {name} TO {role};"
+        )
+    if server.extension_schema in closed:
+        return
     if server.extension_schema is None and not server.extension_available:
         yield (
             f"the extension {EXTENSION} is not installed on the server.\n"

@@ -56,17 +56,28 @@ class Rollback:
     def __init__(self, schema: str, connection: Connection) -> None:
         self.schema, self.connection = schema, connection
         self.relation = f"{quote_ident(schema, connection)}.{TABLE}"
+        self.refusals = preflight.without_rights(connection, schema, [self.relation])
         exists = "SELECT to_regclass(%(relation)s) IS NOT NULL"
         found: List[Tuple[Any, ...]] = []
-        if database.rows(connection, exists, {"relation": self.relation})[0][0]:
+        if (
+            not self.refusals
+            and database.rows(connection, exists, {"relation": self.relation})[0][0]
+        ):
             found = database.rows(connection, RUNS.format(table=self.relation))
         self.runs = [Recorded(*row) for row in found]
         self.steps: List[Step] = []
-        self.refusals: List[Refusal] = []
         self.marks: Dict[int, str] = {}
-        for run in self.undone:
-            for number in range(run.finished, 0, -1):
-                self._undo(run, number, run.steps[number - 1])
+        done = [
+            (run, number, run.steps[number - 1])
+            for run in self.undone
+            for number in range(run.finished, 0, -1)
+        ]
+        touched = sorted({str(recorded["relation"]) for _, _, recorded in done} - {""})
+        self.refusals += preflight.without_rights(connection, schema, touched)
+        if not self.refusals:
+            for run, number, recorded in done:
+                self._undo(run, number, recorded)
+            self.refusals += preflight.without_rights(connection, schema, [], self.steps)
 
     @property
     def version(self) -> int:
@@ -187,7 +198,7 @@ def plan_rollback(
 ) -> Tuple[Plan, List[Rollback]]:
     """Return what undoes the newest version of each schema. Raises `Refused` if there is none."""
     rollbacks = [Rollback(schema, connection) for schema in settings.schemas]
-    none = [rollback.schema for rollback in rollbacks if rollback.version == 0]
+    none = [one.schema for one in rollbacks if one.version == 0 and not one.refusals]
     if none:
         raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  {NOTHING_CHANGED}")
     steps = tuple(step for rollback in rollbacks for step in rollback.steps)

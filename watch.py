@@ -12,6 +12,7 @@ from typing import Callable, Iterator
 from tqdm import tqdm
 
 import database
+import locks
 from database import Connection
 from plan import Step
 
@@ -23,12 +24,11 @@ REMINDER_SECONDS = 10.0  # between two lines that say the same
 # is not the server's. https://www.postgresql.org/docs/current/progress-reporting.html
 # The transaction that asks is the run lock's: without a new snapshot, and with now(), it would see
 # everything as it was when the lock was taken.
-PROGRESS_QUERY = """
+PROGRESS_QUERY = f"""
 SELECT pg_stat_clear_snapshot();
 SELECT COALESCE(p.phase, a.state), COALESCE(p.blocks_done, 0), COALESCE(p.blocks_total, 0),
   COALESCE(p.tuples_done, 0), COALESCE(p.tuples_total, 0), (
-    SELECT string_agg(format('pid %%s (%%s), %%s, for %%s: %%s', b.pid, b.application_name, b.state,
-      date_trunc('second', clock_timestamp() - b.xact_start), left(b.query, 80)), '; ')
+    SELECT string_agg({locks.session("b")}, '; ')
     FROM pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids(a.pid)))
 FROM pg_stat_activity a LEFT JOIN pg_stat_progress_create_index p USING (pid)
 WHERE a.query <> '' AND strpos(%(statement)s, a.query) = 1 AND a.pid <> pg_backend_pid()

@@ -71,11 +71,11 @@ CLOSED = {
     ),
     "ALTER ROLE {0} NOLOGIN": (
         'FATAL:  role "{0}" is not permitted to log in\n',
-        "Let POSTGRES_USER in by ALTER ROLE … LOGIN, or name another.",
+        "Let an administrator run:\n    ALTER ROLE {0} LOGIN;",
     ),
     "REVOKE CONNECT ON DATABASE {0} FROM PUBLIC": (
         'FATAL:  permission denied for database "{0}"\n',
-        "Let POSTGRES_USER in by GRANT CONNECT ON DATABASE.",
+        "Let an administrator run:\n    GRANT CONNECT ON DATABASE {0} TO {0};",
     ),
     "ALTER ROLE {0} CONNECTION LIMIT 0": (
         'FATAL:  too many connections for role "{0}"\n',
@@ -97,7 +97,7 @@ def test_a_door_that_is_closed_to_a_role_says_how_it_opens(
     reason, advice = CLOSED[statement]
     assert result.code == 3
     assert reason.format(role) in result.err
-    assert result.err.endswith(f"\n  {advice}\n  Safe to run again.\n")
+    assert result.err.endswith(f"\n  {advice.format(role)}\n  Safe to run again.\n")
 
 
 HOSTILE = [

@@ -72,7 +72,7 @@ def test_a_held_lock_stalls_nobody_else(drifted: Database, spawn: Spawn) -> None
     assert 0.05 < max(waits) < LONGEST_WAIT_SECONDS  # they did queue behind an attempt
     assert re.search(
         r" WARNING add column public\.weight\.weight waits for a lock held by pid \d+ \(reader\), "
-        r"idle in transaction, for 0:00:0\d: BEGIN; SELECT \* FROM weight\n",
+        r"idle in transaction, for 00:00:0\d: BEGIN; SELECT \* FROM weight\n",
         errors,
     )
     assert "weight" in described(drifted)["weight"]["columns"]
@@ -87,7 +87,7 @@ def test_when_the_patience_is_over_the_holder_is_named(drifted: Database, run: R
     assert result.code == 4
     assert re.search(
         r" ERROR add column public\.weight\.weight: no lock within \d s \(LOCK_PATIENCE\)\.\n"
-        rf"  It is held by pid {pid} \(reader\), idle in transaction, for 0:00:0\d: "
+        rf"  It is held by pid {pid} \(reader\), idle in transaction, for 00:00:0\d: "
         r"BEGIN; SELECT \* FROM weight\n  What was finished stays; safe to run again\.\n\Z",
         result.err,
     )
@@ -108,7 +108,7 @@ def test_a_run_waits_for_another_and_says_so(drifted: Database, spawn: Spawn) ->
     errors = process.communicate(timeout=30)[1]
     assert process.returncode == 0, errors
     line = (
-        r" INFO  waiting for another run to finish \(0 s\): pid (\d+), another run, for 0:00:0\d\n"
+        r" INFO  waiting for another run to finish \(0 s\): pid (\d+), another run, for 00:00:0\d\n"
     )
     assert re.findall(line, errors) == [str(pid)]
 

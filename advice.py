@@ -1,7 +1,16 @@
-"""What to check when there is no connection."""
+"""What to say when the server or the connection is in the way, and what to check then."""
+
+import logging
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+import psycopg2
+from psycopg2 import errors
 
 from config import Settings
-from errors import ConnectionFailed
+from errors import ConnectionFailed, EaterInitError, Refused
+
+log = logging.getLogger(__name__)
 
 # psycopg2 gives no SQLSTATE while connecting: only the text tells the reasons apart.
 ADVICE = (
@@ -16,6 +25,10 @@ ADVICE = (
     ("too many clients", "Free connections, or raise max_connections."),
     ("too many connections for", "Free connections, or raise the CONNECTION LIMIT."),
     ("remaining connection slots", "Free connections, or raise max_connections."),
+    (
+        "query_wait_timeout",
+        "The pooler had no connection free in time: a run takes two (default_pool_size).",
+    ),
     ("certificate", "Check POSTGRES_SSLMODE and POSTGRES_SSLROOTCERT."),
     ("SSL", "Check POSTGRES_SSLMODE: the server may not speak TLS."),
     ("timeout expired", "Check the network: firewall, network policy, POSTGRES_HOST."),
@@ -29,12 +42,18 @@ ADVICE = (
     ('database "', "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
 )
 ADVICE_OTHERWISE = "Try the same connection with psql from the same place."
+SAFE = "What was finished stays; safe to run again."
+
+
+def known(reason: str) -> Optional[str]:
+    """Return what to check, if the reason is one of those in `ADVICE`."""
+    return next((text for word, text in ADVICE if word in reason), None)
 
 
 def connection_failed(settings: Settings, error: BaseException) -> ConnectionFailed:
     """Say where to, why not, and what to check (`ADVICE`)."""
     reason = str(error).strip()
-    advice = next((text for word, text in ADVICE if word in reason), ADVICE_OTHERWISE)
+    advice = known(reason) or ADVICE_OTHERWISE
     if "{" in advice:
         import ddl  # SQLAlchemy comes with it
 
@@ -52,3 +71,28 @@ def first_line(error: BaseException) -> str:
     """Return the server's own reason, without its context."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the server or the connection says into an error with an exit code."""
+    try:
+        yield
+    except errors.LockNotAvailable as error:
+        raise Refused(
+            f"{str(error).strip()}\n  Somebody held a lock for longer than LOCK_PATIENCE.\n  {SAFE}"
+        ) from None
+    except psycopg2.Error as error:
+        log.debug("where it happened", exc_info=True)
+        raise _explained(error) from None
+
+
+def _explained(error: psycopg2.Error) -> EaterInitError:
+    reason = str(error).strip()
+    lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    # 08…: what a pooler says of its connection to the server.
+    if lost and (error.pgcode is None or error.pgcode.startswith("08")):
+        check = known(reason)
+        more = f"  {check}\n" if check else ""
+        return ConnectionFailed(f"the connection was lost: {reason}\n{more}  {SAFE}")
+    return EaterInitError(f"the server refused: {reason}\n  {SAFE}")

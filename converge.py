@@ -61,24 +61,27 @@ def inspect(settings: Settings, connection: Connection) -> Server:
 
 def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> None:
     connection = outcome.connection
+    with stopwatch.step("inspect"):
+        server = inspect(settings, connection)
+    creates_extension = server.extension_schema is None
+    keys = locks.lock_keys(connection, settings, database_wide=creates_extension)
     with ExitStack() as stack:
-        with stopwatch.step("inspect"):
-            server = inspect(settings, connection)
         with stopwatch.step("lock"):
-            creates_extension = server.extension_schema is None
-            keys = locks.lock_keys(connection, settings, database_wide=creates_extension)
-            control = stack.enter_context(locks.run_lock(settings, keys))
-            if control.waited and history.look(connection, settings):
-                log.info("another run has done it")
+            while not locks.take_run_lock(connection, keys):
+                locks.wait_for_run_lock(connection, keys)
+                if _is_done_by_another(connection, settings):
+                    return
+            work = stack.enter_context(locks.run_lock_held(settings, connection))
+            if _is_done_by_another(work, settings):  # since the first look
                 return
             if creates_extension:  # another run may have done that meanwhile
-                server = preflight.inspect(connection, settings)
+                server = preflight.inspect(work, settings)
         with stopwatch.step("plan"):
-            plan = migrations.make_plan(connection, settings, server)
+            plan = migrations.make_plan(work, settings, server)
             _tell(plan)
-        journal = Journal(plan, connection)
+        journal = Journal(plan, work)
         with stopwatch.step("apply"):
-            _apply(Applier(settings, connection, control, journal), journal.opening(), outcome)
+            _apply(Applier(settings, work, connection, journal), journal.opening(), outcome)
         with stopwatch.step("verify"):
             if not settings.verify_indexes:
                 log.info("verification is switched off (VERIFY_INDEXES)")
@@ -86,9 +89,16 @@ def _converge(settings: Settings, outcome: Outcome, stopwatch: Stopwatch) -> Non
             if plan.steps:
                 home = migrations.extension_home(settings, server)
                 server = server._replace(extension_schema=home)
-                plan = migrations.make_plan(connection, settings, server)
+                plan = migrations.make_plan(work, settings, server)
             verify.verify(plan)
             journal.verified(plan)
+
+
+def _is_done_by_another(connection: Connection, settings: Settings) -> bool:
+    done = history.look(connection, settings) is not None
+    if done:
+        log.info("another run has done it")
+    return done
 
 
 def _apply(applier: Applier, plan: Plan, outcome: Outcome) -> None:

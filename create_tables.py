@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
+import advice
 import config
 import database
 import history
@@ -38,7 +39,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = parse(argv)
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text"))
     try:
-        with stopped_by_signals(), database.explained():
+        with stopped_by_signals(), advice.explained():
             execute(options)
     except (EaterInitError, Terminated) as error:
         log.error("%s", error)

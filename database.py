@@ -14,10 +14,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2 import errors
 
 from config import Settings
-from errors import ConnectionFailed, EaterInitError, Refused
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +41,6 @@ WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
 # https://www.postgresql.org/docs/current/runtime-config-connection.html
 CLIENT_CHECK = "'5s'"
-FULL_POOL = "  The pooler had no connection free in time: a run takes two (default_pool_size).\n"
 # What a role or a database may have set, that would end or forbid an index build, and how it runs.
 # A timeout also counts the build's wait for older snapshots, and leaves an invalid index.
 UNLIMITED = {
@@ -72,7 +69,6 @@ class Connection(psycopg2.extensions.connection):
     restrictions_lifted = False
     to_roll_back = False  # a transaction is open that the next message ends first
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
-    waited = False  # for the run lock, so that another run may have done the work
 
     def __init__(self, dsn: str, patience: float, **kwargs: Any) -> None:
         self.deadline = time.monotonic() + patience
@@ -160,6 +156,13 @@ def open_connection(settings: Settings, patience: float = CONNECT_TIMEOUT_SECOND
     connection.lock_patience = settings.lock_patience
     connection.answers = partial(_answers, settings)
     return connection
+
+
+def twin(connection: Connection, settings: Settings) -> Connection:
+    """Open another connection to where `connection` leads, in one attempt."""
+    other = open_connection(settings)
+    other.pooled, other.checks_client = connection.pooled, connection.checks_client
+    return other
 
 
 def _answers(settings: Settings, seconds: float) -> bool:
@@ -271,33 +274,14 @@ def lift_restrictions(connection: Connection) -> None:
     `preflight.limited_builds` has made sure that nothing is to be lifted.
     """
     if not connection.pooled and not connection.restrictions_lifted:
-        settings = {**UNLIMITED, "default_transaction_isolation": "'read committed'"}
+        settings = {
+            **UNLIMITED,
+            "default_transaction_isolation": "'read committed'",
+            "application_name": f"'{APPLICATION_NAME}'",
+        }
         if connection.server_version < 170000:
             del settings["transaction_timeout"]
         if connection.checks_client:
             settings["client_connection_check_interval"] = CLIENT_CHECK
         rows(connection, "".join(f"SET {name} = {value}; " for name, value in settings.items()))
         connection.restrictions_lifted = True
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the server or the connection says into an error with an exit code."""
-    try:
-        yield
-    except errors.LockNotAvailable as error:
-        raise Refused(
-            f"{str(error).strip()}\n  Somebody held a lock for longer than LOCK_PATIENCE.\n"
-            "  What was finished stays; safe to run again."
-        ) from None
-    except psycopg2.Error as error:
-        lost = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
-        # 08…: what a pooler says of its connection to the server.
-        unreachable = lost and (error.pgcode is None or error.pgcode.startswith("08"))
-        kind = ConnectionFailed if unreachable else EaterInitError
-        what = "the connection was lost" if kind is ConnectionFailed else "the server refused"
-        advice = FULL_POOL if "query_wait_timeout" in str(error) else ""
-        log.debug("where it happened", exc_info=True)
-        raise kind(
-            f"{what}: {str(error).strip()}\n{advice}  What was finished stays; safe to run again."
-        ) from None

@@ -3,11 +3,11 @@
 import logging
 import time
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Iterator, List, Sequence
 
 from config import Settings
-from database import Connection, begin, connect, named, rows
+from database import Connection, begin, named, rows, twin
 
 log = logging.getLogger(__name__)
 
@@ -42,39 +42,57 @@ def lock_keys(connection: Connection, settings: Settings, *, database_wide: bool
     return keys + ([DATABASE_WIDE] if database_wide or connection.pooled else [])
 
 
-@contextmanager
-def run_lock(settings: Settings, keys: Sequence[int]) -> Iterator[Connection]:
-    """Hold this tool's advisory locks on a connection of their own, which is yielded.
+def take_run_lock(connection: Connection, keys: Sequence[int]) -> bool:
+    """Take this tool's advisory locks if all are free, in a transaction that stays open.
 
-    The lock is polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which
-    the holder's CREATE INDEX CONCURRENTLY waits, a deadlock. The transaction that keeps it is READ
-    COMMITTED and idle, so it holds no snapshot. A killed run's lock ends with its connection.
+    It is READ COMMITTED and idle, so it holds no snapshot for which a CREATE INDEX CONCURRENTLY
+    would wait. A killed run's locks end with its connection.
     """
-    control = connect(settings)
-    try:
-        started = said = time.monotonic()
-        while not _try_lock(control, keys):
-            control.waited = True
-            now = time.monotonic()
-            if said == started or now - said >= LOCK_REMINDER_SECONDS:
-                holder = _lock_holder(control, keys)
-                log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
-                said = now
-            time.sleep(LOCK_POLL_SECONDS)
-        yield control
-    finally:
-        control.close()
-
-
-def _try_lock(control: Connection, keys: Sequence[int]) -> bool:
     # A network that has vanished must not keep the lock for the two hours that it takes otherwise.
     # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
     noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
-    tries = " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
-    if rows(control, f"{begin(control)}{noticing}{named(control)}SELECT {tries}")[0][0]:
+    opening = begin(connection) + noticing + named(connection)
+    if rows(connection, f"{opening}SELECT {_tries(keys)}")[0][0]:
         return True
-    rows(control, "COMMIT")  # lets go of what was had, and keeps the session's name
+    rows(connection, "COMMIT")  # lets go of what was had, and keeps the session's name
     return False
+
+
+def wait_for_run_lock(connection: Connection, keys: Sequence[int]) -> None:
+    """Wait until the locks are free, and say who holds them.
+
+    They are polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which the
+    holder's CREATE INDEX CONCURRENTLY waits, a deadlock. What a poll gets it loses at once, so that
+    those who wait don't wait for each other.
+    """
+    started = said = time.monotonic()
+    while not rows(connection, f"SELECT {_tries(keys)}")[0][0]:
+        now = time.monotonic()
+        if said == started or now - said >= LOCK_REMINDER_SECONDS:
+            holder = _lock_holder(connection, keys)
+            log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
+            said = now
+        time.sleep(LOCK_POLL_SECONDS)
+
+
+@contextmanager
+def run_lock_held(settings: Settings, connection: Connection) -> Iterator[Connection]:
+    """Keep the locks that `connection` has taken, and yield a connection to work on.
+
+    It is opened only now: those who wait have one each, and leave room for the one who works.
+    Raises `psycopg2.OperationalError` if there is none to be had, and the locks are free again.
+    """
+    try:
+        with closing(twin(connection, settings)) as work:
+            yield work
+    except BaseException:
+        connection.close()
+        raise
+    rows(connection, "ROLLBACK")
+
+
+def _tries(keys: Sequence[int]) -> str:
+    return " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
 
 
 def _lock_holder(control: Connection, keys: Sequence[int]) -> str:

@@ -212,16 +212,18 @@ def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) 
     outcome = Outcome(connection)
     server = preflight.inspect(connection, settings)
     keys = locks.lock_keys(connection, settings, database_wide=False)
-    with locks.run_lock(settings, keys) as control:
+    while not locks.take_run_lock(connection, keys):
+        locks.wait_for_run_lock(connection, keys)
+    with locks.run_lock_held(settings, connection) as work:
         with stopwatch.step("plan"):
-            plan, rollbacks = plan_rollback(settings, connection, server)
+            plan, rollbacks = plan_rollback(settings, work, server)
             if plan.refusals:
                 raise Refused("\n".join(map(str, plan.refusals)))
         with stopwatch.step("undo"):
-            applier = Applier(settings, connection, control, CountDown(rollbacks))
+            applier = Applier(settings, work, connection, CountDown(rollbacks))
             outcome.done += applier.apply(plan)
             database.transaction(
-                connection,
+                work,
                 [one.record(sum(done.seconds for done in outcome.done)) for one in rollbacks],
             )
     for rollback in rollbacks:

@@ -1,6 +1,5 @@
 """A run may end at any statement: the next one finishes."""
 
-import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +13,10 @@ import pytest
 from tests.conftest import Database
 from tests.support import forked
 from tests.support.catalogs import all_rows, described
+from tests.support.copies import copy_of, load
 from tests.support.proxy import Proxy, Send
 
 EVERY = int(os.environ.get("EATER_INTERRUPT_EVERY", "1"))  # how many statements are one point
-STATES = Path(__file__).parent.parent / "support" / "states"
 TIMEOUT_SECONDS = 60.0
 LEFT = """
 SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
@@ -26,8 +25,6 @@ UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
 UNION ALL SELECT locktype FROM pg_locks l JOIN pg_database d ON d.oid = l.database
   WHERE locktype = 'advisory' AND datname = current_database()
 """
-TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-COPIES = itertools.count(1)
 GONE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
 
 
@@ -98,17 +95,6 @@ def run(database: Database, folder: Path, *, at: Optional[int] = None, how: str 
     return Run(interruption.process.exitcode, output, interruption.count)
 
 
-@contextmanager
-def copy_of(database: Database) -> Iterator[Database]:
-    """A database of the same content."""
-    copy = Database(database.server, f"{database.name}_{next(COPIES)}")
-    database.execute(f"CREATE DATABASE {copy.name} TEMPLATE {database.name}")
-    yield copy
-    copy.close()
-    database.execute(TERMINATE, (copy.name,))
-    database.execute(f"DROP DATABASE {copy.name}")
-
-
 def left_by(database: Database) -> Any:
     """Return all that runs may differ in."""
     return described(database), all_rows(database), database.rows(LEFT)
@@ -131,9 +117,8 @@ def test_a_run_interrupted_at_any_statement_is_finished(
 
     Before a statement is after the one that it follows: the server has got the same.
     """
-    if state != "empty":
-        database.execute((STATES / f"{state}.sql").read_text("utf-8"))
-        database.close()
+    load(database, state)
+    database.close()
 
     def interrupted(at: int) -> bool:
         """Interrupt a run there; return whether it came so far."""

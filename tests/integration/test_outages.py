@@ -16,7 +16,7 @@ from tests.support.proxy import Proxy
 
 OURS = "FROM pg_stat_activity WHERE datname = current_database()"
 WAITS = f"SELECT EXISTS (SELECT {OURS} AND wait_event_type = 'Lock')"
-CONNECTED = f"SELECT count(*) = 4 {OURS} AND application_name = 'eater-init'"
+CONNECTED = f"SELECT count(*) = 3 {OURS} AND application_name = 'eater-init'"
 END = f"SELECT pg_terminate_backend(pid) {OURS} AND pid <> pg_backend_pid()"
 STUBBORN = {"LOCK_TIMEOUT": "10min", "LOCK_PATIENCE": "10min"}
 TIMEOUT_SECONDS = 60.0

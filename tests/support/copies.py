@@ -1,0 +1,29 @@
+"""Earlier states of the platform, and copies of databases."""
+
+import itertools
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from tests.conftest import Database
+
+STATES = Path(__file__).parent / "states"
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+COPIES = itertools.count(1)
+
+
+def load(database: Database, state: str) -> None:
+    """Bring an empty database to a state of `STATES`; "empty" leaves it so."""
+    if state != "empty":
+        database.execute((STATES / f"{state}.sql").read_text("utf-8"))
+
+
+@contextmanager
+def copy_of(database: Database) -> Iterator[Database]:
+    """A database of the same content."""
+    copy = Database(database.server, f"{database.name}_{next(COPIES)}")
+    database.execute(f"CREATE DATABASE {copy.name} TEMPLATE {database.name}")
+    yield copy
+    copy.close()
+    database.execute(TERMINATE, (copy.name,))
+    database.execute(f"DROP DATABASE {copy.name}")

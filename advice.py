@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import errors
 
 from config import Settings
-from errors import ConnectionFailed, EaterInitError, Refused
+from errors import ConnectionFailed, EaterInitError, Refused, out_of_space
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ ADVICE = (
     ('database "', "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
 )
 ADVICE_OTHERWISE = "Try the same connection with psql from the same place."
+FREE_SPACE = "No row is lost. Free space on the server, or give it more, then run again."
 SAFE = "What was finished stays; safe to run again."
 
 
@@ -95,4 +96,6 @@ def _explained(error: psycopg2.Error) -> EaterInitError:
         check = known(reason)
         more = f"  {check}\n" if check else ""
         return ConnectionFailed(f"the connection was lost: {reason}\n{more}  {SAFE}")
+    if out_of_space(error):
+        return EaterInitError(f"the server has no space left: {reason}\n  {FREE_SPACE}\n  {SAFE}")
     return EaterInitError(f"the server refused: {reason}\n  {SAFE}")

@@ -6,10 +6,12 @@ before another run.
 
 import logging
 import time
+from contextlib import suppress
 from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Set, Tuple
 
 import psycopg2
 from psycopg2 import errors
+from psycopg2.extensions import quote_ident
 
 import database
 import locks
@@ -17,7 +19,7 @@ import retries
 import watch
 from config import Settings
 from database import Connection
-from errors import Refused, Terminated
+from errors import Refused, Terminated, out_of_space
 from outcome import Done
 from plan import Plan, Run, Step
 
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 # entirely or not at all.
 SCHEMAS_PER_TRANSACTION = 50
 BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
+BUILDS = ("create index", "build index")  # the kinds of steps that build one, of the step's name
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
 
 
@@ -94,9 +97,24 @@ class Applier:
             self.note(self.journal.before(step))
             for statement in step.statements:
                 database.lift_restrictions(self.connection)
-                with watch.build(self.connection, self.control, step, statement):
-                    database.alone(self.connection, statement)
+                try:
+                    with watch.build(self.connection, self.control, step, statement):
+                        database.alone(self.connection, statement)
+                except psycopg2.Error as error:
+                    if out_of_space(error):
+                        self.give_back(step)
+                    raise
             self.note(self.journal.after(step))
+
+    def give_back(self, step: Step) -> None:
+        """Drop the half of an index that has filled the disk: everybody else needs the space."""
+        if step.kind in BUILDS:
+            names = (quote_ident(name, self.connection) for name in (step.schema, step.name))
+            drop = f"DROP INDEX CONCURRENTLY {'.'.join(names)}"
+            with suppress(psycopg2.Error):  # then the next run drops it
+                with watch.build(self.connection, self.control, step, drop):
+                    database.alone(self.connection, drop)
+                log.warning("dropped what was built of %s: it filled the disk", step.name)
 
     def batches(self, steps: List[Step]) -> None:
         """Run an UPDATE of a whole table page range by page range, each in its own transaction.

@@ -12,8 +12,8 @@ from psycopg2 import errors
 from tenacity import (
     RetryCallState,
     Retrying,
+    retry_if_exception,
     retry_if_exception_type,
-    retry_if_not_exception_type,
     stop_after_attempt,
     stop_after_delay,
     wait_fixed,
@@ -23,6 +23,7 @@ from tenacity import (
 import advice
 import database
 from config import Settings
+from errors import out_of_space
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -106,9 +107,7 @@ def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) 
     return Retrying(
         stop=stop_after_attempt(settings.max_retries),
         wait=wait_fixed(settings.retry_delay),
-        # A lock that was not had within LOCK_PATIENCE has been waited for long enough.
-        retry=retry_if_exception_type(MENDED_BY_A_NEW_PLAN)
-        & retry_if_not_exception_type(errors.LockNotAvailable),
+        retry=retry_if_exception(_is_mended_by_a_new_plan),
         before_sleep=say,
         reraise=True,
     )(attempt)
@@ -126,6 +125,12 @@ def until_locked(settings: Settings, action: Callable[[], T], say: Callable[[], 
         before_sleep=lambda _: say(),
         reraise=True,
     )(action)
+
+
+def _is_mended_by_a_new_plan(error: BaseException) -> bool:
+    # A lock that was not had within LOCK_PATIENCE has been waited for long enough.
+    hopeless = isinstance(error, errors.LockNotAvailable) or out_of_space(error)
+    return isinstance(error, MENDED_BY_A_NEW_PLAN) and not hopeless
 
 
 def failure_of(state: RetryCallState) -> BaseException:

@@ -108,7 +108,8 @@ SELECT json_object_agg(c.relname, json_build_object(
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
       'predicate', pg_get_expr(i.indpred, i.indrelid),
       'used_by', (
-        SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)) FROM pg_depend d
+        SELECT json_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid))
+        FROM pg_depend d
         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid
           AND d.classid = 'pg_constraint'::regclass),
       'valid', i.indisvalid AND i.indisready AND i.indislive

@@ -48,6 +48,13 @@ WHOLE = "smallint|integer|bigint"
 FRACTION = r"real|double precision|numeric(\(\d+,-?\d+\))?"
 ALWAYS = "true"
 
+# jsonb keeps neither the order of keys nor blanks, and does not take all that json does: escaped
+# characters, and numbers beyond its range. What jsonb has written itself is the same in both.
+JSON_IS_JSONB = (
+    r"CASE WHEN {c}::text ~ '\\u|[0-9][eE][-+]?[0-9]{{4}}|[0-9.]{{255}}' THEN false "
+    "ELSE {c}::jsonb::text = {c}::text END"
+)
+
 
 class Conversion(NamedTuple):
     """From any type that `live` matches to the one that `desired` matches.
@@ -95,7 +102,15 @@ CONVERSIONS = (
     Conversion(TEXT, "double precision", "{c}::{type}", r"{c} ~ '^-?[0-9]{{1,9}}(\.[0-9]+)?$'"),
     Conversion(WHOLE + "|" + FRACTION, TEXT, "{c}::{type}", ALWAYS),
     Conversion(TEXT, "text|character varying", "{c}::{type}", ALWAYS),
+    Conversion("smallint|integer", "real", "{c}::{type}", "{c} BETWEEN -16777216 AND 16777216"),
+    Conversion(
+        "date",
+        "timestamp without time zone",
+        "{c}::{type}",
+        "NOT isfinite({c}) OR {c} < '294277-01-01'",
+    ),
     Conversion("jsonb", "json", "{c}::{type}", ALWAYS),
+    Conversion("json", "jsonb", "{c}::{type}", JSON_IS_JSONB),
 )
 SHORTER_TEXT = Conversion(TEXT, TEXT, "{c}::{type}", "char_length({c}) <= {length}")
 

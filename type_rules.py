@@ -1,5 +1,6 @@
 """The safety rules for a column's type: left alone, changed in the catalog, or rewritten."""
 
+import re
 from typing import List, Optional, Tuple
 
 import conversions
@@ -84,9 +85,9 @@ def _type_undo(
     column = ddl.quote(name)
     if known is None:
         no_way = table.alter_column(name, f"TYPE {live.type} USING NULL::{live.type}")
-        return [no_way], f"SELECT count({column}) FROM {table.relation}"
+        return [no_way], f"SELECT count(*) FROM {table.relation} WHERE {column} IS NOT NULL"
     using, fits = (part.format(c=column) for part in known)
-    if desired.type == "date":
+    if desired.type == "date" and re.fullmatch(conversions.TEXT, live.type):
         former = table.count(conversions.FORMER_SHAPE.format(c=column))
         iso = table.count(conversions.ISO_SHAPE.format(c=column))
         using = using.replace("YYYY-MM-DD", "DD-MM-YYYY") if former > iso else using

@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Database, Run
-from tests.integration.test_migrations import STATES
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+from tests.support.earlier import (
+    STATES,
+    State,
+    given_back,
+    lasting,
+    rows,
+    surroundings,
+    with_dates,
+)
 
 ROWS = "SELECT run, version, action, finished, verified_at, xmin::text FROM eater_schema_history"
+VERSION = "SELECT version FROM {}.eater_schema_history ORDER BY run DESC LIMIT 1"
 DRIFTS = {
     "column": "ALTER TABLE weight DROP weight",
     "type": "ALTER TABLE weight ALTER weight TYPE real",
@@ -97,34 +106,22 @@ def test_another_desired_state_is_another_version(
     assert "schema is current" not in run("--history").err
 
 
-@pytest.mark.parametrize("state", STATES, ids=[state.stem for state in STATES])
-def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, state: Path) -> None:
-    """Catalog and rows are as before the version; running again migrates again."""
-    database.execute(state.read_text("utf-8"))
-    if state.stem == "half_migrated":
-        database.execute(
-            "ALTER TABLE dishes_day DROP CONSTRAINT eater_new_user_email_not_null; DROP INDEX "
-            "eater_new_idx_dishes_day_time, eater_old_idx_dishes_day_user_email, "
-            "idx_weight_user_email_ccnew, eater_new_total_for_day_pkey; "
-            "ALTER TABLE dishes_day ALTER contains TYPE json; "
-            "DELETE FROM dishes_day WHERE date IS NULL OR user_email IS NULL OR date LIKE '20%' "
-            "OR total_avg_weight IS NULL; DELETE FROM total_for_day WHERE date IS NULL"
-        )
-    if state.stem == "early_2026":
-        database.execute("DROP INDEX idx_dishes_name")
-    before = described(database), all_rows(database)
-    assert run().code == 0
-    assert run("--rollback", "--plan").code == 0
-    result = run("--rollback")
+@pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
+def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, state: State) -> None:
+    """The catalog of before, less leftovers, and every value; running again migrates again."""
+    state.load(database)
+    catalog, around = lasting(database, state), surroundings(database, state)
+    before = rows(database, state)
+    assert run(POSTGRES_SCHEMAS=state.setting).code == 0
+    assert run("--rollback", "--plan", POSTGRES_SCHEMAS=state.setting).code == 0
+    result = run("--rollback", POSTGRES_SCHEMAS=state.setting)
     assert result.code == 0, result.err
-    assert described(database) == before[0]
-    assert all_rows(database) == before[1]
-    assert run().code == 0
-    assert [row[1:3] for row in database.rows(ROWS + " ORDER BY run")] == [
-        (1, "migrate"),
-        (0, "rollback"),
-        (2, "migrate"),
-    ]
+    assert lasting(database, state) == catalog
+    assert with_dates(rows(database, state)) == given_back(before)
+    assert surroundings(database, state) == around
+    version = database.value(VERSION.format(state.setting))
+    assert run(POSTGRES_SCHEMAS=state.setting).code == 0
+    assert database.value(VERSION.format(state.setting)) == version + 2
 
 
 def test_a_rollback_that_would_lose_data_is_refused(database: Database, run: Run) -> None:

@@ -6,9 +6,10 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from tests.conftest import Database, Run
-from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.earlier import STATES, State, expected, known, rows, surroundings
 
-STATES = sorted((Path(__file__).parent.parent / "support" / "states").glob("*.sql"))
+GROWN_APART = Path(__file__).parent.parent / "support" / "states" / "refused" / "grown_apart.sql"
 LEFTOVERS = """
 SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
 UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ '^eater_(new|old)_'
@@ -16,60 +17,90 @@ UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
 """
 
 
-def known(database: Database) -> Dict[str, Any]:
-    """Return the catalog without what the models do not know, and with accepted types as theirs."""
-    tables = described(database)
-    wider = {"bigint": "integer", "text[]": "character varying[]"}
-    for table in tables.values():
-        for name in ("health_rating", "food_health_level", "image_id", "added_sugar_tsp"):
-            table["columns"].pop(name, None)
-        for name in ("idx_dishes_day_sugar", "somebody_elses_ccnew"):
-            (table["indexes"] or {}).pop(name, None)
-        for name, column in table["columns"].items():
-            column["type"] = wider.get(column["type"], column["type"])
-            if name in ("time", "user_email"):
-                column["default"] = None  # a live default where the model has none
-    return tables
-
-
 @pytest.fixture
 def fresh(database: Database, run: Run) -> Dict[str, Any]:
     """The catalog of a fresh initialisation, in another schema."""
     run(POSTGRES_SCHEMAS="fresh")
-    catalog = described(database, "fresh")
+    models = State(Path("fresh"), "fresh")
+    catalog = known(database, models, described(database, "fresh"))
     database.execute("DROP SCHEMA fresh CASCADE; DROP EXTENSION pg_trgm")
     return catalog
 
 
-@pytest.mark.parametrize("settings", ["", "DateStyle = 'SQL, MDY'", "DateStyle = 'German'"])
-@pytest.mark.parametrize("state", STATES, ids=[state.stem for state in STATES])
+OTHER_SETTINGS = "; ".join(
+    f"ALTER DATABASE {{0}} SET {setting}"
+    for setting in ("DateStyle = 'German'", "TimeZone = 'Asia/Tokyo'", "extra_float_digits = 0")
+)
+
+
+@pytest.mark.parametrize("settings", ["", OTHER_SETTINGS], ids=["", "other settings"])
+@pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
 def test_an_earlier_state_is_brought_to_the_models(
-    database: Database, run: Run, fresh: Dict[str, Any], state: Path, settings: str
+    database: Database, run: Run, fresh: Dict[str, Any], state: State, settings: str
 ) -> None:
-    """In one run, with every row; the result equals a fresh one; a second run changes nothing."""
-    database.execute(state.read_text("utf-8"))
-    if settings:
-        database.execute(f"ALTER DATABASE {database.name} SET {settings}")
-        database.execute(f"ALTER DATABASE {database.name} SET TimeZone = 'Asia/Tokyo'")
-    before = database.rows("SELECT time, to_jsonb(d) FROM dishes_day d ORDER BY time")
-    weights = database.rows("SELECT time, weight FROM weight ORDER BY time")
-    database.close()
-    assert run().code == 0
-    assert known(database) == fresh
+    """In one run, with every value of every row; a second run changes nothing."""
+    state.load(database)
+    before, around = rows(database, state), surroundings(database, state)
+    database.execute(settings.format(database.name) or "SELECT")
+    assert run(POSTGRES_SCHEMAS=state.setting).code == 0
+    assert known(database, state, fresh) == fresh
+    after = rows(database, state)
+    assert {table: after[table] for table in before} == expected(before)
+    assert surroundings(database, state) == around
     assert database.rows(LEFTOVERS) == []
-    after = dict(database.rows("SELECT time, to_jsonb(d) FROM dishes_day d ORDER BY time"))
-    for time, row in before:
-        kept = {"dish_name": row["dish_name"], "ingredients": row["ingredients"]}
-        assert {name: after[time][name] for name in kept} == kept
-    assert database.rows("SELECT time, weight FROM weight ORDER BY time") == weights
+    unchanged = everything(database)
+    assert "schema is current" in run(POSTGRES_SCHEMAS=state.setting).err
+    assert everything(database) == unchanged
+
+
+WAYS_OUT = {
+    "public.alcohol_for_day is a view,": "ALTER VIEW alcohol_for_day RENAME TO sober",
+    "public.dishes.calories is character varying,": (
+        "UPDATE dishes SET calories = '0' WHERE calories = 'many'"
+    ),
+    "public.dishes.contains is text,": (
+        "ALTER TABLE dishes ALTER contains TYPE json USING contains::json"
+    ),
+    "public.dishes_day.date is character varying,": "DROP VIEW days",
+    "public.dishes_day.dishes_day_pkey is missing:": (
+        "DELETE FROM dishes_day a USING dishes_day b WHERE a.time = b.time AND a.ctid > b.ctid"
+    ),
+    "public.user.register_date is timestamp": (
+        'ALTER TABLE "user" ALTER register_date TYPE varchar USING register_date::date'
+    ),
+    "public.weight.time is missing,": (
+        "ALTER TABLE weight ADD time integer; UPDATE weight SET time = weight"
+    ),
+    "public.dishes.dishes_owner is FOREIGN KEY": (
+        "INSERT INTO \"user\" (email) VALUES ('legacy@localhost')"
+    ),
+}
+
+
+def test_what_has_grown_apart_is_refused_until_all_ways_out_are_taken(
+    database: Database, run: Run
+) -> None:
+    """Every refusal stands in the first message, save what only then can be seen."""
+    database.execute(GROWN_APART.read_text("utf-8"))
+    ways_out = list(WAYS_OUT)
+    for number, what in enumerate(ways_out):
+        before, refused = everything(database), run()
+        assert (refused.code, everything(database)) == (4, before)
+        listed = [text for text in ways_out if f"refused: {text}" in refused.err]
+        assert refused.err.count("refused: ") == len(listed)
+        # A foreign key is asked for when it is certain what the rows of its table will hold.
+        assert set(listed) >= {what, *ways_out[number:-1]}
+        database.execute(WAYS_OUT[what])
+    assert run().code == 0
+    counts = "SELECT (SELECT count(*) FROM dishes), (SELECT count(*) FROM dishes_day)"
+    assert database.rows(counts) == [(150, 100)]
     assert "schema is current" in run().err
 
 
 @pytest.mark.parametrize("state", ["late_2024", "half_migrated"])
 def test_dates_are_those_that_the_text_meant(database: Database, run: Run, state: str) -> None:
     """Told apart by shape, or computed from `time` in UTC; never by the server's DateStyle."""
-    path = next(found for found in STATES if found.stem == state)
-    database.execute(path.read_text("utf-8"))
+    next(found for found in STATES if found.name == state).load(database)
     days = "SELECT count(*) FROM dishes_day WHERE date <> (to_timestamp(time) AT TIME ZONE 'UTC')"
     assert run().code == 0
     assert database.value(days + "::date") == 0

@@ -11,7 +11,9 @@ RUN python -m pip install --no-cache-dir --no-compile --disable-pip-version-chec
 COPY *.py LICENSE ./
 # A byte code that names its source's hash, not its time, survives whatever a builder does to times.
 # Our own is checked against it: a models.py that is mounted over ours must not run as ours.
-RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /packages \
+# The modes are those of the builder's files, which an umask of 077 keeps to their owner.
+RUN chmod -R a+rX /app \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /packages \
     && python -m compileall -q --invalidation-mode checked-hash /app
 
 FROM ${PYTHON_IMAGE}

@@ -50,6 +50,12 @@ def test_nobody_runs_it_as_root() -> None:
     assert re.fullmatch(r"[1-9]\d{4,}:[1-9]\d{4,}", user)
 
 
+def test_everybody_may_read_what_is_copied() -> None:
+    """Files that were cloned under an umask of 077 are their owner's only; the user is another."""
+    [compiled] = [line for line in instructions("RUN") if "compileall" in line and "/app" in line]
+    assert compiled.index("chmod -R a+rX /app") < compiled.index("compileall")
+
+
 def test_base_and_stages() -> None:
     """Both stages share one base, pinned by its digest, which an argument can replace."""
     base = r"PYTHON_IMAGE=python:3\.13-slim@sha256:[0-9a-f]{64}"

@@ -8,7 +8,7 @@ Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kube
 {{- else if not (contains $name .Release.Name) -}}
 {{- $name = printf "%s-%s" .Release.Name $name -}}
 {{- end -}}
-{{- $name | trunc 50 | trimSuffix "-" -}}
+{{- regexReplaceAll "[-.]+$" (trunc 50 $name) "" -}}
 {{- end }}
 
 {{- define "eater-init.jobName" -}}
@@ -18,7 +18,7 @@ Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kube
 
 {{- define "eater-init.labels" -}}
 app.kubernetes.io/name: eater-init
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: database
 app.kubernetes.io/part-of: chater
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -36,7 +36,19 @@ A number of a values file is a float, whose text from a million on would be 1e+0
 {{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end }}
 
+{{/*
+A variable of extraEnv is left out here: Helm 4 is refused a list that names one twice.
+*/}}
 {{- define "eater-init.env" -}}
+{{- $extra := list -}}
+{{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end -}}
+{{- range include "eater-init.ownEnv" . | fromYamlArray -}}
+{{- if not (has .name $extra) }}{{ toYaml (list .) }}{{ "\n" }}{{ end -}}
+{{- end -}}
+{{- with .Values.extraEnv }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{- define "eater-init.ownEnv" -}}
 {{- $server := .Values.postgresql -}}
 - name: POSTGRES_HOST
   value: {{ $server.host | quote }}
@@ -49,8 +61,8 @@ A number of a values file is a float, whose text from a million on would be 1e+0
 - name: POSTGRES_USER
   valueFrom:
     secretKeyRef:
-      name: {{ $server.existingSecret }}
-      key: {{ $server.userKey }}
+      name: {{ $server.existingSecret | quote }}
+      key: {{ $server.userKey | quote }}
 {{- if $server.passwordFile }}
 - name: POSTGRES_PASSWORD_FILE
   value: {{ $server.passwordFile | quote }}
@@ -58,8 +70,8 @@ A number of a values file is a float, whose text from a million on would be 1e+0
 - name: POSTGRES_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ $server.existingSecret }}
-      key: {{ $server.passwordKey }}
+      name: {{ $server.existingSecret | quote }}
+      key: {{ $server.passwordKey | quote }}
 {{- end }}
 {{- with $server.sslmode }}
 - name: POSTGRES_SSLMODE
@@ -73,9 +85,6 @@ A number of a values file is a float, whose text from a million on would be 1e+0
 - name: {{ $name }}
   value: {{ include "eater-init.text" $value | quote }}
 {{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{- define "eater-init.container" -}}
@@ -83,7 +92,7 @@ A number of a values file is a float, whose text from a million on would be 1e+0
   image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   env:
-    {{- include "eater-init.env" . | nindent 4 }}
+    {{- include "eater-init.env" . | trim | nindent 4 }}
   {{- with .Values.resources }}
   resources:
     {{- toYaml . | nindent 4 }}

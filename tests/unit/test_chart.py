@@ -42,6 +42,8 @@ MISTAKES = [
     ({"postgresql": {"sslmode": "verify"}}, "sslmode"),
     ({"settings": {"LOG_LEVEL": "verbose"}}, "LOG_LEVEL"),
     ({"settings": {"LOCK_TIMEOUT": "2 minutes"}}, "LOCK_TIMEOUT"),
+    ({"settings": {"LOCK_TIMEOUT": 0}}, "LOCK_TIMEOUT"),
+    ({"settings": {"LOCK_TIMEOUT": "0s"}}, "LOCK_TIMEOUT"),
     ({"settings": {"MAX_RETRIES": 0}}, "MAX_RETRIES"),
     ({"settings": {"VERIFY_INDEXES": "yes"}}, "VERIFY_INDEXES"),
     ({"settings": {"lockTimeout": "1s"}}, "lockTimeout"),
@@ -52,6 +54,11 @@ MISTAKES = [
     ({"annotations": {"replicas": 3}}, "annotations"),
     ({"extraEnv": {"NAME": "value"}}, "extraEnv"),
     ({"extraEnv": [{"value": "x"}]}, "extraEnv"),
+    ({"enabled": None}, "enabled"),
+    ({"image": {"repository": None}}, "repository"),
+    ({"postgresql": {"userKey": None}}, "userKey"),
+    ({"job": None}, "job"),
+    ({"job": {"restartPolicy": None}}, "restartPolicy"),
 ]
 
 PARENT = """apiVersion: v2
@@ -220,12 +227,43 @@ def test_a_mistake_in_a_dependency_is_refused(engine: Helm, parent: Path) -> Non
         engine.render(parent, {"eaterInit": {"postgresql": {"pasword": "x"}}})
 
 
-@pytest.mark.parametrize("release", ["demo", "eater-init", "a" * 53])
+@pytest.mark.parametrize(
+    "release", ["demo", "eater-init", "a" * 53, f"{'a' * 48}--b", f"{'a' * 49}.b"]
+)
 @pytest.mark.parametrize("values", [{}, {"job": {"hookEvents": []}}], ids=["hook", "ordinary"])
 def test_the_name_fits_into_a_label(engine: Helm, release: str, values: Dict[str, Any]) -> None:
     """Kubernetes puts a Job's name into a label of its pods: at most 63 characters."""
     [job] = engine.render(CHART, values, release)
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", job["metadata"]["name"])
+
+
+def test_text_that_looks_like_a_number_stays_text(engine: Helm) -> None:
+    """A release may be called 2026, and a Secret true; Kubernetes takes only text for both."""
+    secret = {"existingSecret": "123", "userKey": "true", "passwordKey": "-"}
+    values = {"postgresql": secret, "serviceAccountName": "1e3", "priorityClassName": "on"}
+    for override in ("", "456"):
+        [job] = engine.render(CHART, {**values, "fullnameOverride": override}, "2026")
+        kubernetes_validate.validate(job, all_versions()[-1], strict=True)
+    given = environment(ours(job))
+    assert given["POSTGRES_USER"] == {"secretKeyRef": {"name": "123", "key": "true"}}
+    assert given["POSTGRES_PASSWORD"] == {"secretKeyRef": {"name": "123", "key": "-"}}
+
+
+def test_a_variable_of_the_operator_replaces_ours(engine: Helm) -> None:
+    """Helm 4 applies on the server, which refuses a list that has one name twice."""
+    host = {"name": "POSTGRES_HOST", "valueFrom": {"secretKeyRef": {"name": "db", "key": "host"}}}
+    env = ours(engine.render(CHART, {"extraEnv": [host]})[0])["env"]
+    names = [item["name"] for item in env]
+    assert len(set(names)) == len(names)
+    assert host in env
+
+
+def test_a_large_number_stays_a_whole_one(engine: Helm) -> None:
+    """A template would write a million as 1e+06, which Kubernetes doesn't take."""
+    whole = {name: 10**6 for name in VALUES["job"] if name.endswith("Seconds")}
+    [job] = engine.render(CHART, {"job": whole})
+    kubernetes_validate.validate(job, all_versions()[-1], strict=True)
+    assert pod(job)["terminationGracePeriodSeconds"] == 10**6
 
 
 def test_versions_are_that_of_the_program() -> None:

@@ -31,12 +31,19 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
     root.setLevel(level)
 
 
+def visible(text: str) -> str:
+    """Return a text with all that a terminal would obey as escapes, but line breaks and tabs.
+
+    Names, defaults and queries are other people's, and may mean harm.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 class _TextFormatter(logging.Formatter):
-    """Shows what a terminal would obey, and lets no message look like two lines of the log."""
+    """Lets no message command a terminal, nor look like two lines of the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = re.sub(r"\n(?=\d\d:\d\d:\d\d )", "\n  ", super().format(record))
-        return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+        return visible(re.sub(r"\n(?=\d\d:\d\d:\d\d )", "\n  ", super().format(record)))
 
 
 def _text_formatter() -> logging.Formatter:

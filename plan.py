@@ -90,15 +90,20 @@ def counted(number: int, noun: str) -> str:
 
 def render(plan: Plan) -> str:
     """Return the plan as SQL that says why, under which lock and how each statement runs."""
-    lines = [f"-- left alone, {note}" for note in plan.notes]
+    lines = [_comment(f"left alone, {note}") for note in plan.notes]
     for number, step in enumerate(plan.steps, 1):
-        lines += ["", f"-- {number}. {step}: {step.why}", f"--    lock: {step.lock}"]
-        lines += [f"--    run: {step.run.value}"]
+        lines += ["", _comment(f"{number}. {step}: {step.why}")]
+        lines += [_comment(f"   lock: {step.lock}\n   run: {step.run.value}")]
         lines += [f"{statement};" for statement in step.statements]
     for refusal in plan.refusals:
-        lines += [""] + [f"-- {line}" for line in str(refusal).splitlines()]
-    lines += ["", f"-- {summary(plan)}"]
+        lines += ["", _comment(str(refusal))]
+    lines += ["", _comment(summary(plan))]
     return "\n".join(lines).lstrip("\n")
+
+
+def _comment(text: str) -> str:
+    # A name may hold a line break, after which the rest of it would be SQL.
+    return "\n".join(f"-- {line}" for line in text.splitlines())
 
 
 def summary(plan: Plan) -> str:

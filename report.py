@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, Sequence
 
 from errors import EaterInitError
+from logs import visible
 from outcome import Done
 
 log = logging.getLogger(__name__)
@@ -38,13 +39,13 @@ class Stopwatch:
 
 
 def put(text: str) -> None:
-    """Print a result to stdout, whatever letters that can show.
+    """Print a result to stdout, whatever letters that can show, and none that it would obey.
 
     Raises `EaterInitError` if it can't be written, as to a closed pipe; what was done stays.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        print(visible(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
         # Else the interpreter writes what is left when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,6 +14,7 @@ from tqdm import tqdm
 import database
 import locks
 from database import Connection
+from logs import visible
 from plan import Step
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
         with tqdm(total=total, desc=title, leave=False, bar_format="{l_bar}{bar}|{postfix}") as bar:
 
             def draw(by: int, remark: str = "") -> None:
-                bar.set_postfix_str(remark, refresh=False)
+                bar.set_postfix_str(visible(remark).replace("\n", " "), refresh=False)
                 bar.update(by)
                 bar.refresh()
 

@@ -278,6 +278,26 @@ def test_a_plan_is_shown_in_the_letters_that_there_are(database: Database, spawn
     assert re.search(r'CREATE SCHEMA "?gr\\xf6\\xdfe"?;', out)
 
 
+HOSTILE = """
+CREATE TABLE "x\nDROP TABLE dishes; --\x1b[2J" ();
+ALTER TABLE weight ADD "x\nDROP TABLE dishes;\u202e" integer;
+CREATE INDEX "x\rDROP TABLE dishes;\x9b2J" ON weight (weight);
+ALTER TABLE "user" ALTER language SET DEFAULT 'x\nDROP TABLE dishes;\x1b[2J';
+"""
+
+
+def test_a_printed_plan_is_what_a_run_would_do_and_no_more(database: Database, run: Run) -> None:
+    """Names and defaults of others neither end its comments nor command a terminal."""
+    run()
+    database.execute(HOSTILE)
+    printed = run("--plan").out
+    assert {c for c in printed if not c.isprintable()} == {"\n"}
+    assert {c for c in run("--verify").out if not c.isprintable()} == {"\n"}
+    database.execute(printed)
+    assert len(described(database)) == 7
+    assert run("--verify").code == 0
+
+
 KINDS = {
     "btree": ('CREATE INDEX x ON "user" (language)', "btree (language)"),
     "composite": ("CREATE INDEX x ON dishes (user_email, name)", "btree (user_email, name)"),

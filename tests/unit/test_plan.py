@@ -1,5 +1,6 @@
 """The comparison on catalogs given as data: no server decides anything here."""
 
+import re
 from typing import Any, Dict, List, Tuple
 
 import pytest
@@ -222,3 +223,11 @@ def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
         "",
         "-- 1 step; the schema's history records them.",
     ]
+
+
+def test_a_name_cannot_end_a_comment_of_the_plan() -> None:
+    """Whoever may create a table could else have SQL run by whoever runs the printed plan."""
+    hostile = {"a\nDROP TABLE b;\rDROP TABLE c;": Column("integer", not_null=False)}
+    printed = plan.render(planned(WEIGHT._replace(columns={**COLUMNS, **hostile})))
+    assert printed.startswith("-- left alone, columns of public.weight: a\n-- DROP TABLE b;\n-- DR")
+    assert all(line.startswith("--") or not line for line in re.split("[\r\n]", printed))

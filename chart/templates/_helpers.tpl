@@ -110,7 +110,7 @@ A variable of extraEnv is left out here: Helm 4 is refused a list that names one
 
 {{/*
 For other charts, in the pod of a Deployment: the item of initContainers, and those of volumes.
-  initContainers: {{- with .Subcharts.eaterInit }}{{ include "eater-init.initContainer" . | nindent 8 }}{{ end }}
+README.md has the two lines.
 */}}
 {{- define "eater-init.initContainer" -}}
 {{- if .Values.enabled }}{{ include "eater-init.container" . }}{{ end -}}

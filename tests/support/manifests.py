@@ -96,7 +96,7 @@ def _pod_violations(spec: Manifest) -> Iterator[str]:
     context = spec.get("securityContext", {})
     yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if spec.get(key))
     yield from (s["name"] for s in context.get("sysctls", []) if s["name"] not in SYSCTLS)
-    for volume in spec.get("volumes", []):
+    for volume in spec.get("volumes") or []:
         yield from (f"volume {kind}" for kind in set(volume) - {"name"} - VOLUMES)
 
 

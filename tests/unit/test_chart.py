@@ -81,8 +81,6 @@ spec:
     metadata:
       labels: {app.kubernetes.io/name: chater-ui}
     spec:
-      initContainers:
-        LINE
       containers:
         - name: chater-ui
           image: chater-ui:latest
@@ -96,14 +94,14 @@ def engine() -> Helm:
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Path:
-    """The chart of a platform that depends on ours and has the init container in one line."""
-    line = re.search(r"\{\{- with \.Subcharts.*", (CHART / "README.md").read_text(encoding="utf-8"))
-    assert line is not None
+    """The chart of a platform that depends on ours, with the init container as in the README."""
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```yaml\n( +initContainers:\n[\s\S]*?)```", text)
     chart = tmp_path / "chater"
     (chart / "templates").mkdir(parents=True)
     shutil.copytree(CHART, chart / "charts" / "eater-init")
     (chart / "Chart.yaml").write_text(PARENT.format(version=VERSION))
-    (chart / "templates" / "deployment.yaml").write_text(DEPLOYMENT.replace("LINE", line.group()))
+    (chart / "templates" / "deployment.yaml").write_text(DEPLOYMENT + lines)
     return chart
 
 
@@ -213,12 +211,35 @@ def test_a_dependency_under_the_alias_is_a_job_and_an_init_container(
     assert ours(job)["image"] == "example/eater-init:latest"
     assert environment(ours(job))["POSTGRES_DB"] == "chater"
     assert pod(deployment)["initContainers"] == [ours(job)]
+    assert [v for v in violations(deployment) if v.startswith("eater-init")] == []
 
 
 def test_a_dependency_that_is_switched_off_leaves_nothing(engine: Helm, parent: Path) -> None:
-    """The line in the platform's Deployment does no harm then."""
-    [deployment] = engine.render(parent, {"eaterInit": {"enabled": False}})
-    assert not pod(deployment)["initContainers"]
+    """The lines in the platform's Deployment do no harm then, nor without the condition."""
+    off = {"eaterInit": {"enabled": False, "extraVolumes": [{"name": "ca", "emptyDir": {}}]}}
+    chart = PARENT.format(version=VERSION)
+    for text in (chart, chart.replace("    condition: eaterInit.enabled\n", "")):
+        (parent / "Chart.yaml").write_text(text)
+        [deployment] = engine.render(parent, off)
+        assert not pod(deployment)["initContainers"]
+        assert not pod(deployment)["volumes"]
+
+
+def test_the_volumes_come_with_the_init_container(engine: Helm, parent: Path) -> None:
+    """A mount without its volume would be refused."""
+    values = {"extraVolumes": EVERY["extraVolumes"], "job": {"enabled": False}}
+    [deployment] = engine.render(parent, {"eaterInit": values})
+    assert pod(deployment)["volumes"] == EVERY["extraVolumes"]
+
+
+def test_attempts_that_are_in_vain_are_not_made(engine: Helm) -> None:
+    """Exit 2 is a mistake in the configuration; an evicted pod is no attempt that failed."""
+    [job] = engine.render(CHART)
+    mistake, eviction = job["spec"]["podFailurePolicy"]["rules"]
+    assert (mistake["action"], mistake["onExitCodes"]["values"]) == ("FailJob", [2])
+    assert mistake["onExitCodes"]["containerName"] == ours(job)["name"]
+    assert eviction["action"] == "Ignore"
+    assert [c["type"] for c in eviction["onPodConditions"]] == ["DisruptionTarget"]
 
 
 def test_a_mistake_in_a_dependency_is_refused(engine: Helm, parent: Path) -> None:

@@ -56,6 +56,17 @@ def test_everybody_may_read_what_is_copied() -> None:
     assert compiled.index("chmod -R a+rX /app") < compiled.index("compileall")
 
 
+def test_all_that_starts_is_compiled() -> None:
+    """Nobody can write byte code later; that of packages and library is never compared again."""
+    compiled = r"compileall .*?--invalidation-mode (\S+).*?(/packages|/app|stdlib)"
+    modes = [mode for line in instructions("RUN") for mode in re.findall(compiled, line)]
+    assert modes == [
+        ("unchecked-hash", "/packages"),
+        ("checked-hash", "/app"),
+        ("unchecked-hash", "stdlib"),
+    ]
+
+
 def test_base_and_stages() -> None:
     """Both stages share one base, pinned by its digest, which an argument can replace."""
     base = r"PYTHON_IMAGE=python:3\.13-slim@sha256:[0-9a-f]{64}"

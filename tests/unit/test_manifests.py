@@ -1,7 +1,7 @@
 """The manifests are valid, restricted, and say what the code says."""
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Tuple
 
 import kubernetes_validate
 import pytest
@@ -164,6 +164,24 @@ def test_labels_are_those_of_the_convention(name: str) -> None:
     assert set(metadata["labels"].items()) <= set(labels.items())
     selector = ALL[name]["spec"].get("selector", {}).get("matchLabels", {})
     assert set(selector.items()) <= set(labels.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "value"),
+    [
+        ("mesh", ("metadata", "labels", "sidecar.istio.io/inject"), "false"),
+        ("mesh", ("metadata", "annotations", "linkerd.io/inject"), "disabled"),
+        ("sidecar", ("spec", "initContainers", 0, "restartPolicy"), "Always"),
+        ("tls", ("spec", "containers", 0, "env", -2, "value"), "verify-full"),
+        ("password-file", ("spec", "volumes", 0, "secret", "items", 0, "path"), "password"),
+    ],
+)
+def test_a_patch_does_what_it_is_for(name: str, where: Tuple[Any, ...], value: str) -> None:
+    """With the other value it is valid as well, and the Job never ends or proves no server."""
+    found: Any = ALL[name]["spec"]["template"]
+    for step in where:
+        found = found[step]
+    assert found == value
 
 
 def _documents() -> List[Path]:

@@ -99,7 +99,7 @@ CONVERSIONS = (
         "CASE WHEN {c} ~ '^-?[0-9]{{1,10}}$' "
         "THEN {c}::bigint BETWEEN -2147483648 AND 2147483647 ELSE false END",
     ),
-    Conversion(TEXT, "double precision", "{c}::{type}", r"{c} ~ '^-?[0-9]{{1,9}}(\.[0-9]+)?$'"),
+    Conversion(TEXT, "double precision", "{c}::{type}", "{c} ~ '^-?[0-9]{{1,9}}([.][0-9]+)?$'"),
     Conversion(WHOLE + "|" + FRACTION, TEXT, "{c}::{type}", ALWAYS),
     Conversion(TEXT, "text|character varying", "{c}::{type}", ALWAYS),
     Conversion("smallint|integer", "real", "{c}::{type}", "{c} BETWEEN -16777216 AND 16777216"),

@@ -49,6 +49,16 @@ UNLIMITED = {
     "transaction_timeout": "0",  # from 17 on
     "default_transaction_read_only": "off",
 }
+# First of all: a serializable, read-only and deferrable transaction would begin with waiting for
+# those of others. https://www.postgresql.org/docs/current/sql-set-transaction.html
+READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+# How the server words what is compared, kept to be run another time, or cast to text for good.
+WORDING = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+}
 
 
 class Silence(psycopg2.OperationalError):
@@ -204,8 +214,18 @@ def begin(
     `lock_timeout` is in seconds, LOCK_PATIENCE if it is not given: even a query may have to wait,
     behind an ACCESS EXCLUSIVE lock.
     """
+    return f"BEGIN {access}; {unhindered(connection, lock_timeout)}"
+
+
+def unhindered(connection: Connection, lock_timeout: Optional[float] = None) -> str:
+    """Return what makes a transaction's settings the same whatever role and database have set.
+
+    Like `begin`, which has it too. Also for a message without BEGIN: it is one transaction too.
+    https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+    """
     timeout = connection.lock_patience if lock_timeout is None else lock_timeout
     settings = {
+        **WORDING,
         "application_name": f"'{APPLICATION_NAME}'",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
@@ -216,9 +236,8 @@ def begin(
         settings["transaction_timeout"] = "0"
     if connection.checks_client:
         settings["client_connection_check_interval"] = CLIENT_CHECK
-    return f"BEGIN ISOLATION LEVEL READ COMMITTED {access}; " + "".join(
-        f"SET LOCAL {name} = {value}; " for name, value in settings.items()
-    )
+    local = "".join(f"SET LOCAL {name} = {value}; " for name, value in settings.items())
+    return READ_COMMITTED + local
 
 
 def milliseconds(seconds: float) -> str:

@@ -5,7 +5,7 @@ Nothing here asks a server, and nothing elsewhere quotes.
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from sqlalchemy import MetaData, create_mock_engine, literal
+from sqlalchemy import MetaData, String, create_mock_engine, literal
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable, SchemaConst
 from sqlalchemy.sql import ColumnElement, literal_column, visitors
@@ -34,8 +34,9 @@ def qualified(schema: str, name: str) -> str:
 
 
 def text_literal(value: str) -> str:
-    """Quote a string."""
-    return _compiled(literal(value))
+    """Quote a string so that it reads the same whatever standard_conforming_strings is."""
+    escape = "E" if "\\" in value else ""
+    return escape + _compiled(literal(value.replace("\\", "\\\\")))
 
 
 class Creation(NamedTuple):
@@ -116,7 +117,7 @@ class Backfill:
             if isinstance(element, ColumnClause) and element.name in stand_ins:
                 return literal_column(stand_ins[element.name])
             if isinstance(element, BindParameter) and element.key in self.settings:
-                return literal(self.settings[element.key])
+                return literal_column(text_literal(self.settings[element.key]), String())
             return None
 
         return _compiled(visitors.replacement_traverse(self.expression, {}, replace))

@@ -18,7 +18,7 @@ from psycopg2.extensions import quote_ident
 from advice import first_line
 from catalog import FINGERPRINT, TABLES_DOCUMENT
 from config import Settings
-from database import VERSION, Connection, named, rows, transaction
+from database import VERSION, Connection, named, rows, transaction, unhindered
 from errors import Refused
 from plan import NOTHING_CHANGED, Lock, Plan, Run, Step
 from report import table
@@ -72,11 +72,7 @@ SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(s
   applied_by, tool_version
 FROM {table} ORDER BY run DESC"""
 
-# One message without BEGIN is one transaction too, so the settings end with it.
-# https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 LOOK_QUERY = f"""
-SET LOCAL statement_timeout = 0;
-SET LOCAL lock_timeout = %(patience)s;
 SET LOCAL search_path = '';
 SELECT n.nspname, o.note, {FINGERPRINT}, ARRAY(
   SELECT c.relname FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
@@ -116,10 +112,8 @@ def look(connection: Connection, settings: Settings) -> Optional[Look]:
 
     None: something is not as it was, or never was verified, so that only a plan can tell.
     """
-    patience = f"{round(1000 * settings.lock_patience)}ms"
-    schemas = list(settings.schemas)
-    query = named(connection) + LOOK_QUERY
-    found = rows(connection, query, {"schemas": schemas, "patience": patience})
+    query = unhindered(connection) + named(connection) + LOOK_QUERY
+    found = rows(connection, query, {"schemas": list(settings.schemas)})
     notes = [(schema, json.loads(note), live, stale) for schema, note, live, stale in found]
     expected = (desired_fingerprint(), VERSION)
     current = all(

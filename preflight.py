@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequenc
 from psycopg2.extensions import quote_ident
 
 from config import Settings
-from database import UNLIMITED, Connection, named, rows
+from database import READ_COMMITTED, UNLIMITED, Connection, named, rows
 from errors import Refused
 from plan import NOTHING_CHANGED, Refusal, Run, Step
 
@@ -94,7 +94,7 @@ def inspect(connection: Connection, settings: Settings) -> Server:
         "homes": ["public", *settings.schemas],
         "unlimited": json.dumps(UNLIMITED),
     }
-    found = rows(connection, named(connection) + SERVER_QUERY, values)
+    found = rows(connection, READ_COMMITTED + named(connection) + SERVER_QUERY, values)
     server = Server(*found[0])
     connection.pooled = connection.info.backend_pid != server.backend_pid  # see `named`
     connection.checks_client = server.version >= 140000 and "linux" in server.platform

@@ -25,7 +25,7 @@ import psycopg2
 from psycopg2 import sql
 
 from advice import first_line
-from database import Connection, rows
+from database import READ_COMMITTED, Connection, rows
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ TOTAL_SECONDS = 60
 # left open whatever happens, without a round trip for BEGIN and ROLLBACK. (Up to PostgreSQL 13 a
 # statement_timeout of the role or database, if there is one, counts instead of this.)
 # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
-GUARD = (
+GUARD = READ_COMMITTED + (
     "SET LOCAL transaction_read_only = on; SET LOCAL statement_timeout = '5s'; "
     "SET LOCAL search_path = pg_catalog; "
 )

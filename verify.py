@@ -60,5 +60,6 @@ def analyze(connection: Connection, tables: Iterable[Tuple[str, str]]) -> None:
         del connection.notices[:]
         transaction(connection, [f"ANALYZE (SKIP_LOCKED) {', '.join(names)}"])
         for notice in connection.notices:
-            log.warning("ANALYZE: %s", notice.strip())
+            if not notice.startswith(("DEBUG", "LOG")):  # these, if client_min_messages asks
+                log.warning("ANALYZE: %s", notice.strip())
     log.info("analyzed %s", ", ".join(names) or "nothing: the statistics are fresh")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -111,6 +112,13 @@ def server() -> Iterator[Dict[str, Any]]:
 @pytest.fixture
 def database(server: Dict[str, Any]) -> Iterator[Database]:
     """A fresh database; it is dropped afterwards, whatever still uses it."""
+    with fresh_database(server) as database:
+        yield database
+
+
+@contextmanager
+def fresh_database(server: Dict[str, Any]) -> Iterator[Database]:
+    """The same, for fixtures that outlive a test."""
     admin = Database({**server}, str(server.get("database") or server.get("dbname") or "postgres"))
     admin.server.pop("database", None)
     fresh = Database(admin.server, f"eater_test_{uuid.uuid4().hex[:12]}")

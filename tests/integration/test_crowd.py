@@ -1,5 +1,6 @@
 """Many runs at once: the work is done once, and nobody waits for longer than that."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
@@ -12,7 +13,7 @@ from tests.support.catalogs import all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.crowd import LOG_DDL, Crowd, logged_ddl, until
 
-MANY = 50
+MANY = int(os.environ.get("EATER_CROWD", "50"))
 # Beyond the work; meant to be one, and seen to be so. Fifty processes may share one slow core.
 LONGEST_WAIT_SECONDS = 5.0
 OURS = "pg_stat_activity WHERE application_name = 'eater-init' AND datname = current_database()"

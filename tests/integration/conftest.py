@@ -1,5 +1,6 @@
 """Who connects, and through what."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -32,8 +33,10 @@ def tcp(database: Database) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def own_server() -> Iterator[Path]:
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a running server that may be stopped."""
+    if "TEST_SERVER_WHEEL" in os.environ:  # of another version than the wheel's
+        monkeypatch.syspath_prepend(os.environ["TEST_SERVER_WHEEL"])
     if sys.version_info < (3, 9):
         pytest.skip("there is no embedded PostgreSQL for Python 3.8")
     folder = tempfile.mkdtemp(prefix="eater-init-tests-")

@@ -22,6 +22,7 @@ from database import Connection
 from errors import Refused, Terminated, out_of_space
 from outcome import Done
 from plan import Plan, Run, Step
+from report import duration
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,9 @@ class Applier:
         seconds = time.monotonic() - started
         for step in steps:
             subject = {"step": step.kind, "schema": step.schema, "object": step.name}
-            duration = round(1000 * seconds / len(steps))
-            log.info("%s (%d ms)", step, duration, extra={**subject, "duration_ms": duration})
+            each = seconds / len(steps)
+            extra = {**subject, "duration_ms": round(1000 * each)}
+            log.info("%s (%s)", step, duration(each), extra=extra)
         return seconds
 
     def brief(self, steps: List[Step]) -> None:

@@ -143,7 +143,7 @@ def _add_checked(table: Difference, name: str, desired: Constraint, old: Optiona
         [table.alter(f"ADD CONSTRAINT {ddl.quote(added)} {definition} NOT VALID")],
         undo=undo if old is None else (),
     )
-    _validate_step(table, added)
+    _validate_step(table, added, on_the_way=True)
     if old is not None:
         rename = f"RENAME CONSTRAINT {ddl.quote(added)} TO {ddl.quote(name)}"
         table.step(
@@ -153,6 +153,7 @@ def _add_checked(table: Difference, name: str, desired: Constraint, old: Optiona
             [*before, table.alter(rename)],
             undo_online=undo_online,
             undo=undo,
+            on_the_way=True,
         )
 
 
@@ -170,13 +171,14 @@ def _validate(table: Difference, name: str, live: Constraint) -> None:
         _validate_step(table, name)
 
 
-def _validate_step(table: Difference, name: str) -> None:
+def _validate_step(table: Difference, name: str, *, on_the_way: bool = False) -> None:
     table.step(
         "validate constraint",
         name,
         "it holds for older rows too",
         [table.alter(f"VALIDATE CONSTRAINT {ddl.quote(name)}")],
         lock=Lock.SHARED,
+        on_the_way=on_the_way,
     )
 
 

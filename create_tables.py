@@ -118,11 +118,13 @@ def verify_only(settings: Settings, connection: Connection) -> None:
     from converge import plan_only
 
     plan = plan_only(settings, connection)
-    for difference in plan.differences():
+    found = plan.differences()
+    for difference in found:
         report.put(difference)
     if not plan.empty:
         raise VerificationFailed(
-            f"{counted(len(plan.differences()), 'difference')} between database and models"
+            f"{counted(len(found), 'difference')} between database and models, as printed above.\n"
+            "  Look at --plan, then run without --verify."
         )
     report.put("The database is as the models describe.")
 

@@ -60,6 +60,7 @@ class Difference:
         undo_online: Sequence[str] = (),
         undo: Sequence[str] = (),
         guard: Optional[str] = None,
+        on_the_way: bool = False,
     ) -> None:
         self.steps.append(
             Step(
@@ -75,6 +76,7 @@ class Difference:
                 undo_online=tuple(undo_online),
                 undo=tuple(undo),
                 guard=guard,
+                on_the_way=on_the_way,
             )
         )
 

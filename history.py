@@ -21,7 +21,7 @@ from config import Settings
 from database import VERSION, Connection, named, rows, transaction, unhindered
 from errors import Refused
 from plan import NOTHING_CHANGED, Lock, Plan, Run, Step
-from report import table
+from report import duration, table
 from verify import STALE
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ NOTE = """BEGIN EXECUTE format('COMMENT ON TABLE %s IS %L', {relation}, json_bui
 )); END"""
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
-  date_trunc('second', started_at), date_trunc('milliseconds', verified_at - started_at),
+  to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'),
+  extract(epoch FROM verified_at - started_at)::float,
   applied_by, tool_version
 FROM {table} ORDER BY run DESC"""
 
@@ -236,7 +237,9 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
         relation = f"{name}.{TABLE}"
         try:
             if rows(connection, "SELECT to_regclass(%(relation)s)", {"relation": relation})[0][0]:
-                body += [(schema, *row) for row in rows(connection, SHOW.format(table=relation))]
+                for *row, seconds, role_name, tool in rows(connection, SHOW.format(table=relation)):
+                    taken = "not verified" if seconds is None else duration(seconds)
+                    body.append((schema, *row, taken, role_name, tool))
         except errors.InsufficientPrivilege as error:
             raise Refused(
                 f"refused: {first_line(error)}.\n"

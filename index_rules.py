@@ -39,12 +39,15 @@ def close(table: Difference, name: str, live: Optional[Index], desired: Index) -
         create(table, name, desired.definition, "it is missing")
     elif not live.valid:
         drop(table, name, "it is invalid: an interrupted build left it")
-        create(table, name, desired.definition, "the invalid one is dropped")
+        why = "the invalid one is dropped"
+        create(table, name, desired.definition, why, on_the_way=True)
     else:
         replace(table, name, live, desired)
 
 
-def create(table: Difference, name: str, definition: str, why: str) -> None:
+def create(
+    table: Difference, name: str, definition: str, why: str, *, on_the_way: bool = False
+) -> None:
     """Build an index concurrently."""
     table.step(
         "create index",
@@ -54,6 +57,7 @@ def create(table: Difference, name: str, definition: str, why: str) -> None:
         run=Run.ONLINE,
         lock=Lock.SHARED,
         undo_online=[_drop(table, name)],
+        on_the_way=on_the_way,
     )
 
 
@@ -72,11 +76,11 @@ def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
         drop(table, old, "an interrupted run left it")
     elif old in table.relations:
         table.refuse_taken(old, "an index")
-    new = build(table, name, desired.definition, why=f"{name} is {live.definition}", undo=True)
+    new = build(table, name, desired.definition, why=f"to take the place of {name}", undo=True)
     table.step(
         "swap index",
         name,
-        f"the model says {desired.definition}",
+        f"it is {live.definition}, the model says {desired.definition}",
         [_rename(table, name, old), _rename(table, new, name)],
         lock=Lock.SHARED,
         undo=[_rename(table, name, new), _rename(table, old, name)],
@@ -89,6 +93,7 @@ def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
         run=Run.ONLINE,
         lock=Lock.SHARED,
         undo_online=[statement(table, old, live.definition)],
+        on_the_way=True,
     )
 
 
@@ -114,6 +119,7 @@ def build(table: Difference, name: str, definition: str, *, why: str, undo: bool
             run=Run.ONLINE,
             lock=Lock.SHARED,
             undo_online=[_drop(table, temporary)] if undo else (),
+            on_the_way=True,
         )
     return temporary
 

@@ -63,6 +63,7 @@ def _fill(table: Difference, name: str, why: str) -> str:
         [f"UPDATE {table.relation} SET {column} = {backfill.sql()} WHERE {column} IS NULL"],
         run=Run.BATCHES,
         lock=Lock.ROWS,
+        on_the_way=True,
     )
     return backfill.sql(table.values)
 
@@ -80,7 +81,7 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
     if not known:
         check = f"ADD CONSTRAINT {ddl.quote(proof)} CHECK ({column} IS NOT NULL) NOT VALID"
         why = "no new NULL from here on"
-        table.step("forbid new nulls", name, why, [table.alter(check)])
+        table.step("forbid new nulls", name, why, [table.alter(check)], on_the_way=True)
     if filled:
         _fill(table, name, "rows that were updated or inserted meanwhile")
     if not known:
@@ -90,16 +91,18 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
             "no older row is NULL either",
             [table.alter(f"VALIDATE CONSTRAINT {ddl.quote(proof)}")],
             lock=Lock.SHARED,
+            on_the_way=True,
         )
     table.step(
         "set not null",
         name,
-        "the model says NOT NULL",
+        "it may be NULL, the model says NOT NULL",
         [
             table.alter_column(name, "SET NOT NULL"),
             table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}"),
         ],
         undo=() if is_new else [table.alter_column(name, "DROP NOT NULL"), *_unproven(table, name)],
+        on_the_way=is_new,
     )
 
 
@@ -131,7 +134,7 @@ def allow_nulls(table: Difference) -> None:
         table.step(
             "drop not null",
             name,
-            "the model says nullable",
+            "it is NOT NULL, the model says nullable",
             [table.alter_column(name, "DROP NOT NULL")],
             undo=_unproven(table, name) or [table.alter_column(name, "SET NOT NULL")],
             guard=None if live.unproven else nulls,

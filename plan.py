@@ -5,18 +5,21 @@ from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 
 class Run(enum.Enum):
-    """How a step's statements run. The value is what `--plan` prints."""
+    """How a step's statements run: the word for it in `--plan`, and what that means."""
 
-    NEW = "with everything else that is new, in one transaction"
-    BRIEF = "alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over"
-    ONLINE = "outside a transaction, each for as long as it takes; it blocks nobody"
-    BATCHES = "in batches, each in a transaction of its own"
+    NEW = ("new", "with everything else that is new, in one transaction")
+    BRIEF = ("brief", "alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over")
+    ONLINE = ("online", "outside a transaction, each for as long as it takes; it blocks nobody")
+    BATCHES = ("batches", "some 10,000 rows at a time, each in a transaction of its own")
+
+    def __init__(self, word: str, meaning: str) -> None:
+        self.word, self.meaning = word, meaning
 
 
 class Lock:
     """Who waits while a step runs. https://www.postgresql.org/docs/current/explicit-locking.html"""
 
-    NONE = "none that anybody uses yet"
+    NONE = "no lock that anybody uses yet"
     INSTANT = "ACCESS EXCLUSIVE on {0} for an instant: readers and writers wait"
     REWRITE = "ACCESS EXCLUSIVE on {0} while it is rewritten: readers and writers wait"
     SHARED = "SHARE UPDATE EXCLUSIVE on {0}: readers and writers go on"
@@ -42,6 +45,7 @@ class Step(NamedTuple):
     undo_online: Tuple[str, ...] = ()
     undo: Tuple[str, ...] = ()
     guard: Optional[str] = None
+    on_the_way: bool = False  # it closes no difference by itself, but another step needs it
 
     def __str__(self) -> str:
         of_table = self.table if self.table and self.kind != "create table" else ""
@@ -75,9 +79,10 @@ class Plan(NamedTuple):
         return not self.steps and not self.refusals
 
     def differences(self) -> List[str]:
-        """Return a line for each difference."""
-        found = [f"{step}: {step.why}" for step in self.steps]
-        return found + [str(refusal) for refusal in self.refusals]
+        """Return the message for each difference, of a comparison that changes nothing anyway."""
+        found = [f"{step}: {step.why}" for step in self.steps if not step.on_the_way]
+        messages = [refusal.message.replace(f"{NOTHING_CHANGED} ", "") for refusal in self.refusals]
+        return found + [f"can't be closed: {message}" for message in messages]
 
 
 NOTHING_CHANGED = "Nothing was changed."
@@ -89,16 +94,18 @@ def counted(number: int, noun: str) -> str:
 
 
 def render(plan: Plan) -> str:
-    """Return the plan as SQL that says why, under which lock and how each statement runs."""
+    """Return the plan as SQL that says why, how and under which lock each statement runs."""
     lines = [_comment(f"left alone, {note}") for note in plan.notes]
+    used = [run for run in Run if run in {step.run for step in plan.steps}]
+    lines += [""] + [f"-- {run.word}: {run.meaning}" for run in used]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", _comment(f"{number}. {step}: {step.why}")]
-        lines += [_comment(f"   lock: {step.lock}\n   run: {step.run.value}")]
+        lines += [_comment(f"   {step.run.word}, {step.lock}")]
         lines += [f"{statement};" for statement in step.statements]
     for refusal in plan.refusals:
         lines += ["", _comment(str(refusal))]
-    lines += ["", _comment(summary(plan))]
-    return "\n".join(lines).lstrip("\n")
+    lines += ["", *(f"-- {line}" for line in summary(plan))]
+    return "\n".join(lines).strip("\n")
 
 
 def _comment(text: str) -> str:
@@ -106,11 +113,14 @@ def _comment(text: str) -> str:
     return "\n".join(f"-- {line}" for line in text.splitlines())
 
 
-def summary(plan: Plan) -> str:
-    """Return the one line at the end of a plan."""
+def summary(plan: Plan) -> List[str]:
+    """Return the lines at the end of a plan: what everybody waits for, and how much there is."""
+    rewritten = [str(n) for n, step in enumerate(plan.steps, 1) if "rewritten" in step.lock]
+    waits = f"Everybody waits while a table is rewritten: step {', '.join(rewritten)}."
+    lines = [waits] if rewritten else []
     if plan.refusals:
         counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
-        return f"{counts}: nothing at all would be done, exit code 4."
+        return [*lines, f"{counts}: nothing at all would be done, exit code 4."]
     if plan.steps:
-        return f"{counted(len(plan.steps), 'step')}; the schema's history records them."
-    return "Nothing to do: the database is as the models describe."
+        return [*lines, f"{counted(len(plan.steps), 'step')}; the schema's history records them."]
+    return ["Nothing to do: the database is as the models describe."]

@@ -32,10 +32,22 @@ class Stopwatch:
             taken = time.monotonic() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + taken
             extra = {"step": name, "duration_ms": round(1000 * taken)}
-            log.debug("step %s took %.0f ms", name, 1000 * taken, extra=extra)
+            log.debug("step %s took %s", name, duration(taken), extra=extra)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+        return ", ".join(f"{name} {duration(seconds)}" for name, seconds in self.seconds.items())
+
+
+def duration(seconds: float) -> str:
+    """Return `4 ms`, `1.2 s`, `3 min 20 s` or `2 h 5 min`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def put(text: str) -> None:

@@ -62,4 +62,5 @@ def analyze(connection: Connection, tables: Iterable[Tuple[str, str]]) -> None:
         for notice in connection.notices:
             if not notice.startswith(("DEBUG", "LOG")):  # these, if client_min_messages asks
                 log.warning("ANALYZE: %s", notice.strip())
-    log.info("analyzed %s", ", ".join(names) or "nothing: the statistics are fresh")
+    named = ", ".join(f"{schema}.{table}" for schema, table in sorted(set(tables)))
+    log.info("analyzed %s", named or "nothing: the statistics are fresh")

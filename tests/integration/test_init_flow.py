@@ -205,7 +205,7 @@ def test_the_summary_counts_by_schema(database: Database, run: Run) -> None:
         "tenant_a        7        0       25          0",
     ]
     steps = ["connect", "look", "inspect", "lock", "plan", "apply", "verify", "analyze"]
-    assert re.sub(r" \d+\.\d\d s", "", times) == f"time: {', '.join(steps)}"
+    assert re.sub(r" (\d+ ms|\d+\.\d s)", "", times) == f"time: {', '.join(steps)}"
 
 
 def test_results_go_to_stdout_and_logs_to_stderr(database: Database, run: Run) -> None:
@@ -301,7 +301,7 @@ def test_only_what_changed_or_is_stale_is_analyzed(database: Database, run: Run)
     _wait_for_statistics(database, deleted=1)
     result = run()
     assert result.code == 0
-    assert 'analyzed "public"."alcohol_for_day", "public"."weight"\n' in result.err
+    assert "analyzed public.alcohol_for_day, public.weight\n" in result.err
 
 
 def _wait_for_statistics(database: Database, deleted: int = 0) -> None:
@@ -322,7 +322,7 @@ def test_statistics_take_as_long_as_they_need(database: Database, run: Run) -> N
     database.execute("COMMENT ON TABLE weight IS NULL")
     result = run()
     assert result.code == 0, result.err
-    assert '"public"."weight"' in result.err
+    assert re.search(r" analyzed .*public\.weight\b", result.err)
 
 
 def test_lc_ctype_c_is_a_warning_that_says_what_it_costs(database: Database, run: Run) -> None:

@@ -8,6 +8,7 @@ from typing import List, Optional
 
 import pytest
 
+import plan
 from tests.conftest import Database, Run
 from tests.support.earlier import STATES, State
 
@@ -42,12 +43,12 @@ SENT_BEFORE = {
 }
 
 
-def as_sent(plan: str) -> str:
+def as_sent(printed: str) -> str:
     """Return the printed plan with what is new in one transaction, as a run sends it."""
     new: List[str] = []
     live: List[str] = []
-    for block in plan.split("\n\n"):
-        (new if "with everything else that is new" in block else live).append(block)
+    for block in printed.split("\n\n"):
+        (new if f"--    {plan.Run.NEW.word}, " in block else live).append(block)
     return "\n".join(["BEGIN;", *new, "COMMIT;", *live])
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import ddl
 import migrations
+from plan import counted
 from tests.conftest import ROOT, Database, Run, Spawn
 from tests.support.catalogs import described, everything
 
@@ -33,14 +34,14 @@ def test_a_plan_touches_nothing(database: Database, run: Run) -> None:
 def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
     database: Database, run: Run
 ) -> None:
-    """Everything that is executed stands below a comment of three lines."""
-    *steps, end = run("--plan").out.split("\n\n")
+    """Everything that is executed stands below a comment of two lines; the words come first."""
+    words, *steps, end = run("--plan").out.split("\n\n")
+    assert words == "-- new: with everything else that is new, in one transaction"
     assert len(steps) == 33
     for number, step in enumerate(steps, 1):
         assert re.match(
             rf"-- {number}\. (create|\w+ \w+) .*: it is missing\n"
-            "--    lock: none that anybody uses yet\n"
-            "--    run: with everything else that is new, in one transaction\n"
+            "--    new, no lock that anybody uses yet\n"
             "(CREATE|COMMENT) ",
             step,
         )
@@ -50,31 +51,29 @@ def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
 SMALL_PLAN = """\
 -- left alone, columns of public.weight: mood
 
+-- brief: alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+-- online: outside a transaction, each for as long as it takes; it blocks nobody
+
 -- 1. create index public.dishes.idx_dishes_name: it is missing
---    lock: SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
---    run: outside a transaction, each for as long as it takes; it blocks nobody
+--    online, SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
 CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes USING btree (name);
 
 -- 2. add column public.weight.user_email: it is missing; older rows get 'it''s@example.org'
---    lock: ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
---    run: alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+--    brief, ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
 ALTER TABLE public.weight ADD COLUMN user_email character varying DEFAULT 'it''s@example.org' \
 NOT NULL;
 ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
 
 -- 3. comment public.weight.comments: they differ from the models
---    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
---    run: alone, in a short transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+--    brief, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
 COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row belongs to';
 
 -- 4. create index public.weight.idx_weight_user_email: it is missing
---    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
---    run: outside a transaction, each for as long as it takes; it blocks nobody
+--    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
 CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight USING btree (user_email);
 
 -- 5. create index public.weight.idx_weight_user_time: it is missing
---    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
---    run: outside a transaction, each for as long as it takes; it blocks nobody
+--    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
 CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight USING btree (user_email, "time");
 
 -- 5 steps; the schema's history records them.
@@ -93,6 +92,16 @@ def test_the_whole_plan_of_a_live_table(database: Database, run: Run) -> None:
     assert everything(database) == before
 
 
+def test_a_plan_ends_with_what_everybody_waits_for(database: Database, run: Run) -> None:
+    """The one thing in a long plan that decides whether it can run now."""
+    run()
+    database.execute("ALTER TABLE weight ALTER weight TYPE real; DROP INDEX idx_dishes_name")
+    assert run("--plan").out.endswith(
+        "\n\n-- Everybody waits while a table is rewritten: step 2.\n"
+        "-- 2 steps; the schema's history records them.\n"
+    )
+
+
 def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> None:
     """Then nothing at all would be done, and the exit code says so."""
     run()
@@ -102,7 +111,7 @@ def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> Non
     before = everything(database)
     result = run("--plan")
     assert result.code == 4
-    assert result.out.startswith("-- 1. create index public.dishes.idx_dishes_name: ")
+    assert "\n\n-- 1. create index public.dishes.idx_dishes_name: " in result.out
     assert result.out.endswith(
         "\n\n-- refused: public.weight is a view, the models say a table.\n"
         "--   Nothing was changed. Rename it: public.weight.\n\n"
@@ -165,40 +174,40 @@ DRIFTS = {
         "the model says 'en'::character varying"
     ),
     "ALTER TABLE weight ALTER date DROP NOT NULL": (
-        "forbid new nulls public.weight.date: no new NULL from here on\n"
-        "prove no nulls public.weight.date: no older row is NULL either\n"
-        "set not null public.weight.date: the model says NOT NULL"
+        "set not null public.weight.date: it may be NULL, the model says NOT NULL"
     ),
     "ALTER TABLE weight ALTER weight TYPE text": (
         "change type public.weight.weight: is text, the model says double precision"
     ),
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_dishes_name'::regclass": (
-        "drop index public.dishes.idx_dishes_name: it is invalid: an interrupted build left it\n"
-        "create index public.dishes.idx_dishes_name: the invalid one is dropped"
+        "drop index public.dishes.idx_dishes_name: it is invalid: an interrupted build left it"
     ),
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'weight_pkey'::regclass": (
-        "refused: public.weight.weight_pkey has an invalid index.\n"
-        "  Nothing was changed. Build it again:\n"
+        "can't be closed: public.weight.weight_pkey has an invalid index.\n"
+        "  Build it again:\n"
         "    REINDEX INDEX CONCURRENTLY public.weight_pkey;"
     ),
     "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories)": (
-        "build index public.dishes.eater_new_idx_dishes_name: idx_dishes_name is btree (calories)\n"
-        "swap index public.dishes.idx_dishes_name: the model says btree (name)\n"
-        "drop index public.dishes.eater_old_idx_dishes_name: the new one serves"
+        "swap index public.dishes.idx_dishes_name: it is btree (calories), the model says btree "
+        "(name)"
     ),
 }
 
 
 @pytest.mark.parametrize("drift", list(DRIFTS))
 def test_verify_lists_each_difference(database: Database, run: Run, drift: str) -> None:
-    """Exit code 5 comes with what differs, and nothing is changed."""
+    """Exit code 5 comes with what differs, each once, and nothing is changed."""
     run()
     database.execute(drift)
     before = everything(database)
     result = run("--verify")
     assert result.code == 5
     assert result.out == DRIFTS[drift] + "\n"
-    assert re.search(r" ERROR \d differences? between database and models\n\Z", result.err)
+    listed = len([line for line in result.out.splitlines() if line[0] != " "])
+    assert result.err.endswith(
+        f" ERROR {counted(listed, 'difference')} between database and models, as printed above.\n"
+        "  Look at --plan, then run without --verify.\n"
+    )
     assert everything(database) == before
 
 

@@ -216,9 +216,10 @@ def test_a_refusal_says_what_why_and_the_way_out(
 def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
     """`--plan` can be read, and run, by hand."""
     assert plan.render(planned(WEIGHT._replace(indexes={}))).splitlines() == [
+        "-- online: outside a transaction, each for as long as it takes; it blocks nobody",
+        "",
         "-- 1. create index public.weight.idx_weight_date: it is missing",
-        "--    lock: SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on",
-        "--    run: outside a transaction, each for as long as it takes; it blocks nobody",
+        "--    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on",
         "CREATE INDEX CONCURRENTLY idx_weight_date ON public.weight USING btree (date);",
         "",
         "-- 1 step; the schema's history records them.",

@@ -36,7 +36,7 @@ KEPT = ROOT / ".matrix"  # packages, environments and logs
 PREPARING = Lock()  # Several pairs may want the same package, or the same environment.
 SERVERS = "12 13 14 15 16 17 18"
 PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
-EXAMPLES = "20"  # of the property test; `make test` tries more
+LESS = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10"}  # than `make test` tries
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]
@@ -117,7 +117,7 @@ def run_pair(pair: Pair) -> Row:
 def run_tests(server: str, pair: Pair, interpreter: str, settings: Dict[str, str]) -> Row:
     """Run all tests with an interpreter on a server; the log is kept."""
     log = KEPT / f"{re.sub('[^0-9.]', '_', server)}-{pair.python}.log"
-    in_part = {"EATER_PROPERTY_EXAMPLES": EXAMPLES, "EATER_INTERRUPT_SHARE": pair.share}
+    in_part = {**LESS, "EATER_INTERRUPT_SHARE": pair.share}
     with log.open("w", encoding="utf-8") as output:
         subprocess.run(
             [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"],

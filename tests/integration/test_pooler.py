@@ -7,7 +7,6 @@ session: so every run here proves as well that neither is used.
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import List, Tuple
 

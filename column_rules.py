@@ -99,6 +99,7 @@ def add_numbered(table: Difference, name: str, desired: Column) -> None:
         lock=Lock.REWRITE,
         undo=[table.alter(f"DROP COLUMN {ddl.quote(name)}")],
         guard=f"SELECT count(*) FROM {table.relation}",
+        undo_lock=Lock.INSTANT,
     )
 
 

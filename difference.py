@@ -60,6 +60,7 @@ class Difference:
         undo_online: Sequence[str] = (),
         undo: Sequence[str] = (),
         guard: Optional[str] = None,
+        undo_lock: str = "",
         on_the_way: bool = False,
     ) -> None:
         self.steps.append(
@@ -76,6 +77,7 @@ class Difference:
                 undo_online=tuple(undo_online),
                 undo=tuple(undo),
                 guard=guard,
+                undo_lock=undo_lock.format(self.relation),
                 on_the_way=on_the_way,
             )
         )

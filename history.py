@@ -225,6 +225,7 @@ def _as_json(step: Step) -> Dict[str, Any]:
         "lock": step.lock,
         "undo_online": step.undo_online,
         "undo": step.undo,
+        "undo_lock": step.undo_lock,
         "guard": step.guard,
     }
 

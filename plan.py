@@ -29,8 +29,8 @@ class Lock:
 class Step(NamedTuple):
     """One change. `statements` are complete SQL, without a semicolon.
 
-    `undo_online`, each outside a transaction, and then `undo`, in a transaction, take it back;
-    `guard` is a query that counts the rows that this would lose.
+    `undo_online`, each outside a transaction, and then `undo`, in a transaction under `undo_lock`
+    (if it is another than `lock`), take it back; `guard` counts the rows that this would lose.
     """
 
     kind: str  # 'create table', 'add column', …: what the summary counts
@@ -45,7 +45,12 @@ class Step(NamedTuple):
     undo_online: Tuple[str, ...] = ()
     undo: Tuple[str, ...] = ()
     guard: Optional[str] = None
+    undo_lock: str = ""
     on_the_way: bool = False  # it closes no difference by itself, but another step needs it
+
+    @property
+    def rewrites(self) -> bool:
+        return self.lock == Lock.REWRITE.format(self.relation)
 
     def __str__(self) -> str:
         of_table = self.table if self.table and self.kind != "create table" else ""
@@ -115,7 +120,7 @@ def _comment(text: str) -> str:
 
 def summary(plan: Plan) -> List[str]:
     """Return the lines at the end of a plan: what everybody waits for, and how much there is."""
-    rewritten = [str(n) for n, step in enumerate(plan.steps, 1) if "rewritten" in step.lock]
+    rewritten = [str(n) for n, step in enumerate(plan.steps, 1) if step.rewrites]
     waits = f"Everybody waits while a table is rewritten: step {', '.join(rewritten)}."
     lines = [waits] if rewritten else []
     if plan.refusals:

@@ -53,8 +53,9 @@ class Recorded(NamedTuple):
 class Rollback:
     """The plan that undoes the newest version of one schema, and its record."""
 
-    def __init__(self, schema: str, connection: Connection) -> None:
+    def __init__(self, schema: str, connection: Connection, rewrite_max_rows: int) -> None:
         self.schema, self.connection = schema, connection
+        self.rewrite_max_rows = rewrite_max_rows
         self.relation = f"{quote_ident(schema, connection)}.{TABLE}"
         self.refusals = preflight.without_rights(connection, schema, [self.relation])
         exists = "SELECT to_regclass(%(relation)s) IS NOT NULL"
@@ -106,7 +107,8 @@ class Rollback:
         if recorded["undo"] and lost is not None:
             undo = tuple(recorded["undo"])
             lock = Lock.INSTANT if recorded["lock"] == Lock.NONE else recorded["lock"]
-            steps.append(self._step(recorded, undo, Run.BRIEF, lock))
+            steps.append(self._step(recorded, undo, Run.BRIEF, recorded.get("undo_lock") or lock))
+            self._refuse_large(steps[-1])
         self.steps += steps
         if steps:
             count = {"count": number - 1, "run": run.run}
@@ -117,9 +119,24 @@ class Rollback:
         if recorded["guard"] is None:
             return 0
         try:
-            return int(database.ask(self.connection, recorded["guard"])[0][0])
+            return self._count(recorded["guard"])
         except (errors.UndefinedColumn, errors.UndefinedTable):
             return None
+
+    def _refuse_large(self, step: Step) -> None:
+        """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
+        limit = self.rewrite_max_rows
+        rows = self._count(f"SELECT count(*) FROM {step.relation}") if step.rewrites else 0
+        if rows > limit:
+            message = (
+                f"undoing '{step.name}' rewrites the table while everybody waits: "
+                f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.\n"
+                f"  {NOTHING_CHANGED} Raise it for one run, or in a maintenance window."
+            )
+            self.refusals.append(Refusal(self.schema, "", message))
+
+    def _count(self, query: str) -> int:
+        return int(database.ask(self.connection, query)[0][0])
 
     def _online(self, text: str) -> List[str]:
         """Return what runs outside a transaction: nothing where an index is already as wanted."""
@@ -197,7 +214,9 @@ def plan_rollback(
     settings: Settings, connection: Connection, server: Server
 ) -> Tuple[Plan, List[Rollback]]:
     """Return what undoes the newest version of each schema. Raises `Refused` if there is none."""
-    rollbacks = [Rollback(schema, connection) for schema in settings.schemas]
+    rollbacks = [
+        Rollback(schema, connection, settings.rewrite_max_rows) for schema in settings.schemas
+    ]
     none = [one.schema for one in rollbacks if one.version == 0 and not one.refusals]
     if none:
         raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  {NOTHING_CHANGED}")

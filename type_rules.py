@@ -62,6 +62,7 @@ def _convert(
         lock=Lock.REWRITE if rewrite else Lock.INSTANT,
         undo=undo,
         guard=guard,
+        undo_lock=Lock.REWRITE if conversions.rewrites(desired.type, live.type) else Lock.INSTANT,
     )
 
 

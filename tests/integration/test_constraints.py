@@ -64,6 +64,30 @@ def test_a_missing_constraint_is_added(said: str, database: Database, run: Run) 
     assert run("--verify").code == 0
 
 
+OTHER = {
+    "unique": "weight_date_key UNIQUE (weight)",
+    "check": "weight_sane CHECK (weight > '-5')",
+    "foreign key": 'weight_user_fkey FOREIGN KEY (user_email) REFERENCES "user" ON DELETE CASCADE',
+}
+
+
+@pytest.mark.parametrize("had", ["none", "another"])
+def test_a_rollback_takes_a_constraint_away_again(
+    said: str, database: Database, run: Run, had: str
+) -> None:
+    """What it took the place of comes back."""
+    if had == "another":
+        database.execute(f"ALTER TABLE weight ADD CONSTRAINT {OTHER[said]}")
+    database.execute("DROP TABLE eater_schema_history")  # so that it is all that is undone
+    before = described(database), all_rows(database)
+    assert run(VERIFY_INDEXES="false").code == 0
+    assert run("--verify").code == 0
+    assert described(database) != before[0]
+    result = run("--rollback")
+    assert result.code == 0, result.err
+    assert (described(database), all_rows(database)) == before
+
+
 def test_a_constraint_that_rows_violate_is_refused(said: str, database: Database, run: Run) -> None:
     """With how many, and which; nothing is changed."""
     drift, message = VIOLATED[said]

@@ -11,8 +11,9 @@ from typing import Any, Iterator, NamedTuple, Optional
 import pytest
 
 from tests.conftest import Database
+from tests.integration.test_pooler import DRIFT
 from tests.support import forked
-from tests.support.catalogs import all_rows, described
+from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.proxy import Proxy, Send
 
@@ -83,13 +84,15 @@ class Run(NamedTuple):
     statements: int
 
 
-def run(database: Database, folder: Path, *, at: Optional[int] = None, how: str = "") -> Run:
+def run(
+    database: Database, folder: Path, *arguments: str, at: Optional[int] = None, how: str = ""
+) -> Run:
     """Run the job, and interrupt it at a statement if it comes to so many."""
     proxy = Proxy(database.environment)
     proxy.on_statement = interruption = Interruption(database, at, how)
     environment = {**proxy.environment, "POSTGRES_SSLMODE": "disable", "MAX_RETRIES": "5"}
     with interruption.starting():
-        interruption.process = forked.start(folder, environment)
+        interruption.process = forked.start(folder, environment, arguments)
     interruption.process.join(TIMEOUT_SECONDS)
     proxy.close()
     output = (folder / "output").read_text("utf-8")
@@ -141,6 +144,38 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         assert whole.code == 0, whole.output
         expected = left_by(copy)
         assert expected[-1] == []
+    with ThreadPoolExecutor(2) as two:
+        reached = list(two.map(interrupted, range(SHARE, whole.statements + 1, SHARES)))
+    assert all(reached)
+
+
+@pytest.mark.parametrize("how", ["killed before", "killed during"])
+def test_a_rollback_killed_at_any_statement_is_finished(
+    database: Database, tmp_path: Path, how: str
+) -> None:
+    """By the next one, which goes on from there, and has nothing to undo if it was all done."""
+    assert run(database, tmp_path).code == 0
+    database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + DRIFT)
+    assert run(database, tmp_path).code == 0
+    database.close()
+
+    def interrupted(at: int) -> bool:
+        """Kill a rollback there; return whether it came so far."""
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        with copy_of(database) as copy:
+            first = run(copy, folder, "--rollback", at=at, how=how)
+            assert (first.code == -9) is (first.statements >= at), first.output
+            over = copy.value("SELECT action FROM eater_schema_history ORDER BY run DESC LIMIT 1")
+            last = run(copy, folder, "--rollback")
+            assert last.code == (4 if over == "rollback" else 0), last.output
+            assert left_by(copy) == expected
+        return first.statements >= at
+
+    with copy_of(database) as copy:
+        whole = run(copy, tmp_path, "--rollback")
+        assert whole.code == 0, whole.output
+        expected = left_by(copy)
     with ThreadPoolExecutor(2) as two:
         reached = list(two.map(interrupted, range(SHARE, whole.statements + 1, SHARES)))
     assert all(reached)

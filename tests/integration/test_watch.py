@@ -36,6 +36,31 @@ def test_a_build_says_how_far_it_is_and_whom_it_waits_for(database: Database, ru
     assert ages == sorted(set(ages))
 
 
+SLOW = """
+ALTER TABLE weight ALTER user_email DROP NOT NULL;
+INSERT INTO weight SELECT g, '2024-11-08', g, NULL FROM generate_series(1, 45000) g;
+ANALYZE weight;
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM pg_sleep(1.2) FROM public.weight WHERE user_email IS NULL LIMIT 1; RETURN NULL; END $$;
+CREATE TRIGGER slow BEFORE UPDATE ON weight EXECUTE FUNCTION slow()
+"""
+
+
+def test_a_backfill_says_how_far_it_is(database: Database, run: Run) -> None:
+    """About 10,000 rows are a transaction, and every few seconds there is a line."""
+    run()
+    database.execute(SLOW)
+    result = run()
+    assert result.code == 0
+    found = re.findall(r" INFO  backfill public\.weight\.user_email: (\d+) %\n", result.err)
+    shares = [int(share) for share in found]
+    assert shares == sorted(set(shares))
+    assert 0 < shares[0] < 100
+    batches = database.rows("SELECT count(*) FROM weight GROUP BY xmin::text")
+    assert len(batches) == 5
+    assert max(batches) <= (11_000,)
+
+
 def _commit_in(other: connection, seconds: float) -> None:
     time.sleep(seconds)
     with other.cursor() as cursor:

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # room for 6,400 (max_locks_per_transaction times max_connections). So this many schemas are created
 # entirely or not at all.
 SCHEMAS_PER_TRANSACTION = 50
+# For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
+# longer than deadlock_timeout, which by default is a second.
+SHARED_LOCK_SECONDS = 2.0
 BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
 BUILDS = ("create index", "build index")  # the kinds of steps that build one, of the step's name
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
@@ -96,7 +99,7 @@ class Applier:
     def online(self, steps: List[Step]) -> None:
         """Run each statement outside a transaction, for as long as it takes, watched."""
         for step in steps:
-            self.note(self.journal.before(step))
+            self._once_free(step)
             for statement in step.statements:
                 database.lift_restrictions(self.connection)
                 try:
@@ -117,6 +120,22 @@ class Applier:
                 with watch.build(self.connection, self.control, step, drop):
                     database.alone(self.connection, drop)
                 log.warning("dropped what was built of %s: it filled the disk", step.name)
+
+    def _once_free(self, step: Step) -> None:
+        """Wait until nobody vacuums the table or builds an index on it.
+
+        A build that waits for such a lock has a snapshot already, for which the other build waits
+        in turn: a deadlock that ends either of them.
+        """
+        lock = f"LOCK TABLE {step.relation} IN SHARE UPDATE EXCLUSIVE MODE"
+        self.locked(
+            step,
+            lambda: database.transaction(
+                self.connection,
+                [lock, *self.journal.before(step)],
+                lock_timeout=min(SHARED_LOCK_SECONDS, self.settings.lock_patience),
+            ),
+        )
 
     def batches(self, steps: List[Step]) -> None:
         """Run an UPDATE of a whole table page range by page range, each in its own transaction.

@@ -153,7 +153,7 @@ def test_a_run_that_gets_no_second_connection_lets_go_of_the_first(
     others = [small_server.connect() for _ in range(7)]
     errors = spawn(**{**small_server.environment, "MAX_RETRIES": "1"}).communicate()[1]
     assert errors.endswith(
-        "FATAL:  sorry, too many clients already\n\n"
+        "FATAL:  sorry, too many clients already\n"
         "  Free connections, or raise max_connections.\n"
         "  What was finished stays; safe to run again.\n"
     )

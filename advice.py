@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import errors
 
 from config import Settings
-from errors import ConnectionFailed, EaterInitError, Refused, out_of_space
+from errors import ConnectionFailed, EaterInitError, Refused
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ ADVICE = (
     ('database "', "Check POSTGRES_DB: create it with CREATE DATABASE, or name another."),
 )
 ADVICE_OTHERWISE = "Try the same connection with psql from the same place."
+# Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
+# and a limit (EFBIG) are "internal errors" like many others, in the language of the server.
+WRITERS = ("mdextend", "mdzeroextend", "BufFileDumpBuffer")
 FREE_SPACE = "No row is lost. Free space on the server, or give it more, then run again."
 SAFE = "What was finished stays; safe to run again."
 
@@ -66,6 +69,16 @@ def connection_failed(settings: Settings, error: BaseException) -> ConnectionFai
         f"user {settings.user}, after {times}.\n"
         f"  {reason}\n  {advice}\n  Safe to run again."
     )
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Return whether the server could not write more: another attempt would fill the disk again."""
+    if not isinstance(error, psycopg2.Error):
+        return False
+    limited = isinstance(
+        error, (errors.DiskFull, errors.ConfigurationLimitExceeded)
+    )  # temp_file_limit
+    return limited or error.diag.source_function in WRITERS
 
 
 def first_line(error: BaseException) -> str:

@@ -13,13 +13,14 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import quote_ident
 
+import advice
 import database
 import locks
 import retries
 import watch
 from config import Settings
 from database import Connection
-from errors import Refused, Terminated, out_of_space
+from errors import Refused, Terminated
 from outcome import Done
 from plan import Plan, Run, Step
 from report import duration
@@ -106,7 +107,7 @@ class Applier:
                     with watch.build(self.connection, self.control, step, statement):
                         database.alone(self.connection, statement)
                 except psycopg2.Error as error:
-                    if out_of_space(error):
+                    if advice.out_of_space(error):
                         self.give_back(step)
                     raise
             self.note(self.journal.after(step))

@@ -4,13 +4,6 @@ Only `EaterInitError` and `Terminated` are caught, once, in `create_tables.main`
 exception is a bug: it keeps its traceback and the process exits 1.
 """
 
-import psycopg2
-from psycopg2.errors import ConfigurationLimitExceeded, DiskFull
-
-# Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
-# and a limit (EFBIG) are "internal errors" like many others, in the language of the server.
-WRITERS = ("mdextend", "mdzeroextend", "BufFileDumpBuffer")
-
 
 class EaterInitError(Exception):
     """The message says what happened, why, and what to type next; it never holds a secret."""
@@ -52,11 +45,3 @@ class Terminated(BaseException):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
-
-
-def out_of_space(error: BaseException) -> bool:
-    """Return whether the server could not write more: another attempt would fill the disk again."""
-    if not isinstance(error, psycopg2.Error):
-        return False
-    limited = isinstance(error, (DiskFull, ConfigurationLimitExceeded))  # temp_file_limit
-    return limited or error.diag.source_function in WRITERS

@@ -23,7 +23,6 @@ from tenacity import (
 import advice
 import database
 from config import Settings
-from errors import out_of_space
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -129,7 +128,7 @@ def until_locked(settings: Settings, action: Callable[[], T], say: Callable[[], 
 
 def _is_mended_by_a_new_plan(error: BaseException) -> bool:
     # A lock that was not had within LOCK_PATIENCE has been waited for long enough.
-    hopeless = isinstance(error, errors.LockNotAvailable) or out_of_space(error)
+    hopeless = isinstance(error, errors.LockNotAvailable) or advice.out_of_space(error)
     return isinstance(error, MENDED_BY_A_NEW_PLAN) and not hopeless
 
 

@@ -7,7 +7,6 @@ session: so every run here proves as well that neither is used.
 import re
 import signal
 import subprocess
-from pathlib import Path
 from typing import List, Tuple
 
 import pytest
@@ -16,9 +15,9 @@ from tests.conftest import Database, Run, Spawn
 from tests.integration.test_connection import TERMINATE
 from tests.integration.test_locks import FREE, RUN_LOCK, holding, until
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.earlier import STATES, State
 from tests.support.pooler import Pooler
 
-STATES = Path(__file__).resolve().parents[1] / "support" / "states"
 INDEX = "DROP INDEX idx_dishes_name"
 DRIFT = f"""{INDEX}; ALTER TABLE weight DROP weight;
 ALTER TABLE dishes_day ALTER date TYPE varchar USING to_char(date, 'DD-MM-YYYY'),
@@ -51,14 +50,14 @@ def test_the_whole_flow_goes_through_a_pooler(database: Database, run: Run, pool
     assert described(database) == catalog
 
 
-@pytest.mark.parametrize("state", sorted(path.stem for path in STATES.glob("*.sql")))
+@pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
 def test_earlier_states_reach_the_models_through_a_pooler(
-    database: Database, run: Run, pooler: Pooler, state: str
+    database: Database, run: Run, pooler: Pooler, state: State
 ) -> None:
     """Whatever a database of the platform has been through."""
-    database.execute((STATES / f"{state}.sql").read_text("utf-8"))
-    assert run(**pooler.environment).code == 0
-    assert run("--verify").code == 0
+    state.load(database)
+    assert run(**pooler.environment, POSTGRES_SCHEMAS=state.setting).code == 0
+    assert run("--verify", POSTGRES_SCHEMAS=state.setting).code == 0
 
 
 @pytest.mark.parametrize("mode", ["first", "", "--plan", "--verify", "--history", "--rollback"])

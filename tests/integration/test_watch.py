@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import sys
 import termios
@@ -70,13 +71,14 @@ def _commit_in(other: connection, seconds: float) -> None:
 def test_a_progress_bar_takes_no_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a session that holds a lock runs is its own text, and may mean harm."""
     reading, writing = pty.openpty()
-    os.set_blocking(reading, False)
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("4H", 25, 80, 0, 0))
     with os.fdopen(writing, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         with watch.progress("create index", 100) as advance:
             advance(50, "waits for pid 1: SELECT \x1b[2J\n1")
-        shown = os.read(reading, 10_000).decode()
+        shown = ""
+        while "[2J 1" not in shown and select.select([reading], [], [], 10)[0]:
+            shown += os.read(reading, 10_000).decode()
     os.close(reading)
     assert "create index:  50%" in shown
     assert "waits for pid 1: SELECT \\x1b[2J 1" in shown

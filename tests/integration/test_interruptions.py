@@ -93,7 +93,7 @@ def run(
     environment = {**proxy.environment, "POSTGRES_SSLMODE": "disable", "MAX_RETRIES": "5"}
     with interruption.starting():
         interruption.process = forked.start(folder, environment, arguments)
-    interruption.process.join(TIMEOUT_SECONDS)
+    forked.join(interruption.process, TIMEOUT_SECONDS)
     proxy.close()
     output = (folder / "output").read_text("utf-8")
     return Run(interruption.process.exitcode, output, interruption.count)

@@ -3,14 +3,18 @@
 import multiprocessing
 import os
 import sys
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Lock
 from typing import Dict, Tuple
 
 import create_tables
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.forked", "converge", "retries", "rollback"])
+# Who starts a process looks at all that have ended; two who read an exit code at once get one 255.
+_LOOKING = Lock()
 
 
 def start(
@@ -18,8 +22,16 @@ def start(
 ) -> BaseProcess:
     """Run the job in `folder`, where the file `output` gets what it prints."""
     process = _FORKS.Process(target=_run, args=(folder, environment, arguments), daemon=True)
-    process.start()
+    with _LOOKING:
+        process.start()
     return process
+
+
+def join(process: BaseProcess, seconds: float) -> None:
+    """Wait for the end of a process, while other threads start and join theirs."""
+    wait([process.sentinel], seconds)
+    with _LOOKING:
+        process.join(0)
 
 
 def _run(folder: Path, environment: Dict[str, str], arguments: Tuple[str, ...]) -> None:

@@ -95,7 +95,7 @@ def test_when_the_holder_is_killed_another_goes_on(
     other.close()
     assert Counter(crowd.join()) == {-9: 1, 0: MANY - 1}, crowd.output()
     assert outcome(database) == expected
-    assert crowd.count("changes were made") == 1
+    assert crowd.count("changes were made") <= 1  # what the killed one had sent may end after it
     assert crowd.longest_wait() < LONGEST_WAIT_SECONDS
     assert database.value(DEADLOCKS) == 0
 

@@ -138,6 +138,20 @@ def test_deferrable_transactions_wait_for_nobody(database: Database, run: Run, r
     writer.close()
 
 
+def test_no_query_is_compiled(database: Database, run: Run) -> None:
+    """Where the server can, as most packages of it: compiling takes longer than all the rest."""
+    database.execute(f"ALTER DATABASE {database.name} SET jit = on")
+    database.execute("""
+        CREATE TABLE seen (jit text);
+        CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+          INSERT INTO public.seen VALUES (current_setting('jit')); END $$;
+        CREATE EVENT TRIGGER see ON ddl_command_end EXECUTE FUNCTION see();
+    """)
+    database.close()
+    assert run().code == 0
+    assert database.rows("SELECT DISTINCT jit FROM seen") == [("off",)]
+
+
 LOG_DDL = """
 CREATE TABLE ddl_log (tag text, what text);
 CREATE FUNCTION log_ddl() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN

@@ -90,6 +90,22 @@ class Database:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-pgbouncer", action="store_true", help="leave its tests out")
+    parser.addoption(
+        "--share",
+        default="1/1",
+        help="2/7: every test, with the second of seven shares of its parameters; at least one",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    """Leave out the parameters that are in another's share."""
+    share, shares = map(int, config.getoption("--share").split("/"))
+    tests: Dict[str, List[pytest.Item]] = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item for same in tests.values() for item in same[(share - 1) % len(same) :: shares]}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 @pytest.fixture(scope="session")

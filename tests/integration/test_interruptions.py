@@ -1,6 +1,5 @@
 """A run may end at any statement: the next one finishes."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,8 +16,6 @@ from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.proxy import Proxy, Send
 
-# "2/7": the second of seven shares of the statements, so that seven servers together try all.
-SHARE, SHARES = map(int, os.environ.get("EATER_INTERRUPT_SHARE", "1/1").split("/"))
 TIMEOUT_SECONDS = 60.0
 LEFT = """
 SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
@@ -145,7 +142,7 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         expected = left_by(copy)
         assert expected[-1] == []
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, range(SHARE, whole.statements + 1, SHARES)))
+        reached = list(two.map(interrupted, range(1, whole.statements + 1)))
     assert all(reached)
 
 
@@ -177,5 +174,5 @@ def test_a_rollback_killed_at_any_statement_is_finished(
         assert whole.code == 0, whole.output
         expected = left_by(copy)
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, range(SHARE, whole.statements + 1, SHARES)))
+        reached = list(two.map(interrupted, range(1, whole.statements + 1)))
     assert all(reached)

@@ -21,6 +21,7 @@ GONE = (
     errors.UndefinedFunction,
     errors.DatatypeMismatch,
     errors.InvalidTableDefinition,
+    errors.InvalidForeignKey,
     errors.NotNullViolation,
     errors.SyntaxErrorOrAccessRuleViolation,
     errors.DataError,

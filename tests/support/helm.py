@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Protocol
 
@@ -138,6 +139,6 @@ def find() -> Helm:
 
 def not_tried() -> NoReturn:
     """Fail in CI, where an engine can be had; elsewhere skip, and say what was not tried."""
-    if os.environ.get("CI"):
+    if os.environ.get("CI") and sys.version_info >= (3, 10):
         pytest.fail(NOT_TRIED, pytrace=False)
     pytest.skip(NOT_TRIED)

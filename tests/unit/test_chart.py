@@ -258,6 +258,13 @@ def test_the_name_fits_into_a_label(engine: Helm, release: str, values: Dict[str
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", job["metadata"]["name"])
 
 
+def test_labels_name_the_release(engine: Helm) -> None:
+    """`kubectl logs -l app.kubernetes.io/instance=one` shows this release's run, and no other's."""
+    [job] = engine.render(CHART, {}, "one")
+    for labels in (job["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]):
+        assert labels["app.kubernetes.io/instance"] == "one"
+
+
 def test_text_that_looks_like_a_number_stays_text(engine: Helm) -> None:
     """A release may be called 2026, and a Secret true; Kubernetes takes only text for both."""
     secret = {"existingSecret": "123", "userKey": "true", "passwordKey": "-"}

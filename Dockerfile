@@ -9,6 +9,7 @@ RUN python -m pip install --no-cache-dir --no-compile --disable-pip-version-chec
     --root-user-action ignore --no-deps --only-binary :all: --require-hashes \
     --prefix /packages --requirement /requirements.lock
 COPY *.py LICENSE ./
+COPY converge ./converge
 # A byte code that names its source's hash, not its time, survives whatever a builder does to times.
 # Our own is checked against it: a models.py that is mounted over ours must not run as ours.
 # The modes are those of the builder's files, which an umask of 077 keeps to their owner.

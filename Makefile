@@ -21,13 +21,13 @@ run: $(STAMP)
 	$(RUN) create_tables.py --embedded
 
 stop: $(STAMP)
-	$(RUN) embedded.py stop .postgres
+	$(RUN) -m tools.embedded stop .postgres
 
 test: $(STAMP) $(POOLER)
 	$(RUN) -m pytest --cov --cov-fail-under=90
 
 test-matrix: $(STAMP) $(POOLER)
-	$(RUN) tests/matrix.py
+	$(RUN) -m tools.matrix
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
@@ -65,4 +65,4 @@ $(STAMP): requirements.txt requirements-dev.txt
 
 # Where it can't be had, the tests that need it fail and say what to do.
 $(POOLER):
-	-.ci/get-pgbouncer .pgbouncer
+	-tools/get-pgbouncer .pgbouncer

@@ -12,21 +12,20 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
-import advice
-import config
-import database
-import history
-import logs
-import preflight
-import report
-import run
-from config import Settings
-from database import Connection
-from errors import EaterInitError, Refused, Terminated, VerificationFailed
-from plan import Plan, counted, render
+from converge import run
+from converge.console import advice, logs
+from converge.console import summary as report
+from converge.errors import EaterInitError, Refused, Terminated, VerificationFailed
+from converge.history import journal as history
+from converge.plan import Plan, counted, render
+from converge.server import connection as database
+from converge.server import inspect as preflight
+from converge.server.connection import Connection
+from converge.settings import variables as config
+from converge.settings.variables import Settings
 
 if TYPE_CHECKING:
-    import embedded
+    from tools import embedded
 
 EMBEDDED_FOLDER = ".postgres"
 HELP_COLUMNS = 96
@@ -90,7 +89,7 @@ def undo(
     settings: Settings, connection: Connection, stopwatch: report.Stopwatch, *, only_plan: bool
 ) -> None:
     """Undo the newest version, or print what that would execute."""
-    from rollback import plan_rollback, roll_back
+    from converge.history.rollback import plan_rollback, roll_back
 
     if only_plan:
         server = preflight.inspect(connection, settings)
@@ -102,7 +101,7 @@ def undo(
 
 def print_plan(settings: Settings, connection: Connection) -> None:
     """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
-    from converge import plan_only
+    from converge.flow import plan_only
 
     show(plan_only(settings, connection))
 
@@ -115,7 +114,7 @@ def show(plan: Plan) -> None:
 
 def verify_only(settings: Settings, connection: Connection) -> None:
     """Compare, and raise `VerificationFailed` if anything differs."""
-    from converge import plan_only
+    from converge.flow import plan_only
 
     plan = plan_only(settings, connection)
     found = plan.differences()
@@ -142,7 +141,7 @@ def load_settings(options: argparse.Namespace) -> Settings:
 
 def embedded_server() -> "embedded.Server":
     """Start the private server, or find it running."""
-    import embedded  # not there on Python 3.8, and nothing that a deployed run needs
+    from tools import embedded  # not there on Python 3.8, and nothing that a deployed run needs
 
     return embedded.start(EMBEDDED_FOLDER)
 

@@ -24,8 +24,8 @@ from typing import (
 import psycopg2
 from psycopg2 import sql
 
-from advice import first_line
-from database import READ_COMMITTED, Connection, rows
+from converge.console.advice import first_line
+from converge.server.connection import READ_COMMITTED, Connection, rows
 
 log = logging.getLogger(__name__)
 

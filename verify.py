@@ -5,10 +5,10 @@ from typing import Iterable, List, Sequence, Tuple
 
 from psycopg2.extensions import quote_ident
 
-from config import Settings
-from database import Connection, rows, transaction
-from errors import VerificationFailed
-from plan import Plan, counted
+from converge.errors import VerificationFailed
+from converge.plan import Plan, counted
+from converge.server.connection import Connection, rows, transaction
+from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from typing import Dict, Iterator, List, Optional, Sequence
 import psycopg2
 import psycopg2.extensions
 
-import embedded
-from embedded import Server
+from tools import embedded
+from tools.embedded import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable

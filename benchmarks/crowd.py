@@ -21,9 +21,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from psycopg2 import errors
 
 from benchmarks import bench
-from embedded import Server
-from report import table
+from converge.console.summary import table
 from tests.support.crowd import Crowd
+from tools.embedded import Server
 
 STATES = Path(__file__).parent.parent / "tests" / "support" / "states"
 STATE = "late_2024"

@@ -18,8 +18,8 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench, wire
-from embedded import Server
-from report import table
+from converge.console.summary import table
+from tools.embedded import Server
 
 DATABASE, ROLE, INDEX = "counted", "with_password", "idx_dishes_name"
 # What the issues ask for; the quick look's is the stricter one of a second run.
@@ -126,6 +126,7 @@ def doubled(folder: Path) -> Path:
     """Copy the project's modules; the copy has every table and index twice."""
     for path in bench.ROOT.glob("*.py"):
         shutil.copy(path, folder)
+    shutil.copytree(bench.ROOT / "converge", folder / "converge")
     with open(folder / "indexes.py", "a", encoding="utf-8") as file:
         file.write(AGAIN)
     return folder

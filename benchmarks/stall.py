@@ -27,8 +27,8 @@ import psycopg2.extensions
 from psycopg2 import errors
 
 from benchmarks import bench
-from embedded import Server
-from report import table
+from converge.console.summary import table
+from tools.embedded import Server
 
 ROWS = 1_000_000
 CLIENTS = 8  # half of them read, half of them write

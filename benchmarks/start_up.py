@@ -19,8 +19,8 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench
-from embedded import Server
-from report import table
+from converge.console.summary import table
+from tools.embedded import Server
 
 ROUNDS = 15
 EMPTY, CURRENT, MIGRATED = "empty", "current", "migrated"

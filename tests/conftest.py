@@ -20,8 +20,8 @@ import pytest
 from psycopg2 import sql
 
 import create_tables
-import embedded
-from errors import EaterInitError
+from converge.errors import EaterInitError
+from tools import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing of this server outlives the tests, so it need not survive a crash.

@@ -9,10 +9,10 @@ from typing import Iterator
 
 import pytest
 
-import embedded
 from tests.conftest import FAST, Database
 from tests.support.pooler import Pooler
 from tests.support.proxy import Proxy
+from tools import embedded
 
 
 @pytest.fixture

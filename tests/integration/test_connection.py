@@ -9,10 +9,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
-import embedded
 from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
 from tests.support.proxy import HOST, Proxy
+from tools import embedded
 
 PASSWORDS = ["with blank", "p@ss%word", "quo'te\"d", "пароль", "$HOME${X}", "back\\slash", "#=;&"]
 

@@ -6,7 +6,7 @@ from typing import Any, Iterator, List
 import pytest
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
 
-import ddl
+from converge.compare import desired as ddl
 from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 

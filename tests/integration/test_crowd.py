@@ -7,11 +7,11 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-import embedded
 from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.catalogs import all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.crowd import LOG_DDL, Crowd, logged_ddl, until
+from tools import embedded
 
 MANY = int(os.environ.get("EATER_CROWD", "50"))
 # Beyond the work; meant to be one, and seen to be so. Fifty processes may share one slow core.

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-import ddl
+from converge.compare import desired as ddl
 from tests.conftest import Database, Run
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
 

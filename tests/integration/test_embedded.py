@@ -12,11 +12,11 @@ from typing import Iterator
 import psycopg2
 import pytest
 
-import embedded
-from config import load_settings
-from errors import ConfigurationError
+from converge.errors import ConfigurationError
+from converge.settings.variables import load_settings
+from tools import embedded
 
-ROOT = Path(embedded.__file__).resolve().parent
+ROOT = Path(embedded.__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,8 @@ def test_a_folder_with_something_else_in_it_is_refused(wheel: None, tmp_path: Pa
 def test_without_the_wheel_it_says_what_to_do(tmp_path: Path) -> None:
     """Python 3.8 has none; -S hides that of the others."""
     done = subprocess.run(
-        [sys.executable, "-S", str(ROOT / "embedded.py"), "start", str(tmp_path / "pg")],
+        [sys.executable, "-S", "-m", "tools.embedded", "start", str(tmp_path / "pg")],
+        cwd=ROOT,
         stderr=subprocess.PIPE,
         encoding="utf-8",
         check=False,
@@ -169,4 +170,4 @@ def test_without_the_wheel_it_says_what_to_do(tmp_path: Path) -> None:
 def test_a_wrong_command_line_shows_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, as everywhere."""
     assert embedded.main(["restart"]) == 2
-    assert capsys.readouterr().err == "usage: python embedded.py start|stop FOLDER\n"
+    assert capsys.readouterr().err == "usage: python -m tools.embedded start|stop FOLDER\n"

@@ -8,9 +8,9 @@ from typing import Iterator
 
 import pytest
 
-import embedded
 from tests.conftest import FAST, Database, Spawn
 from tests.support.catalogs import described
+from tools import embedded
 
 # No file may grow beyond this: more than a file of the WAL, and not a whole number of pages, so
 # that the last one is written in part, as where a disk ends.

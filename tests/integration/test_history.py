@@ -17,6 +17,7 @@ from tests.support.earlier import (
     surroundings,
     with_dates,
 )
+from tests.support.program import copy_program
 
 ROWS = "SELECT run, version, action, finished, verified_at, xmin::text FROM eater_schema_history"
 VERSION = "SELECT version FROM {}.eater_schema_history ORDER BY run DESC LIMIT 1"
@@ -87,8 +88,7 @@ def test_another_desired_state_is_another_version(
     """A column more in models.py is version 2; its rollback takes it away again."""
     run()
     before = described(database)
-    for path in ROOT.glob("*.py"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_program(tmp_path)
     models = tmp_path / "models.py"
     anchor = "class Weight(Base):"
     column = "    mood: Mapped[Optional[str]] = mapped_column(String)\n"

@@ -18,7 +18,8 @@ def image(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
     folder.mkdir()
     for name in context():
-        shutil.copy(ROOT / name, folder)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
     return folder
 
 

@@ -10,9 +10,10 @@ from typing import Tuple
 
 import pytest
 
-import ddl
-from tests.conftest import ROOT, Database, Run, Spawn
+from converge.compare import desired as ddl
+from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
+from tests.support.program import copy_program
 
 FORBID_DDL = """
 CREATE FUNCTION forbid_ddl() RETURNS event_trigger LANGUAGE plpgsql
@@ -147,9 +148,9 @@ BUILT = {
 def test_every_kind_of_index_is_built(database: Database, run: Run, tmp_path: Path) -> None:
     """B-tree, composite, partial, unique and GIN: on live tables and on new ones, once."""
     run()
-    for path in ROOT.glob("*.py"):
-        more = MORE_INDEXES if path.name == "indexes.py" else ""
-        (tmp_path / path.name).write_text(path.read_text("utf-8") + more, "utf-8")
+    copy_program(tmp_path)
+    with (tmp_path / "indexes.py").open("a", encoding="utf-8") as indexes_file:
+        indexes_file.write(MORE_INDEXES)
     command = [sys.executable, "create_tables.py"]
     environment = {**database.environment, "POSTGRES_SCHEMAS": "public,new"}
     for mode in ([], ["--verify"]):

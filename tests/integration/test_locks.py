@@ -12,7 +12,7 @@ from typing import List
 import pytest
 from psycopg2.extensions import connection
 
-import locks
+from converge.server import locks
 from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, described
 

@@ -10,9 +10,9 @@ from typing import Iterator, List
 
 import pytest
 
-import embedded
 from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.proxy import Proxy
+from tools import embedded
 
 OURS = "FROM pg_stat_activity WHERE datname = current_database()"
 WAITS = f"SELECT EXISTS (SELECT {OURS} AND wait_event_type = 'Lock')"

@@ -8,7 +8,7 @@ from typing import List, Optional
 
 import pytest
 
-import plan
+from converge import plan
 from tests.conftest import Database, Run
 from tests.support.earlier import STATES, State
 

@@ -9,9 +9,9 @@ from typing import List
 
 import pytest
 
-import ddl
-import migrations
-from plan import counted
+from converge.compare import compare as migrations
+from converge.compare import desired as ddl
+from converge.plan import counted
 from tests.conftest import ROOT, Database, Run, Spawn
 from tests.support.catalogs import described, everything
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.conftest import ROOT, Database, Spawn
+from tests.conftest import Database, Spawn
 from tests.support.catalogs import SAMPLE_ROWS
+from tests.support.program import copy_program
 
 # Of everything that a URL, a connection string, SQL, JSON or Python would write in another way.
 PASSWORD = "hun'ter\"2\\n &%/?#@:=;$(x)`ü"
@@ -102,9 +102,8 @@ def test_a_crash_shows_no_password(
     database: Database, loud: Dict[str, str], tmp_path: Path
 ) -> None:
     """A bug's traceback shows the code's lines, not their values."""
-    for module in ROOT.glob("*.py"):
-        shutil.copy(module, tmp_path)
-    with (tmp_path / "plan.py").open("a") as plan:
+    copy_program(tmp_path)
+    with (tmp_path / "converge" / "plan.py").open("a") as plan:
         plan.write("\ndef counted(*_: object) -> str:\n    raise RuntimeError('a bug')\n")
     result = subprocess.run(
         [sys.executable, str(tmp_path / "create_tables.py")],

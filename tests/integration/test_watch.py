@@ -14,7 +14,7 @@ import time
 import pytest
 from psycopg2.extensions import connection
 
-import watch
+from converge.change import progress as watch
 from tests.conftest import Database, Run
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Dict, List, Tuple
 
-import catalog
-import migrations
+from converge.compare import compare as migrations
+from converge.server import catalog
 from tests.conftest import Database
 
 Rows = Dict[str, List[Tuple[Any, ...]]]

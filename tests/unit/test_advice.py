@@ -3,8 +3,8 @@
 import psycopg2
 import pytest
 
-from advice import connection_failed
-from config import load_settings
+from converge.console.advice import connection_failed
+from converge.settings.variables import load_settings
 
 SETTINGS = load_settings(
     {

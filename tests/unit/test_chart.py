@@ -11,8 +11,8 @@ import pytest
 import yaml
 from kubernetes_validate.utils import all_versions
 
-from config import VARIABLES
-from database import VERSION
+from converge.server.connection import VERSION
+from converge.settings.variables import VARIABLES
 from tests.support import helm
 from tests.support.helm import Helm, Refused
 from tests.support.manifests import ROOT, environment, ours, pod, read, violations

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import VARIABLES, Settings, load_settings
-from errors import ConfigurationError
+from converge.errors import ConfigurationError
+from converge.settings.variables import VARIABLES, Settings, load_settings
 
 REQUIRED = {
     "POSTGRES_HOST": "db.example.org",

@@ -33,9 +33,9 @@ def test_nothing_is_let_in_but_what_is_copied() -> None:
     assert next(line for line in lines if not line.startswith("#")) == "*"
     copies = [line.split() for line in instructions("COPY") if "--from" not in line]
     sources = {source for line in copies for source in line[:-1]}
-    assert sources == {"*.py", "LICENSE", "requirements.lock"}
+    assert sources == {"*.py", "converge", "LICENSE", "requirements.lock"}
     modules = {path.name for path in ROOT.glob("*.py")}
-    assert context() == modules | {"LICENSE", "requirements.lock"}
+    assert context() == modules | {"converge", "LICENSE", "requirements.lock"}
 
 
 def test_arguments_and_signals_reach_the_program() -> None:

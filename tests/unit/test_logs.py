@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-import logs
+from converge.console import logs
 
 log = logging.getLogger("eater.test")
 

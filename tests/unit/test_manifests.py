@@ -7,8 +7,8 @@ import kubernetes_validate
 import pytest
 from kubernetes_validate.utils import all_versions
 
-from config import VARIABLES
-from errors import EaterInitError
+from converge.errors import EaterInitError
+from converge.settings.variables import VARIABLES
 from tests.support import manifests
 from tests.support.manifests import (
     ROOT,

@@ -5,12 +5,12 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-import config
-import migrations
-import plan
-from catalog import Catalog, Column, Constraint, Index, Schema, Table
-from plan import Plan, Run
-from preflight import Server
+from converge import plan
+from converge.compare import compare as migrations
+from converge.plan import Plan, Run
+from converge.server.catalog import Catalog, Column, Constraint, Index, Schema, Table
+from converge.server.inspect import Server
+from converge.settings import variables as config
 
 SETTINGS = config.load_settings(
     {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p"},

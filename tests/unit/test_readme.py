@@ -8,8 +8,8 @@ from typing import Dict, List, Set
 import pytest
 
 import create_tables
-from config import VARIABLES
-from errors import EaterInitError, Terminated
+from converge.errors import EaterInitError, Terminated
+from converge.settings.variables import VARIABLES
 from indexes import INDEXES
 from models import Base
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from report import duration
+from converge.console.summary import duration
 
 
 @pytest.mark.parametrize(

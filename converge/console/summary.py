@@ -1,0 +1,97 @@
+"""Results: the summary at the end, tables, and putting them out."""
+
+import logging
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import Dict, Iterable, Iterator, Sequence
+
+from converge.console.logs import visible
+from converge.errors import EaterInitError
+from converge.outcome import Done
+
+log = logging.getLogger(__name__)
+
+
+INDEX_KINDS = ("create index", "swap index")
+
+
+class Stopwatch:
+    """Times the steps of the flow, in their order; a step that runs again is added up."""
+
+    def __init__(self) -> None:
+        self.seconds: Dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = time.monotonic() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+            extra = {"step": name, "duration_ms": round(1000 * taken)}
+            log.debug("step %s took %s", name, duration(taken), extra=extra)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {duration(seconds)}" for name, seconds in self.seconds.items())
+
+
+def duration(seconds: float) -> str:
+    """Return `4 ms`, `1.2 s`, `3 min 20 s` or `2 h 5 min`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def put(text: str) -> None:
+    """Print a result to stdout, whatever letters that can show, and none that it would obey.
+
+    Raises `EaterInitError` if it can't be written, as to a closed pipe; what was done stays.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
+    try:
+        print(visible(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as error:
+        # Else the interpreter writes what is left when it ends, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EaterInitError(f"the output can't be written: {error.strerror}") from None
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+    """Return an aligned text table; numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in [head, *body]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.rjust(width) if cell.replace(".", "").isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def summary(
+    done: Iterable[Done], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
+) -> str:
+    """Return what was created, altered, indexed and left unchanged in each schema."""
+    steps = [item.step for item in done]
+    body = []
+    for schema in schemas:
+        ours = [step for step in steps if step.schema == schema and step.table]
+        created = {step.table for step in ours if step.kind == "create table"}
+        touched = {step.table for step in ours}
+        indexed = {step.name for step in ours if step.kind in INDEX_KINDS}
+        altered = {s.table for s in ours if not s.kind.endswith("index")} - created
+        unchanged = len(tables) - len(touched)
+        body.append((schema, len(created), len(altered), len(indexed), unchanged))
+    head = ("schema", "created", "altered", "indexed", "unchanged")
+    return f"{table(head, body)}\ntime: {stopwatch}"

@@ -1,0 +1,136 @@
+"""Locks: the run lock of this tool, and who holds those that it waits for."""
+
+import logging
+import time
+import zlib
+from contextlib import closing, contextmanager
+from typing import Iterator, List, Sequence
+
+from converge.server.connection import Connection, begin, named, rows, twin
+from converge.settings.variables import Settings
+
+log = logging.getLogger(__name__)
+
+LOCK_POLL_SECONDS = 0.2
+LOCK_REMINDER_SECONDS = 10.0
+# The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
+# database-wide.
+LOCK_CLASS = zlib.crc32(b"eater-init") & 0x7FFFFFFF
+DATABASE_WIDE = 0
+# How the server notices that the holder of the run lock has vanished: after about 20 s.
+KEEPALIVES = {
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": "'20s'",
+}
+
+
+def lock_key(schema: str) -> int:
+    """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
+    key = zlib.crc32(schema.encode()) or 1
+    return key - (1 << 32) if key >= 1 << 31 else key
+
+
+def lock_keys(connection: Connection, settings: Settings, *, database_wide: bool) -> List[int]:
+    """Return the keys of the run lock: each schema's, and if wanted the database's.
+
+    Behind a pooler, runs of different schemas wait for each other too: each takes two of its
+    connections, and those that have one each would wait for a second for ever.
+    """
+    keys = [lock_key(schema) for schema in settings.schemas]
+    return keys + ([DATABASE_WIDE] if database_wide or connection.pooled else [])
+
+
+def take_run_lock(connection: Connection, keys: Sequence[int]) -> bool:
+    """Take this tool's advisory locks if all are free, in a transaction that stays open.
+
+    It is READ COMMITTED and idle, so it holds no snapshot for which a CREATE INDEX CONCURRENTLY
+    would wait. A killed run's locks end with its connection.
+    """
+    # A network that has vanished must not keep the lock for the two hours that it takes otherwise.
+    # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
+    noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
+    opening = begin(connection) + noticing + named(connection)
+    if rows(connection, f"{opening}SELECT {_tries(keys)}")[0][0]:
+        return True
+    rows(connection, "COMMIT")  # lets go of what was had, and keeps the session's name
+    return False
+
+
+def wait_for_run_lock(connection: Connection, keys: Sequence[int]) -> None:
+    """Wait until the locks are free, and say who holds them.
+
+    They are polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which the
+    holder's CREATE INDEX CONCURRENTLY waits, a deadlock. What a poll gets it loses at once, so that
+    those who wait don't wait for each other.
+    """
+    started = said = time.monotonic()
+    while not rows(connection, f"SELECT {_tries(keys)}")[0][0]:
+        now = time.monotonic()
+        if said == started or now - said >= LOCK_REMINDER_SECONDS:
+            holder = _lock_holder(connection, keys)
+            log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
+            said = now
+        time.sleep(LOCK_POLL_SECONDS)
+
+
+@contextmanager
+def run_lock_held(settings: Settings, connection: Connection) -> Iterator[Connection]:
+    """Keep the locks that `connection` has taken, and yield a connection to work on.
+
+    It is opened only now: those who wait have one each, and leave room for the one who works.
+    Raises `psycopg2.OperationalError` if there is none to be had, and the locks are free again.
+    """
+    try:
+        with closing(twin(connection, settings)) as work:
+            yield work
+    except BaseException:
+        connection.close()
+        raise
+    rows(connection, "ROLLBACK")
+
+
+def _tries(keys: Sequence[int]) -> str:
+    return " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
+
+
+def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
+    found = rows(
+        control,
+        "SELECT format('pid %%s, %%s', a.pid, a.application_name) || "
+        "COALESCE(', for ' || date_trunc('second', now() - a.backend_start), '') "
+        "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+        "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
+        "AND l.classid = %(class)s "
+        "AND l.objid::bigint = ANY (%(keys)s) ORDER BY a.backend_start LIMIT 1",
+        {"class": LOCK_CLASS, "keys": [key % (1 << 32) for key in keys]},
+    )
+    return str(found[0][0]) if found else "it has just ended"
+
+
+def session(view: str) -> str:
+    """Return SQL that describes a row of `pg_stat_activity`: who, in what state, since when, what.
+
+    Of another role's session a role without pg_read_all_stats learns only who.
+    """
+    age = f"date_trunc('second', clock_timestamp() - {view}.xact_start)"
+    return (
+        f"format('pid %%s (%%s), ', {view}.pid, {view}.application_name) || "
+        f"COALESCE({view}.state || ', ', '') || COALESCE('for ' || {age} || ': ', '') || "
+        f"left({view}.query, 80)"
+    )
+
+
+def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
+    """Describe the sessions with locks on a relation (`schema.table`, quoted), oldest first."""
+    found = rows(
+        connection,
+        # In the run lock's transaction, the view would be as old as the lock.
+        f"SELECT pg_stat_clear_snapshot(); SELECT {session('a')} "
+        "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
+        "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
+        "ORDER BY a.xact_start LIMIT 3",
+        {"relation": relation, "pid": but_pid},
+    )
+    return [text for (text,) in found]

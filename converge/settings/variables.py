@@ -1,0 +1,216 @@
+"""The settings: every environment variable with its default, its check and its meaning.
+
+`VARIABLES` is the one statement of them; a new setting is a line there and a field of `Settings`.
+"""
+
+import os
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from converge.errors import ConfigurationError
+from converge.settings.checks import (
+    CREDENTIALS,
+    boolean,
+    certificate,
+    duration,
+    host,
+    one_of,
+    password_file,
+    schema_names,
+    shortened,
+    text,
+    whole_number,
+)
+
+LARGEST_BIGINT = 2**63 - 1
+MILLISECOND = 0.001
+DAY = 86400.0
+LONGEST_TIMEOUT = 596 * 3600.0  # lock_timeout is a 32-bit number of milliseconds
+
+
+class Settings(NamedTuple):
+    """What a run is told. Times are in seconds."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    sslmode: Optional[str]
+    sslrootcert: Optional[str]
+    schemas: Tuple[str, ...]
+    log_level: str
+    log_format: str
+    max_retries: int
+    retry_delay: float
+    lock_timeout: float
+    lock_patience: float
+    rewrite_max_rows: int
+    default_user_email: str
+    verify_indexes: bool
+    enable_performance_test: bool
+
+    def __repr__(self) -> str:
+        """Show all but the password."""
+        shown = self._asdict()
+        shown["password"] = "***"  # noqa: S105 - it stands for one
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+class Variable(NamedTuple):
+    """One environment variable.
+
+    `default` is what an unset or empty one means: None, that it must be given; "", nothing.
+    `parse` raises ValueError with what is allowed. Two variables of one `field` exclude each other.
+    """
+
+    name: str
+    field: str
+    default: Optional[str]
+    parse: Callable[[str], Any]
+    meaning: str
+
+
+LOCK_TIMEOUT = duration(
+    least=MILLISECOND,
+    most=LONGEST_TIMEOUT,
+    allowed="from 1ms (0 would mean to wait for ever) to 596h",
+)
+LOCK_PATIENCE = duration(least=0, most=LONGEST_TIMEOUT, allowed="from 0 to 596h")
+RETRY_DELAY = duration(least=0, most=DAY, allowed="from 0 to 24h")
+SSL_MODES = one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+VARIABLES = (
+    Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket folder"),
+    Variable("POSTGRES_PORT", "port", "5432", whole_number(1, 65535), "port of the server"),
+    Variable("POSTGRES_DB", "database", None, text, "database; it has to exist"),
+    Variable("POSTGRES_USER", "user", None, text, "role to connect as"),
+    Variable("POSTGRES_PASSWORD", "password", None, str, "its password"),
+    Variable("POSTGRES_PASSWORD_FILE", "password", "", password_file, "or a file that holds it"),
+    Variable("POSTGRES_SSLMODE", "sslmode", "", SSL_MODES, "TLS, as libpq's sslmode"),
+    Variable("POSTGRES_SSLROOTCERT", "sslrootcert", "", certificate, "CA certificate, or `system`"),
+    Variable("POSTGRES_SCHEMAS", "schemas", "public", schema_names, "schemas, comma-separated"),
+    Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
+    Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "format of the log"),
+    Variable("MAX_RETRIES", "max_retries", "5", whole_number(1, 1000), "attempts in all"),
+    Variable("RETRY_DELAY", "retry_delay", "5", RETRY_DELAY, "pause between two attempts"),
+    Variable(
+        "LOCK_TIMEOUT",
+        "lock_timeout",
+        "200ms",
+        LOCK_TIMEOUT,
+        "how long live traffic may queue behind one statement",
+    ),
+    Variable(
+        "LOCK_PATIENCE",
+        "lock_patience",
+        "2min",
+        LOCK_PATIENCE,
+        "how long to keep trying for a lock",
+    ),
+    Variable(
+        "REWRITE_MAX_ROWS",
+        "rewrite_max_rows",
+        "100000",
+        whole_number(0, LARGEST_BIGINT),
+        "largest table, in rows, that a type change may rewrite",
+    ),
+    Variable(
+        "DEFAULT_USER_EMAIL",
+        "default_user_email",
+        "legacy@localhost",
+        text,
+        "owner of rows that predate user_email",
+    ),
+    Variable("VERIFY_INDEXES", "verify_indexes", "true", boolean, "verify after the run"),
+    Variable(
+        "ENABLE_PERFORMANCE_TEST",
+        "enable_performance_test",
+        "true",
+        boolean,
+        "time the benchmark queries after the run",
+    ),
+)
+
+
+def load_settings(environ: Mapping[str, str], dotenv_path: str = ".env") -> Settings:
+    """Read the settings from `environ` and, for what is not there, from the file `dotenv_path`.
+
+    Neither is changed. Raises `ConfigurationError` with all mistakes at once, and no secret.
+    """
+    given = _given(environ, _read_dotenv(dotenv_path))
+    values: Dict[str, Any] = {}
+    mistakes: List[str] = []
+    for variable in VARIABLES:
+        if variable.name in given:
+            try:
+                values[variable.field] = _parsed(variable, given[variable.name])
+            except ValueError as error:
+                mistakes.append(f"{_shown(variable, given[variable.name])}: {error}")
+        elif variable.default:
+            values[variable.field] = variable.parse(variable.default)
+        elif variable.default == "":
+            values.setdefault(variable.field, None)
+    mistakes += _missing_or_twice(given)
+    if mistakes:
+        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
+        raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
+    return Settings(**values)
+
+
+def _given(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> Dict[str, str]:
+    # Empty counts as unset: it is what compose files and charts make of a value that is not there.
+    given = {v.name: environ[v.name] for v in VARIABLES if environ.get(v.name)}
+    decided = {v.field for v in VARIABLES if v.name in given}
+    for variable in VARIABLES:
+        if variable.field not in decided and dotenv.get(variable.name):
+            given[variable.name] = dotenv[variable.name]
+    return given
+
+
+def _parsed(variable: Variable, value: str) -> Any:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds bytes that are not UTF-8") from None
+    if "\0" in value:
+        raise ValueError("must not hold a NUL byte")
+    return variable.parse(value)
+
+
+def _shown(variable: Variable, value: str) -> str:
+    if variable.parse is str or CREDENTIALS.search(value):
+        return f"{variable.name} (its value is not shown)"
+    return f"{variable.name}={shortened(value)}"
+
+
+def _missing_or_twice(given: Mapping[str, str]) -> Iterator[str]:
+    for variable in VARIABLES:
+        names = [other.name for other in VARIABLES if other.field == variable.field]
+        count = sum(name in given for name in names)
+        if variable.default is None and count == 0:
+            yield f"{' or '.join(names)} is missing: {variable.meaning}"
+        if variable.name == names[0] and count > 1:
+            yield f"{' and '.join(names)} are both given: keep one of them"
+
+
+def _read_dotenv(path: str) -> Dict[str, str]:
+    if not os.path.exists(path):
+        return {}
+    from dotenv.parser import parse_stream  # Here: it takes as long as all our own modules.
+
+    try:
+        # The parser and not dotenv_values(), which passes over a broken line with a warning, and
+        # would replace the ${...} in a password.
+        with open(path, encoding="utf-8-sig") as file:
+            bindings = list(parse_stream(file))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8") from None
+    broken = [str(binding.original.line) for binding in bindings if binding.error]
+    if broken:
+        raise ConfigurationError(
+            f"{path} has lines that are not NAME=value: line {', '.join(broken)}"
+        )
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}

@@ -1,0 +1,14 @@
+"""Copies of the program, for runs with other models."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def copy_program(folder: Path) -> None:
+    """Copy what the image holds into a folder that exists."""
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, folder)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "converge", folder / "converge", ignore=ignore)

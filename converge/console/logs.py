@@ -4,15 +4,16 @@ Whoever logs says what it is about with `extra=`: `step`, `schema`, `object`, `d
 these are fields of their own; in text the message has to say it all. Nobody logs a secret.
 """
 
+import json
 import logging
 import re
 import sys
 import time
+from typing import Dict
 
 HANDLER_NAME = "eater-init"
 TEXT = "%(asctime)s %(levelname)-5s %(message)s"
-JSON = "%(levelname)s %(name)s %(message)s"
-JSON_NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}
+ABOUT = ("step", "schema", "object", "duration_ms")
 
 
 def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is called
@@ -22,7 +23,7 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.set_name(HANDLER_NAME)
-    handler.setFormatter(_json_formatter() if format == "json" else _text_formatter())
+    handler.setFormatter(_JsonFormatter() if format == "json" else _text_formatter())
     root = logging.getLogger()
     for earlier in root.handlers[:]:
         if earlier.get_name() == HANDLER_NAME:
@@ -52,8 +53,24 @@ def _text_formatter() -> logging.Formatter:
     return formatter
 
 
-def _json_formatter() -> logging.Formatter:
-    from pythonjsonlogger.json import JsonFormatter  # Here: text, the usual format, is without.
+class _JsonFormatter(logging.Formatter):
+    """One object a line: JSON escapes line breaks, control characters and all but ASCII."""
 
-    # One object a line, whatever is in the message; the time is ISO 8601 in UTC.
-    return JsonFormatter(JSON, rename_fields=JSON_NAMES, timestamp=True)
+    def format(self, record: logging.LogRecord) -> str:
+        fields: Dict[str, object] = {
+            "timestamp": _timestamp(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        given = vars(record)
+        fields.update((name, given[name]) for name in ABOUT if name in given)
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str)
+
+
+def _timestamp(seconds: float) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC, to the microsecond."""
+    whole, fraction = divmod(round(1e6 * seconds), 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{fraction:06}+00:00"

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -70,6 +71,28 @@ def test_a_json_line_has_the_same_and_what_it_is_about(capsys: pytest.CaptureFix
         "message": "table dishes\ncreated",
         **about,
     }
+
+
+def test_a_json_time_is_utc_to_the_microsecond(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fraction that rounds up to a second is not a seventh digit."""
+    logs.set_up("INFO", "json")
+    for seconds in (12 * 3600.0, 12 * 3600 + 0.000042, 12 * 3600 - 1e-7):
+        record = log.makeRecord(log.name, logging.INFO, "", 0, "noon", (), None)
+        record.created = seconds
+        logging.getLogger().handle(record)
+    assert [line["timestamp"] for line in objects(capsys.readouterr().err)] == [
+        "1970-01-01T12:00:00.000000+00:00",
+        "1970-01-01T12:00:00.000042+00:00",
+        "1970-01-01T12:00:00.000000+00:00",
+    ]
+
+
+def test_a_json_field_may_be_any_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """What JSON has no form for is there as its text; no line is lost."""
+    logs.set_up("INFO", "json")
+    log.info("read", extra={"object": Path("models.py")})
+    (line,) = objects(capsys.readouterr().err)
+    assert line["object"] == "models.py"
 
 
 def test_an_exception_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,13 @@ from converge.console import advice, logs
 from converge.console import summary as report
 from converge.errors import EaterInitError, Refused, Terminated, VerificationFailed
 from converge.history import journal as history
-from converge.plan import Plan, counted, render
+from converge.plan import Plan, render
 from converge.server import connection as database
 from converge.server import inspect as preflight
 from converge.server.connection import Connection
 from converge.settings import variables as config
 from converge.settings.variables import Settings
+from converge.text import counted
 
 if TYPE_CHECKING:
     from tools import embedded

@@ -6,9 +6,10 @@ from typing import Iterable, List, Sequence, Tuple
 from psycopg2.extensions import quote_ident
 
 from converge.errors import VerificationFailed
-from converge.plan import Plan, counted
+from converge.plan import Plan
 from converge.server.connection import Connection, rows, transaction
 from converge.settings.variables import Settings
+from converge.text import counted
 
 log = logging.getLogger(__name__)
 

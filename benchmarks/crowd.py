@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from psycopg2 import errors
 
 from benchmarks import bench
-from converge.console.summary import table
+from converge.text import table
 from tests.support.crowd import Crowd
 from tools.embedded import Server
 

@@ -18,7 +18,7 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench, wire
-from converge.console.summary import table
+from converge.text import table
 from tools.embedded import Server
 
 DATABASE, ROLE, INDEX = "counted", "with_password", "idx_dishes_name"

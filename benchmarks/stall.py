@@ -27,7 +27,7 @@ import psycopg2.extensions
 from psycopg2 import errors
 
 from benchmarks import bench
-from converge.console.summary import table
+from converge.text import table
 from tools.embedded import Server
 
 ROWS = 1_000_000

@@ -19,7 +19,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench
-from converge.console.summary import table
+from converge.text import table
 from tools.embedded import Server
 
 ROUNDS = 15

@@ -16,12 +16,13 @@ from converge.errors import Refused, Terminated
 from converge.history import journal as history
 from converge.history.journal import Journal
 from converge.outcome import Outcome
-from converge.plan import Plan, counted
+from converge.plan import Plan
 from converge.server import inspect as preflight
 from converge.server import locks
 from converge.server.connection import Connection
 from converge.server.inspect import Server
 from converge.settings.variables import Settings
+from converge.text import counted
 
 log = logging.getLogger(__name__)
 

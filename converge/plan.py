@@ -3,6 +3,8 @@
 import enum
 from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
+from converge.text import counted
+
 
 class Run(enum.Enum):
     """How a step's statements run: the word for it in `--plan`, and what that means."""
@@ -91,11 +93,6 @@ class Plan(NamedTuple):
 
 
 NOTHING_CHANGED = "Nothing was changed."
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 row` or `120,418 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def render(plan: Plan) -> str:

@@ -27,7 +27,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
-from converge.console.summary import table
+from converge.text import table
 from tools.servers import Impossible, output, package, running
 
 ROOT = Path(__file__).resolve().parent.parent

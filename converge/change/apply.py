@@ -15,7 +15,6 @@ from psycopg2.extensions import quote_ident
 
 from converge.change import progress as watch
 from converge.console import advice
-from converge.console.summary import duration
 from converge.errors import Refused, Terminated
 from converge.outcome import Done
 from converge.plan import Plan, Run, Step
@@ -23,6 +22,7 @@ from converge.server import connection as database
 from converge.server import locks, retries
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
+from converge.text import duration
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Callable, Iterator
 
 from tqdm import tqdm
 
-from converge.console.logs import visible
 from converge.plan import Step
 from converge.server import connection as database
 from converge.server import locks
 from converge.server.connection import Connection
+from converge.text import visible
 
 log = logging.getLogger(__name__)
 

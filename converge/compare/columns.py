@@ -5,8 +5,9 @@ from typing import List, Tuple
 from converge.compare import desired as ddl
 from converge.compare.table import FROM_A_SEQUENCE, Difference
 from converge.compare.types import change_type, too_large
-from converge.plan import Lock, counted
+from converge.plan import Lock
 from converge.server.catalog import Column
+from converge.text import counted
 
 SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
 

@@ -5,8 +5,9 @@ from typing import Dict, List, Optional, Tuple
 from converge.compare import desired as ddl
 from converge.compare.indexes import build, statement
 from converge.compare.table import NEW_PREFIX, Difference, helper_name
-from converge.plan import Lock, counted
+from converge.plan import Lock
 from converge.server.catalog import Constraint
+from converge.text import counted
 
 KEYS = {"p": "PRIMARY KEY", "u": "UNIQUE"}
 KINDS = {**KEYS, "c": "CHECK", "f": "FOREIGN KEY", "x": "EXCLUDE"}

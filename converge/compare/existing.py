@@ -14,8 +14,8 @@ from converge.compare import desired as ddl
 from converge.compare.constraints import violation
 from converge.compare.table import NEW_PREFIX, OUT_OF_THE_WAY, Difference
 from converge.console.advice import first_line
-from converge.plan import counted
 from converge.server.catalog import Constraint
+from converge.text import counted
 
 COPY = "eater_init_trial"  # exists only inside a transaction that is rolled back
 CHECKS = f"""SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint

@@ -3,9 +3,10 @@
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from converge.compare import desired as ddl
-from converge.plan import NOTHING_CHANGED, Lock, Refusal, Run, Step, counted
+from converge.plan import NOTHING_CHANGED, Lock, Refusal, Run, Step
 from converge.server.catalog import Schema, Table
 from converge.settings.variables import Settings
+from converge.text import counted
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
 OUT_OF_THE_WAY = "Drop what is in the way, run again, create it again."

@@ -7,8 +7,9 @@ from converge.compare import conversions
 from converge.compare import desired as ddl
 from converge.compare import existing as trial
 from converge.compare.table import FROM_A_SEQUENCE, Difference
-from converge.plan import Lock, counted
+from converge.plan import Lock
 from converge.server.catalog import Column
+from converge.text import counted
 
 FOREIGN_KEY = "constraint "  # how the server describes one; it takes a new type without a rewrite
 

@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Dict
 
+from converge.text import visible
+
 HANDLER_NAME = "eater-init"
 TEXT = "%(asctime)s %(levelname)-5s %(message)s"
 ABOUT = ("step", "schema", "object", "duration_ms")
@@ -30,14 +32,6 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
             root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level)
-
-
-def visible(text: str) -> str:
-    """Return a text with all that a terminal would obey as escapes, but line breaks and tabs.
-
-    Names, defaults and queries are other people's, and may mean harm.
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 class _TextFormatter(logging.Formatter):

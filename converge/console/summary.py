@@ -1,4 +1,4 @@
-"""Results: the summary at the end, tables, and putting them out."""
+"""Results: the summary at the end, and putting results out."""
 
 import logging
 import os
@@ -7,9 +7,9 @@ import time
 from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, Sequence
 
-from converge.console.logs import visible
 from converge.errors import EaterInitError
 from converge.outcome import Done
+from converge.text import duration, table, visible
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +38,6 @@ class Stopwatch:
         return ", ".join(f"{name} {duration(seconds)}" for name, seconds in self.seconds.items())
 
 
-def duration(seconds: float) -> str:
-    """Return `4 ms`, `1.2 s`, `3 min 20 s` or `2 h 5 min`."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def put(text: str) -> None:
     """Print a result to stdout, whatever letters that can show, and none that it would obey.
 
@@ -62,21 +50,6 @@ def put(text: str) -> None:
         # Else the interpreter writes what is left when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise EaterInitError(f"the output can't be written: {error.strerror}") from None
-
-
-def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
-    """Return an aligned text table; numbers to the right."""
-    cells = [[str(cell) for cell in row] for row in [head, *body]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.rjust(width) if cell.replace(".", "").isdigit() else cell.ljust(width)
-            for cell, width in zip(row, widths)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
 
 
 def summary(

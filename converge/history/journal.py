@@ -16,12 +16,12 @@ from psycopg2 import errors
 from psycopg2.extensions import quote_ident
 
 from converge.console.advice import first_line
-from converge.console.summary import duration, table
 from converge.errors import Refused
 from converge.plan import NOTHING_CHANGED, Lock, Plan, Run, Step
 from converge.server.catalog import FINGERPRINT, TABLES_DOCUMENT
 from converge.server.connection import VERSION, Connection, named, rows, transaction, unhindered
 from converge.settings.variables import Settings
+from converge.text import duration, table
 from verify import STALE
 
 log = logging.getLogger(__name__)

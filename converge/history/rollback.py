@@ -17,13 +17,14 @@ from converge.console.summary import Stopwatch
 from converge.errors import Refused
 from converge.history.journal import TABLE
 from converge.outcome import Outcome
-from converge.plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step, counted
+from converge.plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
 from converge.server import connection as database
 from converge.server import inspect as preflight
 from converge.server import locks
 from converge.server.connection import VERSION, Connection
 from converge.server.inspect import Server
 from converge.settings.variables import Settings
+from converge.text import counted
 
 log = logging.getLogger(__name__)
 

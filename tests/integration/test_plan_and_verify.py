@@ -11,7 +11,7 @@ import pytest
 
 from converge.compare import compare as migrations
 from converge.compare import desired as ddl
-from converge.plan import counted
+from converge.text import counted
 from tests.conftest import ROOT, Database, Run, Spawn
 from tests.support.catalogs import described, everything
 

@@ -103,8 +103,8 @@ def test_a_crash_shows_no_password(
 ) -> None:
     """A bug's traceback shows the code's lines, not their values."""
     copy_program(tmp_path)
-    with (tmp_path / "converge" / "plan.py").open("a") as plan:
-        plan.write("\ndef counted(*_: object) -> str:\n    raise RuntimeError('a bug')\n")
+    with (tmp_path / "converge" / "text.py").open("a") as text:
+        text.write("\ndef counted(*_: object) -> str:\n    raise RuntimeError('a bug')\n")
     result = subprocess.run(
         [sys.executable, str(tmp_path / "create_tables.py")],
         env={**os.environ, **database.environment, **loud},

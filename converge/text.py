@@ -1,0 +1,47 @@
+"""Text for people: counts, durations, tables, and nothing in it that a terminal would obey."""
+
+import re
+from typing import Iterable, Sequence
+
+NUMBER = re.compile(r"-?(\d[\d,]*(\.\d+)?)?")  # or nothing, or `-` for none
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 row` or `120,418 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return `4 ms`, `1.2 s`, `3 min 20 s` or `2 h 5 min`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+    """Return an aligned table. A column of numbers, or `-` for none, is to the right."""
+    rows = [head, *([str(cell) for cell in row] for row in body)]
+    columns = list(zip(*rows))
+    widths = [max(map(len, column)) for column in columns]
+    sides = [
+        str.rjust if all(map(NUMBER.fullmatch, column[1:])) else str.ljust for column in columns
+    ]
+    lines = [
+        "  ".join(side(cell, width) for side, cell, width in zip(sides, row, widths)).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def visible(text: str) -> str:
+    """Return a text with all that a terminal would obey as escapes, but line breaks and tabs.
+
+    Names, defaults and queries are other people's, and may mean harm.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

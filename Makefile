@@ -3,12 +3,14 @@ PYTHON = python3
 STAMP = .venv/requirements-installed
 POOLER = .pgbouncer/pgbouncer
 RUN = .venv/bin/python
+ARGS =
 
 .POSIX:
 .PHONY: help run stop test test-matrix lint lock sbom clean
 
 help:
-	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running"
+	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running;"
+	@echo "            ARGS=--plan only looks; ARGS takes what create_tables.py does"
 	@echo "make stop   stop it"
 	@echo "make test   all tests, on a private PostgreSQL or on TEST_DATABASE_URL"
 	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
@@ -18,7 +20,7 @@ help:
 	@echo "make clean  stop it, and remove its data, .venv and what the tools keep"
 
 run: $(STAMP)
-	$(RUN) create_tables.py --embedded
+	$(RUN) -m tools.embedded run .postgres $(ARGS)
 
 stop: $(STAMP)
 	$(RUN) -m tools.embedded stop .postgres

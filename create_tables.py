@@ -10,7 +10,7 @@ import signal
 import sys
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from converge import run
 from converge.console import advice, logs
@@ -25,10 +25,6 @@ from converge.settings import variables as config
 from converge.settings.variables import Settings
 from converge.text import counted
 
-if TYPE_CHECKING:
-    from tools import embedded
-
-EMBEDDED_FOLDER = ".postgres"
 HELP_COLUMNS = 96
 
 log = logging.getLogger("eater_init")
@@ -49,7 +45,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def execute(options: argparse.Namespace) -> None:
     """Go through the steps of a run, in the order of the README's flow."""
-    settings = load_settings(options)
+    settings = load_settings()
     stopwatch = report.Stopwatch()
     with stopwatch.step("connect"):
         connection = database.connect(settings)
@@ -66,9 +62,6 @@ def execute(options: argparse.Namespace) -> None:
             verify_only(settings, connection)
         else:
             bring_to_models(settings, connection, stopwatch)
-    if options.embedded:
-        connect = embedded_server().psql()
-        print(f"\nThe server keeps running; connect with:\n  {connect}", file=sys.stderr)
 
 
 def bring_to_models(
@@ -130,22 +123,11 @@ def verify_only(settings: Settings, connection: Connection) -> None:
     report.put("The database is as the models describe.")
 
 
-def load_settings(options: argparse.Namespace) -> Settings:
+def load_settings() -> Settings:
     """Read the configuration and set up the logging that it asks for."""
-    environment = dict(os.environ)
-    if options.embedded:
-        environment.pop("POSTGRES_PASSWORD_FILE", None)
-        environment.update(embedded_server().environment())
-    settings = config.load_settings(environment)
+    settings = config.load_settings(os.environ)
     logs.set_up(settings.log_level, settings.log_format)
     return settings
-
-
-def embedded_server() -> "embedded.Server":
-    """Start the private server, or find it running."""
-    from tools import embedded  # not there on Python 3.8, and nothing that a deployed run needs
-
-    return embedded.start(EMBEDDED_FOLDER)
 
 
 @contextmanager
@@ -189,9 +171,6 @@ def parse(argv: Optional[List[str]]) -> argparse.Namespace:
     mode.add_argument("--rollback", action="store_true", help="undo the newest version")
     mode.add_argument("--verify", action="store_true", help="compare only; exit 5 if it differs")
     mode.add_argument("--history", action="store_true", help="print what runs have changed")
-    parser.add_argument(
-        "--embedded", action="store_true", help=f"use a private PostgreSQL in {EMBEDDED_FOLDER}/"
-    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {database.VERSION}")
     options = parser.parse_args(argv)
     if options.plan and (options.verify or options.history):

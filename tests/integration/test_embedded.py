@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator
+from typing import Dict, Iterator
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 
 from converge.errors import ConfigurationError
@@ -39,6 +40,7 @@ def folder(wheel: None) -> Iterator[str]:
 def answer(server: embedded.Server, query: str) -> object:
     """Ask a server by the settings that a run would have."""
     settings = load_settings(server.environment(), os.path.join(server.host, "none"))
+    psycopg2.extensions.set_wait_callback(None)  # the job sets one, for the whole process
     connection = psycopg2.connect(
         host=settings.host,
         port=settings.port,
@@ -88,6 +90,47 @@ def test_the_command_says_how_to_connect(folder: str, capsys: pytest.CaptureFixt
     words = [*shlex.split(command), "-XAtc", "SELECT 1"]
     done = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     assert done.stdout == "1\n"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dict[str, str]:
+    """An environment that leads to another server, in a folder without a `.env`."""
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("POSTGRES_")},
+        "POSTGRES_HOST": "nowhere.invalid",
+        "POSTGRES_PASSWORD_FILE": "/none",
+        "POSTGRES_SCHEMAS": "trial",
+    }
+    monkeypatch.setattr(os, "environ", variables)
+    monkeypatch.chdir(tmp_path)
+    return variables
+
+
+def test_the_job_runs_on_it(
+    folder: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever other server the environment names; its other settings count."""
+    assert embedded.main(["run", folder]) == 0
+    printed = capsys.readouterr()
+    server = embedded.start(folder)
+    assert printed.err.endswith(
+        f"done: changes were made\n\nThe server keeps running; connect with:\n  {server.psql()}\n"
+    )
+    assert "trial " in printed.out
+    assert answer(server, "SELECT count(*) FROM trial.dishes") == 0
+
+
+def test_the_job_has_its_arguments_and_its_exit_code(
+    folder: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--verify` finds a difference, and the server that has it stays for a look."""
+    assert embedded.main(["run", folder]) == 0
+    server = embedded.start(folder)
+    answer(server, "DROP INDEX trial.idx_weight_date; SELECT 1")
+    assert embedded.main(["run", folder, "--verify"]) == 5
+    assert capsys.readouterr().err.endswith(f"connect with:\n  {server.psql()}\n")
+    with pytest.raises(SystemExit, match="2"):
+        embedded.main(["run", folder, "--nonsense"])
 
 
 def test_stop_stops_it_and_keeps_the_data(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,10 +190,11 @@ def test_a_folder_with_something_else_in_it_is_refused(wheel: None, tmp_path: Pa
     assert (tmp_path.stat().st_mode, tmp_path.stat().st_uid) == (before.st_mode, before.st_uid)
 
 
-def test_without_the_wheel_it_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", ["start", "run"])
+def test_without_the_wheel_it_says_what_to_do(tmp_path: Path, action: str) -> None:
     """Python 3.8 has none; -S hides that of the others."""
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "tools.embedded", "start", str(tmp_path / "pg")],
+        [sys.executable, "-S", "-m", "tools.embedded", action, str(tmp_path / "pg")],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -167,7 +211,13 @@ def test_without_the_wheel_it_says_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "pg").exists()
 
 
-def test_a_wrong_command_line_shows_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", ["", "run", "restart it", "start it now"])
+def test_a_wrong_command_line_shows_the_right_one(
+    capsys: pytest.CaptureFixture[str], words: str
+) -> None:
     """Exit code 2, as everywhere."""
-    assert embedded.main(["restart"]) == 2
-    assert capsys.readouterr().err == "usage: python -m tools.embedded start|stop FOLDER\n"
+    assert embedded.main(words.split()) == 2
+    assert capsys.readouterr().err == (
+        "usage: python -m tools.embedded start|stop FOLDER\n"
+        "       python -m tools.embedded run FOLDER [arguments of create_tables.py]\n"
+    )

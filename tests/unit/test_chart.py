@@ -47,7 +47,7 @@ MISTAKES = [
     ({"settings": {"MAX_RETRIES": 0}}, "MAX_RETRIES"),
     ({"settings": {"VERIFY_INDEXES": "yes"}}, "VERIFY_INDEXES"),
     ({"settings": {"lockTimeout": "1s"}}, "lockTimeout"),
-    ({"job": {"args": ["--embedded"]}}, "args"),
+    ({"job": {"args": ["--force"]}}, "args"),
     ({"job": {"hookEvents": ["install"]}}, "hookEvents"),
     ({"job": {"hookDeletePolicy": ["hook-succeeded"]}}, "hookDeletePolicy"),
     ({"job": {"restartPolicy": "Always"}}, "restartPolicy"),

@@ -25,7 +25,7 @@ PYTHON = sys.executable
 
 # Both run with a project in PYTHONPATH. The statements are told apart by a NUL byte.
 PRINT_DDL = """
-import ddl
+from converge.compare import desired as ddl
 statements = ["CREATE EXTENSION pg_trgm"]
 statements += [sql for creation in ddl.create_all() for sql in creation.statements]
 print("\\0".join(statements), end="")
@@ -94,10 +94,10 @@ def environment(**variables: str) -> Dict[str, str]:
     return {**kept, **variables}
 
 
-def job_environment(server: Server, database: str) -> Dict[str, str]:
-    """Return the environment of a run of the job with the benchmark queries off."""
-    variables = {**server.environment(), "POSTGRES_DB": database}
-    return environment(**variables, ENABLE_PERFORMANCE_TEST="false")
+def job_environment(server: Server, database: str, **variables: str) -> Dict[str, str]:
+    """Return the environment of a run of the job, with the key queries off unless told."""
+    where = {**server.environment(), "POSTGRES_DB": database}
+    return environment(**{**where, "ENABLE_PERFORMANCE_TEST": "false", **variables})
 
 
 def job(project: Path = ROOT) -> List[str]:

@@ -9,83 +9,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional
 
-import psycopg2
 import psycopg2.extensions
 import pytest
-from psycopg2 import sql
 
 import create_tables
 from converge.errors import EaterInitError
+from tests.support.database import FAST, Database, fresh_database
+from tests.support.job import Result, Run, Spawn
+from tests.support.program import ROOT
 from tools import embedded
-
-ROOT = Path(__file__).resolve().parent.parent
-# Nothing of this server outlives the tests, so it need not survive a crash.
-FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "log_statement=all")
-
-
-class Result(NamedTuple):
-    """How a run ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Database:
-    """A database of one test's own. Every call is committed at once."""
-
-    def __init__(self, server: Dict[str, Any], name: str) -> None:
-        self.server, self.name = server, name
-        self._connection: Optional[psycopg2.extensions.connection] = None
-
-    @property
-    def environment(self) -> Dict[str, str]:
-        """The variables of a run on this database, impatient and without the benchmark."""
-        return {
-            "POSTGRES_HOST": str(self.server["host"]),
-            "POSTGRES_PORT": str(self.server["port"]),
-            "POSTGRES_DB": self.name,
-            "POSTGRES_USER": str(self.server["user"]),
-            "POSTGRES_PASSWORD": str(self.server.get("password") or "any"),
-            "MAX_RETRIES": "2",
-            "RETRY_DELAY": "100ms",
-            "LOCK_PATIENCE": "10s",
-            "ENABLE_PERFORMANCE_TEST": "false",
-        }
-
-    def connect(self, **parameters: Any) -> psycopg2.extensions.connection:
-        """Open another connection to it, in autocommit mode; the test closes it."""
-        psycopg2.extensions.set_wait_callback(None)  # the job sets one, for the whole process
-        connection: psycopg2.extensions.connection = psycopg2.connect(
-            **{**self.server, "dbname": self.name, **parameters}
-        )
-        connection.autocommit = True
-        return connection
-
-    def rows(self, statement: str, parameters: Any = None) -> List[Tuple[Any, ...]]:
-        """Run a statement; return its rows, none if it has no result."""
-        psycopg2.extensions.set_wait_callback(None)
-        if self._connection is None or self._connection.closed:
-            self._connection = self.connect()
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
-
-    def execute(self, statement: str, parameters: Any = None) -> None:
-        self.rows(statement, parameters)
-
-    def value(self, statement: str, parameters: Any = None) -> Any:
-        """Return the first column of the first row."""
-        return self.rows(statement, parameters)[0][0]
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -132,28 +67,6 @@ def database(server: Dict[str, Any]) -> Iterator[Database]:
         yield database
 
 
-@contextmanager
-def fresh_database(server: Dict[str, Any]) -> Iterator[Database]:
-    """The same, for fixtures that outlive a test."""
-    admin = Database({**server}, str(server.get("database") or server.get("dbname") or "postgres"))
-    admin.server.pop("database", None)
-    fresh = Database(admin.server, f"eater_test_{uuid.uuid4().hex[:12]}")
-    name = sql.Identifier(fresh.name)
-    create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' "
-    connection = admin.connect()
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(create + "LC_CTYPE 'C.UTF-8'").format(name))
-        yield fresh
-        fresh.close()
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-        cursor.execute(end, (fresh.name,))
-        cursor.execute(sql.SQL("DROP DATABASE {}").format(name))
-    connection.close()
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def run(
     database: Database,
@@ -187,9 +100,6 @@ def _set_environment(monkeypatch: pytest.MonkeyPatch, variables: Dict[str, Optio
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-
-
-Spawn = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture

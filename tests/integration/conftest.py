@@ -9,7 +9,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.conftest import FAST, Database
+from tests.support.database import FAST, Database
 from tests.support.pooler import Pooler
 from tests.support.proxy import Proxy
 from tools import embedded

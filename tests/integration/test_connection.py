@@ -9,8 +9,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
+from tests.support.database import FAST, Database
+from tests.support.drift import TERMINATE
+from tests.support.job import Run, Spawn
 from tests.support.proxy import HOST, Proxy
 from tools import embedded
 
@@ -149,16 +151,6 @@ def test_a_server_may_start_after_the_job(database: Database, spawn: Spawn) -> N
     late.close()
     assert process.returncode == 0, errors
     assert len(described(database)) == 7
-
-
-TERMINATE = """;
-CREATE SEQUENCE deaths;
-CREATE FUNCTION terminate() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-  IF nextval('public.deaths') {0} THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
-END $$;
-CREATE EVENT TRIGGER terminate ON ddl_command_start WHEN tag IN ('CREATE INDEX')
-  EXECUTE FUNCTION terminate();
-"""
 
 
 def test_a_run_that_loses_its_connection_plans_anew(database: Database, run: Run) -> None:

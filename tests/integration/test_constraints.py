@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
 
 from converge.compare import desired as ddl
-from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
 
 SAID = {
     "unique": ("weight", lambda: UniqueConstraint("date", name="weight_date_key")),

@@ -7,10 +7,12 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from tests.conftest import FAST, Database, Run, Spawn
 from tests.support.catalogs import all_rows, described
 from tests.support.copies import copy_of, load
-from tests.support.crowd import LOG_DDL, Crowd, logged_ddl, until
+from tests.support.crowd import LOG_DDL, TIMEOUT_SECONDS, Crowd, logged_ddl
+from tests.support.database import FAST, Database
+from tests.support.job import Run, Spawn
+from tests.support.waiting import until
 from tools import embedded
 
 MANY = int(os.environ.get("EATER_CROWD", "50"))
@@ -89,7 +91,7 @@ def test_when_the_holder_is_killed_another_goes_on(
     other.cursor().execute(f"BEGIN; {BLOCKED[state]}")
     crowd = Crowd(tmp_path, [database.environment] * MANY)
     worker = crowd.worker()
-    until(database, POLLS.format(MANY - 1))
+    until(database, POLLS.format(MANY - 1), seconds=TIMEOUT_SECONDS)
     worker.kill()
     worker.join()
     other.close()

@@ -6,8 +6,9 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from converge.compare import desired as ddl
-from tests.conftest import Database, Run
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
+from tests.support.database import Database
+from tests.support.job import Run
 
 TABLES = list(ddl.METADATA.tables)
 COLUMNS = [(t.name, c.name) for t in ddl.METADATA.sorted_tables for c in t.columns]

@@ -8,8 +8,9 @@ from typing import Iterator
 
 import pytest
 
-from tests.conftest import FAST, Database, Spawn
 from tests.support.catalogs import described
+from tests.support.database import FAST, Database
+from tests.support.job import Spawn
 from tools import embedded
 
 # No file may grow beyond this: more than a file of the WAL, and not a whole number of pages, so

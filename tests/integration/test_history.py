@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Database, Run
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+from tests.support.database import Database
 from tests.support.earlier import (
     STATES,
     State,
@@ -17,7 +17,8 @@ from tests.support.earlier import (
     surroundings,
     with_dates,
 )
-from tests.support.program import copy_program
+from tests.support.job import Run
+from tests.support.program import ROOT, copy_program
 
 ROWS = "SELECT run, version, action, finished, verified_at, xmin::text FROM eater_schema_history"
 VERSION = "SELECT version FROM {}.eater_schema_history ORDER BY run DESC LIMIT 1"

@@ -8,8 +8,9 @@ from typing import Dict
 
 import pytest
 
-from tests.conftest import ROOT, Database
-from tests.unit.test_image import context
+from tests.support.database import Database
+from tests.support.image import context
+from tests.support.program import ROOT
 
 
 @pytest.fixture

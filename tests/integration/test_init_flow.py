@@ -11,8 +11,9 @@ from typing import Tuple
 import pytest
 
 from converge.compare import desired as ddl
-from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
 from tests.support.program import copy_program
 
 FORBID_DDL = """

@@ -10,11 +10,11 @@ from typing import Any, Iterator, NamedTuple, Optional
 
 import pytest
 
-from tests.conftest import Database
-from tests.integration.test_pooler import DRIFT
 from tests.support import forked
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.copies import copy_of, load
+from tests.support.database import Database
+from tests.support.drift import DRIFT
 from tests.support.proxy import Proxy, Send
 
 # The first statement, and each so many after it.

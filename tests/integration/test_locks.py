@@ -10,39 +10,16 @@ import time
 from typing import List
 
 import pytest
-from psycopg2.extensions import connection
 
 from converge.server import locks
-from tests.conftest import Database, Run, Spawn
 from tests.support.catalogs import SAMPLE_ROWS, described
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
+from tests.support.waiting import FREE, OURS, RUN_LOCK, WAITS, holding, until
 
 LONGEST_WAIT_SECONDS = 1.5  # LOCK_TIMEOUT is 0.2 s, a signal acts at once; machines are noisy
-OURS = "pg_stat_activity a WHERE application_name = 'eater-init' AND datname = current_database()"
 ENDED = f"SELECT count(*) = 0 FROM {OURS}"
 POLLS = f"SELECT count(*) = 1 FROM {OURS} AND query LIKE 'SELECT pg_try_advisory%'"
-WAITS = (
-    f"SELECT EXISTS (SELECT FROM {OURS} AND pid IN (SELECT pid FROM pg_locks WHERE NOT granted))"
-)
-RUN_LOCK = f"SELECT pg_advisory_xact_lock({locks.LOCK_CLASS}, {locks.lock_key('public')})"
-FREE = (  # of advisory locks
-    "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-
-
-def holding(database: Database, statement: str, name: str = "reader") -> connection:
-    """Open a transaction that holds the locks of a statement until it is closed."""
-    other = database.connect(application_name=name)
-    other.cursor().execute(f"BEGIN; {statement}")
-    return other
-
-
-def until(database: Database, condition: str, *, seconds: float = 30) -> None:
-    """Wait for a query to return true."""
-    deadline = time.monotonic() + seconds
-    while not database.value(condition):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
 
 
 @pytest.fixture

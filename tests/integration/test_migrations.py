@@ -5,9 +5,10 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from tests.conftest import Database, Run
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.database import Database
 from tests.support.earlier import STATES, State, expected, known, rows, surroundings
+from tests.support.job import Run
 
 GROWN_APART = Path(__file__).parent.parent / "support" / "states" / "refused" / "grown_apart.sql"
 LEFTOVERS = """

@@ -8,9 +8,10 @@ from typing import Callable, ContextManager, Dict, Iterator
 import pytest
 from psycopg2 import errors
 
-from tests.conftest import Database, Run, Spawn
-from tests.integration.test_locks import holding, until
 from tests.support.catalogs import SAMPLE_ROWS, described
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
+from tests.support.waiting import holding, until
 
 NAME = "somebody"
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1; "

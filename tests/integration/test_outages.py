@@ -4,14 +4,15 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Iterator, List
 
 import pytest
 
-from tests.conftest import FAST, Database, Run, Spawn
+from tests.support.database import FAST, Database
+from tests.support.job import Run, Spawn
 from tests.support.proxy import Proxy
+from tests.support.waiting import until
 from tools import embedded
 
 OURS = "FROM pg_stat_activity WHERE datname = current_database()"
@@ -35,14 +36,6 @@ def said(process: "subprocess.Popen[str]", words: str) -> List[str]:
         assert lines[-1], f"it ended without a word of {words!r}: {lines}"
         lines.append(process.stderr.readline())
     return lines
-
-
-def until(database: Database, condition: str) -> None:
-    """Wait for a query to return true."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not database.value(condition):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("shutdown", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])

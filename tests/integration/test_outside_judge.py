@@ -9,8 +9,9 @@ from typing import List, Optional
 import pytest
 
 from converge import plan
-from tests.conftest import Database, Run
+from tests.support.database import Database
 from tests.support.earlier import STATES, State
+from tests.support.job import Run
 
 EXCLUDED = {
     # IF NOT EXISTS takes its lock before it looks, and over an invalid index it says that all is

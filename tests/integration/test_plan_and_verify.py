@@ -12,8 +12,10 @@ import pytest
 from converge.compare import compare as migrations
 from converge.compare import desired as ddl
 from converge.text import counted
-from tests.conftest import ROOT, Database, Run, Spawn
 from tests.support.catalogs import described, everything
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
+from tests.support.program import ROOT
 
 
 def statements(plan: str) -> List[str]:

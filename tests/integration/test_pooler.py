@@ -11,20 +11,14 @@ from typing import List, Tuple
 
 import pytest
 
-from tests.conftest import Database, Run, Spawn
-from tests.integration.test_connection import TERMINATE
-from tests.integration.test_locks import FREE, RUN_LOCK, holding, until
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.database import Database
+from tests.support.drift import DRIFT, INDEX, TERMINATE
 from tests.support.earlier import STATES, State
+from tests.support.job import Run, Spawn
 from tests.support.pooler import Pooler
+from tests.support.waiting import FREE, RUN_LOCK, holding, until
 
-INDEX = "DROP INDEX idx_dishes_name"
-DRIFT = f"""{INDEX}; ALTER TABLE weight DROP weight;
-ALTER TABLE dishes_day ALTER date TYPE varchar USING to_char(date, 'DD-MM-YYYY'),
-  ALTER user_email DROP NOT NULL;
-UPDATE dishes_day SET user_email = NULL;
-ALTER TABLE alcohol_for_day DROP CONSTRAINT alcohol_for_day_pkey;
-DROP INDEX idx_users_email; CREATE INDEX idx_users_email ON "user" (language)"""
 ONLINE = "SELECT {} FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%'"
 BUILDS = ONLINE.format("count(*) = 1") + " AND state = 'active' AND wait_event_type = 'Lock'"
 BUILT = ONLINE.format("count(*) = 0") + " AND state = 'active'"

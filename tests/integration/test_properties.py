@@ -9,9 +9,10 @@ import psycopg2
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Database, Run
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
+from tests.support.database import Database
 from tests.support.earlier import State, surroundings
+from tests.support.job import Run
 
 EXAMPLES = int(os.environ.get("EATER_PROPERTY_EXAMPLES", "200"))
 TWICE = (

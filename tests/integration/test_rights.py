@@ -8,12 +8,13 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from tests.conftest import FAST, Database, Run
-from tests.integration.test_locks import holding
-from tests.integration.test_pooler import DRIFT, INDEX
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
 from tests.support.copies import load
-from tests.unit.test_readme import section
+from tests.support.database import FAST, Database
+from tests.support.drift import DRIFT, INDEX
+from tests.support.job import Run
+from tests.support.readme import section
+from tests.support.waiting import holding
 from tools import embedded
 
 # In schema public; in a schema of its own; with what it needs created by itself.

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from tests.conftest import Database, Run, Spawn
-from tests.integration.test_locks import WAITS, holding, until
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
+from tests.support.database import Database
+from tests.support.job import Run, Spawn
+from tests.support.waiting import WAITS, holding, until
 
 BEFORE = {
     "create table": "DROP TABLE alcohol_for_day",

@@ -10,8 +10,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.conftest import Database, Spawn
 from tests.support.catalogs import SAMPLE_ROWS
+from tests.support.database import Database
+from tests.support.job import Spawn
 from tests.support.program import copy_program
 
 # Of everything that a URL, a connection string, SQL, JSON or Python would write in another way.

@@ -7,10 +7,11 @@ from typing import Any, Dict, Iterator, List
 import pytest
 from psycopg2 import errors
 
-from tests.conftest import Database, Run, fresh_database
-from tests.integration.test_locks import holding
 from tests.support import forked
 from tests.support.catalogs import all_rows, described
+from tests.support.database import Database, fresh_database
+from tests.support.job import Run
+from tests.support.waiting import holding
 
 STATES = Path(__file__).parent.parent / "support" / "states"
 # What is converted from and to text, and what a literal may hold.

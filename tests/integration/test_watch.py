@@ -15,7 +15,8 @@ import pytest
 from psycopg2.extensions import connection
 
 from converge.change import progress as watch
-from tests.conftest import Database, Run
+from tests.support.database import Database
+from tests.support.job import Run
 
 
 def test_a_build_says_how_far_it_is_and_whom_it_waits_for(database: Database, run: Run) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Tuple
 
 from converge.compare import compare as migrations
 from converge.server import catalog
-from tests.conftest import Database
+from tests.support.database import Database
 
 Rows = Dict[str, List[Tuple[Any, ...]]]
 

@@ -7,8 +7,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from tests.conftest import Database
 from tests.support import forked
+from tests.support.database import Database
 
 TIMEOUT_SECONDS = 300.0  # fifty processes on a busy machine take long to start
 # Counts every change that stays, and is itself one of those event triggers that log DDL.
@@ -31,14 +31,6 @@ CREATE EVENT TRIGGER log_rewrite ON table_rewrite EXECUTE FUNCTION audit.log_eve
 CREATE EVENT TRIGGER log_drop ON sql_drop EXECUTE FUNCTION audit.log_drop();
 CREATE EVENT TRIGGER log_ddl ON ddl_command_end EXECUTE FUNCTION audit.log_ddl();
 """
-
-
-def until(database: Database, condition: str) -> None:
-    """Wait for a query to return true."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not database.value(condition):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
 
 
 def logged_ddl(database: Database) -> List[str]:

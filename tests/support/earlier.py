@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from tests.conftest import Database
 from tests.support.catalogs import all_rows, described
+from tests.support.database import Database
 
 Row = Dict[str, Any]
 Rows = Dict[str, List[Row]]

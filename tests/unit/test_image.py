@@ -2,11 +2,11 @@
 
 import json
 import re
-from fnmatch import fnmatch
-from typing import Dict, List, Set
+from typing import Dict, List
 
 from packaging.requirements import Requirement
 
+from tests.support.image import context
 from tests.support.manifests import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -17,14 +17,6 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(.*)$", re.MULTILINE)
 def instructions(name: str) -> List[str]:
     """Return the arguments of every instruction of that name."""
     return re.findall(rf"^{name} +(.*)$", DOCKERFILE, re.MULTILINE)
-
-
-def context() -> Set[str]:
-    """Return the files that .dockerignore lets into the build."""
-    patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    admitted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    names = {path.name for path in ROOT.iterdir()}
-    return {name for name in names if any(fnmatch(name, pattern) for pattern in admitted)}
 
 
 def test_nothing_is_let_in_but_what_is_copied() -> None:

@@ -2,7 +2,6 @@
 
 import re
 import signal
-from pathlib import Path
 from typing import Dict, List, Set
 
 import pytest
@@ -12,9 +11,9 @@ from converge.errors import EaterInitError, Terminated
 from converge.settings.variables import VARIABLES
 from indexes import INDEXES
 from models import Base
+from tests.support.program import ROOT
+from tests.support.readme import README, section
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 
 ROW = re.compile(r"^\| (.*) \|$", re.MULTILINE)
@@ -24,11 +23,6 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 FILE = re.compile(r"`((?:\w[\w.-]*/)*[\w-]+\.(?:py|md|txt|toml|ya?ml))`")
 FOLDER = re.compile(r"\btests/\w+/")
 ENTITY = re.compile(r"^    (\w+) \{\n(.*?)^    \}", re.MULTILINE | re.DOTALL)
-
-
-def section(title: str) -> str:
-    """Return what stands between a heading and the next of its level."""
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def table(title: str) -> List[List[str]]:

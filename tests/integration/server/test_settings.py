@@ -1,7 +1,6 @@
 """Whatever is set for the role or the database, a run comes to the same."""
 
 import threading
-from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -9,11 +8,11 @@ from psycopg2 import errors
 
 from tests.support import forked
 from tests.support.catalogs import all_rows, described
+from tests.support.copies import STATES
 from tests.support.database import Database, fresh_database
 from tests.support.job import Run
 from tests.support.waiting import holding
 
-STATES = Path(__file__).parent.parent / "support" / "states"
 # What is converted from and to text, and what a literal may hold.
 VALUES = """
 ALTER TABLE weight ALTER weight TYPE varchar USING weight::text;

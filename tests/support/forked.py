@@ -3,16 +3,22 @@
 import multiprocessing
 import os
 import sys
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Lock
 from typing import Dict, Tuple
 
+# What a run imports only when it comes to it is imported once, for all.
+import converge.flow
+import converge.history.rollback
+import converge.server.retries  # noqa: F401
 import create_tables
+from tests.support.program import ROOT
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.forked", "converge", "retries", "rollback"])
+_FORKS.set_forkserver_preload(["tests.support.forked"])
 # Who starts a process looks at all that have ended; two who read an exit code at once get one 255.
 _LOOKING = Lock()
 
@@ -23,8 +29,17 @@ def start(
     """Run the job in `folder`, where the file `output` gets what it prints."""
     process = _FORKS.Process(target=_run, args=(folder, environment, arguments), daemon=True)
     with _LOOKING:
+        _serve()
         process.start()
     return process
+
+
+def _serve() -> None:
+    """Start who forks, if it is not there yet, where it finds what it has to import."""
+    here = os.getcwd()
+    os.chdir(ROOT)
+    forkserver.ensure_running()
+    os.chdir(here)
 
 
 def join(process: BaseProcess, seconds: float) -> None:

@@ -42,9 +42,9 @@ def test_an_empty_database_gets_seven_tables_and_25_indexes(database: Database, 
     assert "public        7        0       25          0\n" in result.out
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_second_run_changes_nothing_and_sends_no_ddl(database: Database, run: Run) -> None:
     """A server that refuses every DDL statement does not disturb a run with nothing to do."""
-    run()
     database.execute(SAMPLE_ROWS)
     database.execute(FORBID_DDL)
     before = everything(database), files(database), all_rows(database)
@@ -146,9 +146,9 @@ BUILT = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 def test_every_kind_of_index_is_built(database: Database, run: Run, tmp_path: Path) -> None:
     """B-tree, composite, partial, unique and GIN: on live tables and on new ones, once."""
-    run()
     copy_program(tmp_path)
     with (tmp_path / "indexes.py").open("a", encoding="utf-8") as indexes_file:
         indexes_file.write(MORE_INDEXES)
@@ -195,9 +195,9 @@ def test_steps_are_logged_in_the_order_of_the_flow(database: Database, run: Run)
     assert result.out.splitlines()[-1].startswith("time: connect ")
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_summary_counts_by_schema(database: Database, run: Run) -> None:
     """What was created, altered, indexed and left unchanged; and the time of each step."""
-    run()
     database.execute("DROP INDEX idx_dishes_name; ALTER TABLE weight DROP weight")
     *table, times = run(POSTGRES_SCHEMAS="public, tenant_a").out.splitlines()
     assert table == [
@@ -233,12 +233,11 @@ BREAKS = {
 
 
 @pytest.fixture
-def owner(database: Database, run: Run, role: str) -> str:
+def owner(initialised: Database, run: Run, role: str) -> str:
     """A role that owns an initialised database with rows, and is no superuser."""
-    run()
-    database.execute(f"{SAMPLE_ROWS}; GRANT ALL ON SCHEMA public TO {role}")
+    initialised.execute(f"{SAMPLE_ROWS}; GRANT ALL ON SCHEMA public TO {role}")
     for table in [*ddl.METADATA.tables, "eater_schema_history"]:
-        database.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
+        initialised.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
     assert run(POSTGRES_USER=role).code == 0
     return role
 
@@ -313,9 +312,9 @@ def _wait_for_statistics(database: Database, deleted: int = 0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_statistics_take_as_long_as_they_need(database: Database, run: Run) -> None:
     """A large table's ANALYZE may outlast the role's statement_timeout."""
-    run()
     database.execute(
         SAMPLE_ROWS + "CREATE FUNCTION slow(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql "
         "AS 'BEGIN PERFORM pg_sleep(1.5); RETURN $1; END'; CREATE INDEX ON weight (slow(time)); "

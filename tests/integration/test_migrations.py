@@ -145,12 +145,12 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("reason", list(REFUSED))
 def test_what_is_not_safe_is_refused_and_nothing_is_changed(
     database: Database, run: Run, reason: str
 ) -> None:
     """Possible changes beside it are not made either; exit code 4."""
-    run()
     drift, message = REFUSED[reason]
     database.execute(SAMPLE_ROWS + drift + "; DROP INDEX idx_users_email")
     catalog, rows = described(database), all_rows(database)
@@ -160,18 +160,18 @@ def test_what_is_not_safe_is_refused_and_nothing_is_changed(
     assert (described(database), all_rows(database)) == (catalog, rows)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_every_refusal_is_listed(database: Database, run: Run) -> None:
     """Who mends one thing need not run again to learn of the next."""
-    run()
     database.execute(SAMPLE_ROWS + REFUSED["dates"][0] + ";" + REFUSED["nulls"][0])
     result = run("--plan")
     assert result.code == 4
     assert result.out.count("-- refused: ") == 2
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_large_table_is_not_rewritten(database: Database, run: Run) -> None:
     """REWRITE_MAX_ROWS counts rows; the refusal names the statement for a maintenance window."""
-    run()
     database.execute(SAMPLE_ROWS + "ALTER TABLE dishes_day ALTER date TYPE varchar")
     result = run(REWRITE_MAX_ROWS="0")
     assert result.code == 4
@@ -181,9 +181,9 @@ def test_a_large_table_is_not_rewritten(database: Database, run: Run) -> None:
     assert run(REWRITE_MAX_ROWS="1").code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_wider_varchar_is_no_rewrite(database: Database, run: Run) -> None:
     """The table keeps its file."""
-    run()
     database.execute("ALTER TABLE weight ALTER date TYPE varchar(50)")
     node = "SELECT relfilenode FROM pg_class WHERE relname = 'weight'"
     before = database.value(node)
@@ -192,9 +192,9 @@ def test_a_wider_varchar_is_no_rewrite(database: Database, run: Run) -> None:
     assert described(database)["weight"]["columns"]["date"]["type"] == "character varying"
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_backfill_goes_in_batches(database: Database, run: Run) -> None:
     """No transaction holds the rows of a whole table."""
-    run()
     database.execute(
         "ALTER TABLE weight ALTER user_email DROP NOT NULL; INSERT INTO weight "
         "SELECT g, '2024-11-08', g, NULL FROM generate_series(1, 25000) g; ANALYZE weight"
@@ -205,9 +205,9 @@ def test_a_backfill_goes_in_batches(database: Database, run: Run) -> None:
     assert database.value("SELECT count(*) FROM weight WHERE user_email = 'legacy@localhost'") > 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_an_index_is_replaced_by_one_of_the_same_name(database: Database, run: Run) -> None:
     """A valid temporary index that an interrupted run left is put to use."""
-    run()
     database.execute(
         "DROP INDEX idx_weight_date; CREATE INDEX idx_weight_date ON weight (weight); "
         "CREATE INDEX eater_new_idx_weight_date ON weight (date)"
@@ -222,10 +222,10 @@ def test_an_index_is_replaced_by_one_of_the_same_name(database: Database, run: R
 ODD: List[Tuple[str, int]] = [("2024-02-29", 0), ("29-02-2023", 4), ("2024-13-01", 4), ("", 4)]
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize(("text", "code"), [*ODD, ("0000-01-01", 4), ("2024-1-1", 4)])
 def test_only_real_days_are_dates(database: Database, run: Run, text: str, code: int) -> None:
     """Exactly YYYY-MM-DD and DD-MM-YYYY, of the real calendar."""
-    run()
     database.execute(SAMPLE_ROWS + "ALTER TABLE dishes_day ALTER date TYPE varchar")
     database.execute("UPDATE dishes_day SET date = %s", (text,))
     assert run().code == code

@@ -82,9 +82,9 @@ CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight USING btree (use
 """
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_whole_plan_of_a_live_table(database: Database, run: Run) -> None:
     """This is what there is to read before a run; it takes no run lock and leaves no history."""
-    run()
     database.execute(
         "DROP INDEX idx_dishes_name; ALTER TABLE weight DROP user_email, ADD mood text"
     )
@@ -94,9 +94,9 @@ def test_the_whole_plan_of_a_live_table(database: Database, run: Run) -> None:
     assert everything(database) == before
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_plan_ends_with_what_everybody_waits_for(database: Database, run: Run) -> None:
     """The one thing in a long plan that decides whether it can run now."""
-    run()
     database.execute("ALTER TABLE weight ALTER weight TYPE real; DROP INDEX idx_dishes_name")
     assert run("--plan").out.endswith(
         "\n\n-- Everybody waits while a table is rewritten: step 2.\n"
@@ -104,9 +104,9 @@ def test_a_plan_ends_with_what_everybody_waits_for(database: Database, run: Run)
     )
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> None:
     """Then nothing at all would be done, and the exit code says so."""
-    run()
     database.execute(
         "DROP INDEX idx_dishes_name; DROP TABLE weight; CREATE VIEW weight AS SELECT 1"
     )
@@ -148,9 +148,9 @@ def test_a_plan_needs_no_right_to_create(database: Database, run: Run, role: str
     assert described(database) == {}
 
 
+@pytest.mark.usefixtures("initialised")
 def test_an_empty_plan_says_so(database: Database, run: Run) -> None:
     """Nothing to do is an answer too."""
-    run()
     assert run("--plan").out == "-- Nothing to do: the database is as the models describe.\n"
     assert run("--verify").out == "The database is as the models describe.\n"
 
@@ -196,10 +196,10 @@ DRIFTS = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("drift", list(DRIFTS))
 def test_verify_lists_each_difference(database: Database, run: Run, drift: str) -> None:
     """Exit code 5 comes with what differs, each once, and nothing is changed."""
-    run()
     database.execute(drift)
     before = everything(database)
     result = run("--verify")
@@ -297,9 +297,9 @@ ALTER TABLE "user" ALTER language SET DEFAULT 'x\nDROP TABLE dishes;\x1b[2J';
 """
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_printed_plan_is_what_a_run_would_do_and_no_more(database: Database, run: Run) -> None:
     """Names and defaults of others neither end its comments nor command a terminal."""
-    run()
     database.execute(HOSTILE)
     printed = run("--plan").out
     assert {c for c in printed if not c.isprintable()} == {"\n"}
@@ -323,12 +323,12 @@ KINDS = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_of_index_is_worded_as_the_server_words_it(
     database: Database, run: Run, kind: str
 ) -> None:
     """A definition read from the catalog builds the same index again."""
-    run()
     statement, definition = KINDS[kind]
     database.execute(statement)
     found = [table["indexes"].get("x") for table in described(database).values()]

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from tests.support.database import Database
+from tests.support.database import Database, copy, drop
 
 STATES = Path(__file__).parent / "states"
-TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 COPIES = itertools.count(1)
 
 
@@ -21,9 +20,8 @@ def load(database: Database, state: str) -> None:
 @contextmanager
 def copy_of(database: Database) -> Iterator[Database]:
     """A database of the same content."""
-    copy = Database(database.server, f"{database.name}_{next(COPIES)}")
-    database.execute(f"CREATE DATABASE {copy.name} TEMPLATE {database.name}")
-    yield copy
-    copy.close()
-    database.execute(TERMINATE, (copy.name,))
-    database.execute(f"DROP DATABASE {copy.name}")
+    twin = Database(database.server, f"{database.name}_{next(COPIES)}")
+    copy(database, database.name, twin.name)
+    yield twin
+    twin.close()
+    drop(database, twin.name)

@@ -19,9 +19,9 @@ from tests.support.database import Database
 from tests.support.job import Run
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_build_says_how_far_it_is_and_whom_it_waits_for(database: Database, run: Run) -> None:
     """An index build that waits for an older snapshot names who has it, as of now."""
-    run()
     database.execute("DROP INDEX idx_weight_date")
     other = database.connect(application_name="analyst")
     with other.cursor() as cursor:
@@ -48,9 +48,9 @@ CREATE TRIGGER slow BEFORE UPDATE ON weight EXECUTE FUNCTION slow()
 """
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_backfill_says_how_far_it_is(database: Database, run: Run) -> None:
     """About 10,000 rows are a transaction, and every few seconds there is a line."""
-    run()
     database.execute(SLOW)
     result = run()
     assert result.code == 0

@@ -27,11 +27,10 @@ WITHOUT_VALUE = {
 
 
 @pytest.fixture
-def initialised(database: Database, run: Run) -> Database:
+def initialised(initialised: Database) -> Database:
     """A database as the models describe, with a row in every table."""
-    assert run().code == 0
-    database.execute(SAMPLE_ROWS)
-    return database
+    initialised.execute(SAMPLE_ROWS)
+    return initialised
 
 
 @pytest.mark.parametrize(("table", "column"), [c for c in COLUMNS if c not in WITHOUT_VALUE])

@@ -37,19 +37,19 @@ DRIFTS = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_run_that_changed_nothing_writes_nothing(database: Database, run: Run) -> None:
     """Neither a row nor a new version of one."""
-    run()
     before = database.rows(ROWS)
     assert [row[:3] for row in before] == [(1, 1, "migrate")]
     run()
     assert database.rows(ROWS) == before
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("drift", list(DRIFTS))
 def test_any_drift_is_seen_by_the_quick_look(database: Database, run: Run, drift: str) -> None:
     """Whoever changes anything that we manage, the next run plans; and records a repair."""
-    run()
     assert "schema is current: version 1" in run().err
     database.execute(DRIFTS[drift])
     result = run()
@@ -62,20 +62,20 @@ def test_any_drift_is_seen_by_the_quick_look(database: Database, run: Run, drift
     assert "schema is current: version 1" in run().err
 
 
+@pytest.mark.usefixtures("initialised")
 def test_rows_and_unknown_tables_do_not_matter_to_the_quick_look(
     database: Database, run: Run
 ) -> None:
     """Only what the models describe is looked at."""
-    run()
     database.execute(SAMPLE_ROWS + "CREATE TABLE feedbacks (id integer)")
     assert "schema is current: version 1" in run().err
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_quick_look_imports_neither_sqlalchemy_nor_tenacity(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
     """Their imports take ten times the work of the look."""
-    run()
     code = "import sys, create_tables; code = create_tables.main([]); "
     code += "assert not {'sqlalchemy', 'tenacity', 'dotenv'} & set(sys.modules); sys.exit(code)"
     environment = {"PYTHONPATH": str(ROOT), **database.environment}
@@ -83,11 +83,11 @@ def test_the_quick_look_imports_neither_sqlalchemy_nor_tenacity(
     assert done.returncode == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_another_desired_state_is_another_version(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
     """A column more in models.py is version 2; its rollback takes it away again."""
-    run()
     before = described(database)
     copy_program(tmp_path)
     models = tmp_path / "models.py"
@@ -125,9 +125,9 @@ def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, stat
     assert database.value(VERSION.format(state.setting)) == version + 2
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_rollback_that_would_lose_data_is_refused(database: Database, run: Run) -> None:
     """With counts, and nothing is changed."""
-    run()
     database.execute(SAMPLE_ROWS)
     before = described(database), all_rows(database)
     result = run("--rollback")

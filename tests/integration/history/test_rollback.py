@@ -35,10 +35,10 @@ BEFORE = {
 }
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("kind", list(BEFORE))
 def test_each_kind_of_step_is_undone(database: Database, run: Run, kind: str) -> None:
     """Afterwards the catalog, and every row, is what it was before the version."""
-    run()
     database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + BEFORE[kind])
     before = described(database), all_rows(database)
     assert run().code == 0
@@ -49,9 +49,9 @@ def test_each_kind_of_step_is_undone(database: Database, run: Run, kind: str) ->
     assert all_rows(database) == before[1]
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_column_with_other_values_is_not_dropped(database: Database, run: Run) -> None:
     """What somebody wrote since would be lost: exit code 4, with the query that shows it."""
-    run()
     database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + BEFORE["add column"])
     run()
     database.execute("UPDATE dishes_day SET user_email = 'ann@example.org'")
@@ -120,9 +120,9 @@ def test_an_undo_that_would_lose_data_is_refused(database: Database, run: Run, w
     assert (everything(database), [database.rows(text) for text in texts]) == unchanged
 
 
+@pytest.mark.usefixtures("initialised")
 def test_an_undo_that_rewrites_a_large_table_is_refused(database: Database, run: Run) -> None:
     """Widening a type took an instant; narrowing it again does not."""
-    run()
     database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + BEFORE["widen type"])
     run()
     assert "-- Everybody waits while a table is rewritten: step 1.\n" in (
@@ -138,11 +138,11 @@ def test_an_undo_that_rewrites_a_large_table_is_refused(database: Database, run:
     assert run("--rollback", REWRITE_MAX_ROWS="1").code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_rollback_behind_a_held_lock_waits_and_says_for_whom(
     database: Database, run: Run, spawn: Spawn
 ) -> None:
     """It stalls nobody meanwhile, and gives up after LOCK_PATIENCE; another goes on from there."""
-    run()
     database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + BEFORE["set not null"])
     before = described(database)
     run()

@@ -153,9 +153,9 @@ def test_a_server_may_start_after_the_job(database: Database, spawn: Spawn) -> N
     assert len(described(database)) == 7
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_run_that_loses_its_connection_plans_anew(database: Database, run: Run) -> None:
     """A server that restarts costs an attempt, and what was finished is not done twice."""
-    run()
     database.execute("DROP INDEX idx_users_email, idx_weight_date" + TERMINATE.format("= 2"))
     result = run()
     assert result.code == 0, result.err
@@ -324,12 +324,12 @@ def test_all_missing_rights_are_said_at_once(database: Database, run: Run, role:
     assert "\n    CREATE EXTENSION pg_trgm;\n" in result.err
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_role_that_may_change_nothing_is_enough_when_nothing_is_to_do(
     database: Database, run: Run, role: str, noted: bool
 ) -> None:
     """An administrator may run it first; replicas with fewer rights then find it done."""
-    run()
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     if noted:
         database.execute(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
@@ -341,9 +341,9 @@ def test_a_role_that_may_change_nothing_is_enough_when_nothing_is_to_do(
     assert ("it is verified can't be recorded: permission denied" in result.err) is not noted
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_history_of_another_role_is_refused(database: Database, run: Run, role: str) -> None:
     """A change that can't be recorded is not begun."""
-    run()
     database.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
     for table in described(database):
         database.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
@@ -359,10 +359,10 @@ def test_a_history_of_another_role_is_refused(database: Database, run: Run, role
     assert run(POSTGRES_USER=role).code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("mode", ["", "--plan", "--verify", "--history", "--rollback"])
 def test_an_old_server_is_refused(run: Run, tcp: Proxy, mode: str) -> None:
     """Before any query that it would not understand."""
-    run()
     tcp.rewrite = lambda said: re.sub(rb"(server_version\x00)\d\d", rb"\g<1>11", said)
     result = run(*mode.split(), **tcp.environment, POSTGRES_SSLMODE="disable")
     assert result.code == 4

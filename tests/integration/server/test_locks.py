@@ -23,11 +23,10 @@ POLLS = f"SELECT count(*) = 1 FROM {OURS} AND query LIKE 'SELECT pg_try_advisory
 
 
 @pytest.fixture
-def drifted(database: Database, run: Run) -> Database:
+def drifted(initialised: Database) -> Database:
     """A database in which a live table lacks a column, and another an index."""
-    run()
-    database.execute(SAMPLE_ROWS + "ALTER TABLE weight DROP weight; DROP INDEX idx_dishes_name")
-    return database
+    initialised.execute(SAMPLE_ROWS + "ALTER TABLE weight DROP weight; DROP INDEX idx_dishes_name")
+    return initialised
 
 
 def test_a_held_lock_stalls_nobody_else(drifted: Database, spawn: Spawn) -> None:

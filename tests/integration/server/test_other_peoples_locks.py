@@ -97,12 +97,11 @@ WAYS: Dict[str, InTheWay] = dict([*LOCKS.items(), *SNAPSHOTS.items()])
 
 
 @pytest.fixture
-def drifted(database: Database, run: Run) -> Database:
+def drifted(initialised: Database) -> Database:
     """A live database in which a column and an index are missing."""
-    run()
-    database.execute(SAMPLE_ROWS + MANY_ROWS)
-    database.execute("ALTER TABLE weight DROP weight; DROP INDEX idx_dishes_name")
-    return database
+    initialised.execute(SAMPLE_ROWS + MANY_ROWS)
+    initialised.execute("ALTER TABLE weight DROP weight; DROP INDEX idx_dishes_name")
+    return initialised
 
 
 @pytest.mark.parametrize("way", list(WAYS))

@@ -10,7 +10,7 @@ from typing import Iterator, List
 import pytest
 
 from tests.support.database import FAST, Database
-from tests.support.job import Run, Spawn
+from tests.support.job import Spawn
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 from tools import embedded
@@ -84,13 +84,12 @@ def postmaster(folder: Path) -> int:
 
 
 @pytest.fixture
-def waiting(database: Database, run: Run) -> Iterator[Database]:
+def waiting(initialised: Database) -> Iterator[Database]:
     """A drifted database whose `weight` somebody reads, so that a run has to wait."""
-    run()
-    drift(database)
-    reader = database.connect()
+    drift(initialised)
+    reader = initialised.connect()
     reader.cursor().execute("BEGIN; SELECT FROM weight")
-    yield database
+    yield initialised
     reader.close()
 
 

@@ -111,11 +111,11 @@ def test_runs_of_different_schemas_take_turns_behind_a_pooler(
     assert not any("WARNING" in log for _, log in ended)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_signal_reaches_the_server_through_a_pooler(
     database: Database, run: Run, spawn: Spawn, pooler: Pooler
 ) -> None:
     """The build that runs is cancelled there, no lock stays, and the next run finishes."""
-    run()
     database.execute(INDEX)
     other = holding(database, "LOCK dishes IN ROW EXCLUSIVE MODE")
     process = spawn(**pooler.environment)
@@ -130,11 +130,11 @@ def test_a_signal_reaches_the_server_through_a_pooler(
     assert run("--verify").code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_session_that_ends_behind_the_pooler_costs_an_attempt(
     database: Database, run: Run, pooler: Pooler
 ) -> None:
     """The pooler says so in words of its own; the run plans anew."""
-    run()
     database.execute("DROP INDEX idx_users_email, idx_weight_date" + TERMINATE.format("= 2"))
     result = run(**pooler.environment)
     assert result.code == 0, result.err
@@ -213,11 +213,11 @@ def limited(database: Database, limit: str) -> None:
     database.execute(f"ALTER DATABASE {database.name} SET {limit} = '{LIMITS[limit][0]}'")
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_limited_rollback_is_refused_as_well(
     database: Database, run: Run, pooler: Pooler
 ) -> None:
     """Undoing drops and builds indexes too."""
-    run()
     database.execute(f"DROP TABLE eater_schema_history; {INDEX}")
     run()
     limited(database, "statement_timeout")
@@ -228,6 +228,7 @@ def test_a_limited_rollback_is_refused_as_well(
     assert run("--rollback").code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize(
     "setting",
     [
@@ -241,7 +242,6 @@ def test_other_settings_change_nothing_behind_a_pooler(
     database: Database, run: Run, pooler: Pooler, setting: str
 ) -> None:
     """They are set for each transaction, or do not matter."""
-    run()
     catalog = described(database)
     database.execute(SAMPLE_ROWS + DRIFT + f"; ALTER DATABASE {database.name} SET {setting}")
     result = run(**pooler.environment)

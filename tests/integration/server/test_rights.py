@@ -241,12 +241,12 @@ def test_a_rollback_without_a_right_is_refused_as_a_whole(
     assert run("--rollback", **settings(bare)).code == 0
 
 
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("lacking", ["USAGE ON SCHEMA public", "SELECT ON eater_schema_history"])
 def test_a_history_that_may_not_be_read_is_said(
     database: Database, run: Run, bare: str, lacking: str
 ) -> None:
     """Exit code 4, with the statements; reading it takes no other right."""
-    run()
     rest = {"USAGE ON SCHEMA public", "SELECT ON eater_schema_history"} - {lacking}
     database.execute(
         f"GRANT CONNECT ON DATABASE {database.name} TO {bare}; GRANT {rest.pop()} TO {bare}"

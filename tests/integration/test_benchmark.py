@@ -10,7 +10,7 @@ from converge import benchmark
 from converge.benchmark import Query
 from converge.server.connection import connect
 from converge.settings.variables import load_settings
-from tests.conftest import Database
+from tests.support.database import Database
 
 PET = Query(
     name="pet by name",

@@ -3,31 +3,213 @@
 What every option, variable and exit code means stands in README.md.
 """
 
-import argparse
 import logging
 import os
-import signal
 import sys
-from contextlib import closing, contextmanager
-from types import FrameType
-from typing import Iterator, List, Optional
+from contextlib import closing
+from functools import partial
+from typing import Callable, Dict, List, Optional, Tuple
 
-from converge import run
-from converge.console import advice, logs
-from converge.console import summary as report
-from converge.errors import EaterInitError, Refused, Terminated, VerificationFailed
-from converge.history import journal as history
-from converge.plan import Plan, render
-from converge.server import connection as database
-from converge.server import inspect as preflight
+import chater
+from converge import benchmark
+from converge.change.apply import Applier
+from converge.console import logs
+from converge.console.advice import explained
+from converge.console.command_line import parse
+from converge.console.plan_text import render
+from converge.console.signals import stopped_by_signals
+from converge.console.summary import Stopwatch, put, summary
+from converge.errors import ConvergeError, Refused, Terminated
+from converge.history.journal import Journal
+from converge.history.look import Look, fingerprints, look
+from converge.history.rollback import plan_rollback
+from converge.history.show import show
+from converge.names import APPLICATION_NAME
+from converge.plan import Done, Plan
+from converge.server import retries
 from converge.server.connection import Connection
-from converge.settings import variables as config
-from converge.settings.variables import Settings
+from converge.server.inspect import ServerFacts, inspect, require_supported
+from converge.server.locks import run_lock
+from converge.settings.variables import Settings, load_settings
 from converge.text import counted
+from queries import QUERIES
+from verify import analyze, stale, verify
 
-HELP_COLUMNS = 96
+log = logging.getLogger(APPLICATION_NAME)
 
-log = logging.getLogger("eater_init")
+
+class Job:
+    """One run: its settings, its connection, how long its steps took, and what it has done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
+        self.stopwatch = Stopwatch()
+        self.step = self.stopwatch.step
+        self.done: List[Done] = []
+        self._connection: Optional[Connection] = None
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection; a new one, with retries, if there is none or it was lost."""
+        if self._connection is None or self._connection.closed:
+            with self.step("connect"):
+                self._connection = retries.connect(self.settings)
+            where = self.settings
+            log.info("connected to %s:%s, database %s", where.host, where.port, where.database)
+            require_supported(self._connection)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def bring_to_models(job: Job) -> None:
+    """The README's flow. Interrupted anywhere, it is safe to begin again at its first line."""
+    connection, settings = job.connection, job.settings
+    with job.step("look"):  # one query: is all as the last verified run left it?
+        found = look(connection, settings.schemas, job.fingerprints)
+        tell_look(found)
+    if not found.current:
+        with job.step("inspect"):  # raises Refused if no run can succeed
+            facts = inspect(connection, settings, chater.EXTENSION)
+        with run_lock(connection, settings, database_wide=facts.lacks_extension) as work:
+            if work is None:  # another run was at work, and may have done it all
+                bring_to_models(job)
+                return
+            with job.step("plan"):
+                compare = load_models(settings)
+                plan = compare(work, facts)
+                tell_plan(plan)  # raises Refused before any change
+            with job.step("apply"):  # what is new in one transaction, what is live step by step
+                journal = Journal(plan, work, job.fingerprints)
+                for done in Applier(settings, work, connection, journal).apply(journal.opening()):
+                    job.done.append(done)
+            with job.step("verify"):  # a new plan has to be empty
+                if settings.verify_indexes:
+                    proof = compare(work, facts.after_run(settings))
+                    verify(proof)
+                    journal.verified(proof)
+        found = Look((), tables=plan.tables, stale=stale(connection, settings, plan, job.done))
+    with job.step("analyze"):
+        analyze(connection, found.stale)
+    if settings.enable_performance_test:
+        with job.step("benchmark"):
+            put(benchmark.report(connection, QUERIES, settings.schemas) + "\n")
+    put(summary(job.done, settings.schemas, found.tables, job.stopwatch))
+    log.info("done: %s", "changes were made" if job.done else "there was nothing to do")
+
+
+def load_models(settings: Settings) -> Callable[[Connection, ServerFacts], Plan]:
+    """Return what plans: the comparison with the models.
+
+    It is the one door to SQLAlchemy, whose import takes ten times the whole look.
+    """
+    import indexes
+    import models
+    from converge.compare.compare import make_plan
+    from converge.compare.desired import Desired
+
+    desired = Desired(
+        models.Base.metadata,
+        indexes=indexes.INDEXES,
+        extension=chater.EXTENSION,
+        backfills=settings.own,
+        date_shapes=chater.DATE_SHAPES,
+    )
+    return partial(make_plan, settings=settings, desired=desired)
+
+
+def run(job: Job) -> None:
+    """Bring the database to the models; where it was interrupted, begin again."""
+    retries.until_done(job.settings, lambda: bring_to_models(job))
+
+
+def roll_back(job: Job) -> None:
+    """Undo the newest version under the run lock, and record that."""
+    connection, settings = job.connection, job.settings
+    facts = inspect(connection, settings, chater.EXTENSION)
+    with run_lock(connection, settings, database_wide=False) as work:
+        if work is None:  # another run was at work
+            roll_back(job)
+            return
+        with job.step("plan"):
+            rollback = plan_rollback(work, settings, facts)
+            refuse(rollback.plan)
+        with job.step("undo"):
+            job.done.extend(Applier(settings, work, connection, rollback).apply(rollback.plan))
+            rollback.record(work, sum(done.seconds for done in job.done))
+    for target in rollback.targets:
+        log.info("schema %s is back at version %d", target.schema, target.version)
+    put(f"{counted(len(job.done), 'step')} undone.\ntime: {job.stopwatch}")
+
+
+def print_plan(job: Job) -> None:
+    """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
+    print_whole(compared(job))
+
+
+def print_rollback(job: Job) -> None:
+    """Print what a rollback would execute. Raises `Refused` if it would do nothing at all."""
+    facts = inspect(job.connection, job.settings, chater.EXTENSION)
+    print_whole(plan_rollback(job.connection, job.settings, facts).plan)
+
+
+def print_whole(plan: Plan) -> None:
+    put(render(plan))
+    if plan.refusals:
+        found = counted(len(plan.refusals), "difference")
+        raise Refused(f"{found} refused, as printed above")
+
+
+def print_history(job: Job) -> None:
+    """Print what runs have changed."""
+    put(show(job.connection, job.settings.schemas))
+
+
+def compare_only(job: Job) -> None:
+    """Raise `VerificationFailed` with what differs."""
+    verify(compared(job))
+
+
+def compared(job: Job) -> Plan:
+    """Return the plan without taking the run lock; nothing is touched."""
+    facts = inspect(job.connection, job.settings, chater.EXTENSION)
+    return load_models(job.settings)(job.connection, facts)
+
+
+def tell_look(found: Look) -> None:
+    """Log what the quick look found, and why it does not do."""
+    if found.current:
+        log.info("schema is current: version %s, verified %s", found.version, found.verified)
+    else:
+        log.info("comparing in full: %s", "; ".join(found.reasons))
+
+
+def tell_plan(plan: Plan) -> None:
+    """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
+    for note in plan.notes:
+        log.info("left alone: %s", note)
+    refuse(plan)
+    log.info("%s to do", counted(len(plan.steps), "step"))
+
+
+def refuse(plan: Plan) -> None:
+    """Raise `Refused` with all that the plan refuses, if anything."""
+    if plan.refusals:
+        raise Refused("\n".join(map(str, plan.refusals)))
+
+
+# What the command line asks for: a mode, and whether it is only to be shown.
+MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {
+    ("run", False): run,
+    ("run", True): print_plan,
+    ("rollback", False): roll_back,
+    ("rollback", True): print_rollback,
+    ("verify", False): compare_only,
+    ("history", False): print_history,
+}
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -35,147 +217,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = parse(argv)
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text"))
     try:
-        with stopped_by_signals(), advice.explained():
-            execute(options)
-    except (EaterInitError, Terminated) as error:
+        with stopped_by_signals(), explained():
+            settings = load_settings(os.environ, own=chater.VARIABLES)
+            logs.set_up(settings.log_level, settings.log_format)
+            with closing(Job(settings)) as job:
+                MODES[options.mode, options.plan](job)
+    except (ConvergeError, Terminated) as error:
         log.error("%s", error)
         return error.exit_code
     return 0
-
-
-def execute(options: argparse.Namespace) -> None:
-    """Go through the steps of a run, in the order of the README's flow."""
-    settings = load_settings()
-    stopwatch = report.Stopwatch()
-    with stopwatch.step("connect"):
-        connection = database.connect(settings)
-    log.info("connected to %s:%s, database %s", settings.host, settings.port, settings.database)
-    with closing(connection):
-        preflight.require_supported(connection)
-        if options.history:
-            report.put(history.show(connection, settings.schemas))
-        elif options.rollback:
-            undo(settings, connection, stopwatch, only_plan=options.plan)
-        elif options.plan:
-            print_plan(settings, connection)
-        elif options.verify:
-            verify_only(settings, connection)
-        else:
-            bring_to_models(settings, connection, stopwatch)
-
-
-def bring_to_models(
-    settings: Settings, connection: Connection, stopwatch: report.Stopwatch
-) -> None:
-    """Do it, time the key queries, and sum up."""
-    outcome = run.bring_to_models(settings, connection, stopwatch)
-    if settings.enable_performance_test:
-        from converge import benchmark  # only here, like all that a run may not need
-        from queries import QUERIES
-
-        with stopwatch.step("benchmark"):
-            report.put(benchmark.report(outcome.connection, QUERIES, settings.schemas) + "\n")
-    report.put(report.summary(outcome.done, settings.schemas, outcome.tables, stopwatch))
-    outcome.connection.close()
-    log.info("done: %s", "changes were made" if outcome.done else "there was nothing to do")
-
-
-def undo(
-    settings: Settings, connection: Connection, stopwatch: report.Stopwatch, *, only_plan: bool
-) -> None:
-    """Undo the newest version, or print what that would execute."""
-    from converge.history.rollback import plan_rollback, roll_back
-
-    if only_plan:
-        server = preflight.inspect(connection, settings)
-        show(plan_rollback(settings, connection, server)[0])
-    else:
-        outcome = roll_back(settings, connection, stopwatch)
-        report.put(f"{counted(len(outcome.done), 'step')} undone.\ntime: {stopwatch}")
-
-
-def print_plan(settings: Settings, connection: Connection) -> None:
-    """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
-    from converge.flow import plan_only
-
-    show(plan_only(settings, connection))
-
-
-def show(plan: Plan) -> None:
-    report.put(render(plan))
-    if plan.refusals:
-        raise Refused(f"{counted(len(plan.refusals), 'difference')} refused, as printed above")
-
-
-def verify_only(settings: Settings, connection: Connection) -> None:
-    """Compare, and raise `VerificationFailed` if anything differs."""
-    from converge.flow import plan_only
-
-    plan = plan_only(settings, connection)
-    found = plan.differences()
-    for difference in found:
-        report.put(difference)
-    if not plan.empty:
-        raise VerificationFailed(
-            f"{counted(len(found), 'difference')} between database and models, as printed above.\n"
-            "  Look at --plan, then run without --verify."
-        )
-    report.put("The database is as the models describe.")
-
-
-def load_settings() -> Settings:
-    """Read the configuration and set up the logging that it asks for."""
-    settings = config.load_settings(os.environ)
-    logs.set_up(settings.log_level, settings.log_format)
-    return settings
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into `Terminated`, once: a second signal ends the process at once."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def stop(number: int, _: Optional[FrameType]) -> None:
-        for each in numbers:
-            signal.signal(each, end_at_once)
-        name = signal.Signals(number).name
-        raise Terminated(
-            number,
-            f"stopped by {name}: the running statement was cancelled.\n"
-            "  What was finished stays; another run goes on from there.",
-        )
-
-    def end_at_once(number: int, _: Optional[FrameType]) -> None:
-        os._exit(128 + number)  # the default would do nothing to a process 1
-
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def parse(argv: Optional[List[str]]) -> argparse.Namespace:
-    """Read the command line; argparse itself exits with 2 on a mistake."""
-    parser = argparse.ArgumentParser(
-        prog="create_tables.py",
-        description="Bring a PostgreSQL database to the state that the models describe.",
-        allow_abbrev=False,  # `--roll` is no way to ask for a rollback
-        epilog="Configured by environment variables and .env; see README.md.",
-        # Given a width, argparse need not import shutil, which takes a tenth of a no-op run.
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_COLUMNS),
-    )
-    parser.add_argument("--plan", action="store_true", help="print what would be done, and stop")
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--rollback", action="store_true", help="undo the newest version")
-    mode.add_argument("--verify", action="store_true", help="compare only; exit 5 if it differs")
-    mode.add_argument("--history", action="store_true", help="print what runs have changed")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {database.VERSION}")
-    options = parser.parse_args(argv)
-    if options.plan and (options.verify or options.history):
-        parser.error("--plan goes with a run or with --rollback")
-    return options
 
 
 if __name__ == "__main__":

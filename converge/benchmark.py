@@ -20,10 +20,11 @@ from typing import (
 )
 
 import psycopg2
-from psycopg2 import sql
 
-from converge.console.advice import first_line
-from converge.server.connection import READ_COMMITTED, Connection, rows
+from converge.quoting import identifier
+from converge.server.connection import Connection
+from converge.server.failures import first_line
+from converge.server.messages import READ_COMMITTED, rows
 from converge.text import table
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _timings(
 
 def _time(connection: Connection, schema: str, query: Query) -> Timing:
     parameters = _parameters(connection, schema, query)
-    statement = _composed(connection, schema, EXPLAIN + query.sql)
+    statement = _composed(schema, EXPLAIN + query.sql)
     runs = [rows(connection, statement, parameters)[0][0][0] for _ in range(RUNS)]
     plan = runs[-1]["Plan"]
     access = judge(plan, query.indexes)
@@ -121,14 +122,13 @@ def _time(connection: Connection, schema: str, query: Query) -> Timing:
 def _parameters(connection: Connection, schema: str, query: Query) -> Dict[str, Any]:
     # As JSON: Python cannot hold every date that PostgreSQL can.
     sample = f"SELECT row_to_json(sample) FROM ({query.sample}) AS sample"
-    found = rows(connection, _composed(connection, schema, sample), {})
+    found = rows(connection, _composed(schema, sample), {})
     return dict(found[0][0] if found else query.fallback)
 
 
-def _composed(connection: Connection, schema: str, text: str) -> str:
+def _composed(schema: str, text: str) -> str:
     # psycopg2 reads every % as the start of a parameter, in a quoted name too.
-    name = sql.Identifier(schema).as_string(connection).replace("%", "%%")
-    return GUARD + sql.SQL(text).format(schema=sql.SQL(name)).as_string(connection)
+    return GUARD + text.replace("{schema}", identifier(schema).replace("%", "%%"))
 
 
 def _warn(schema: str, query: Query, text: str) -> None:

@@ -1,38 +1,54 @@
 """What can go wrong, and the exit code that says so.
 
-Only `EaterInitError` and `Terminated` are caught, once, in `create_tables.main`; any other
-exception is a bug: it keeps its traceback and the process exits 1.
+Only `ConvergeError` and `Terminated` are caught, in `create_tables.main`; any other exception is a
+bug: it keeps its traceback and the process exits 1.
 """
 
+from typing import Any
 
-class EaterInitError(Exception):
+
+class ConvergeError(Exception):
     """The message says what happened, why, and what to type next; it never holds a secret."""
 
     exit_code = 1
 
 
-class ConfigurationError(EaterInitError):
+class ConfigurationError(ConvergeError):
     """The environment, `.env` or the command line is unusable. Nothing was connected to."""
 
     exit_code = 2
 
 
-class ConnectionFailed(EaterInitError):
-    """No connection, or it was lost, and the retries are used up. Safe to run again."""
+class ConnectionFailed(ConvergeError):
+    """No connection, or it was lost, and the retries are used up. Safe to run again.
+
+    `failure` is the cause as `converge.server.failures` knows it, or None; `names` are those of
+    the role and the database, quoted, for the advice.
+    """
 
     exit_code = 3
 
+    def __init__(self, message: str, failure: Any = None, **names: str) -> None:
+        super().__init__(message)
+        self.failure, self.names = failure, names
 
-class Refused(EaterInitError):
-    """A change can't be made safely, or a lock was not had in time. Safe to run again."""
+
+class Refused(ConvergeError):
+    """A change can't be made safely: a person must act. Nothing was changed."""
 
     exit_code = 4
 
 
-class VerificationFailed(EaterInitError):
+class VerificationFailed(ConvergeError):
     """The database differs from the models after, or without, a run."""
 
     exit_code = 5
+
+
+class LockNotAcquired(ConvergeError):
+    """A lock could not be acquired within LOCK_PATIENCE. What was finished stays: try again."""
+
+    exit_code = 6
 
 
 class Terminated(BaseException):

@@ -1,74 +1,179 @@
-"""The plan: the steps that close the difference, what is refused, what is left alone."""
+"""The plan: the steps that close the difference, what is refused, what is left alone.
+
+What the program needs to know of a step is a field of it; texts are for people, and nothing reads
+them back. The values of the enums are codes: the history stores them.
+"""
 
 import enum
-from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from converge.text import counted
+from converge.quoting import qualified
+
+
+class Kind(enum.Enum):
+    """What a step does."""
+
+    CREATE_SCHEMA = "create_schema"
+    CREATE_EXTENSION = "create_extension"
+    CREATE_TABLE = "create_table"
+    ADD_COLUMN = "add_column"
+    CHANGE_TYPE = "change_type"
+    SET_DEFAULT = "set_default"
+    BACKFILL = "backfill"
+    FORBID_NULLS = "forbid_nulls"
+    PROVE_NO_NULLS = "prove_no_nulls"
+    SET_NOT_NULL = "set_not_null"
+    DROP_NOT_NULL = "drop_not_null"
+    ADD_KEY = "add_key"
+    ADD_CONSTRAINT = "add_constraint"
+    VALIDATE_CONSTRAINT = "validate_constraint"
+    DROP_HELPER = "drop_helper"
+    SET_COMMENTS = "set_comments"
+    CREATE_INDEX = "create_index"
+    BUILD_INDEX = "build_index"  # under a temporary name
+    SWAP_INDEX = "swap_index"
+    DROP_INDEX = "drop_index"
+    CREATE_HISTORY = "create_history"
+    RECORD = "record"
+    UNDO = "undo"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
+    @property
+    def builds_index(self) -> bool:
+        return self in (Kind.CREATE_INDEX, Kind.BUILD_INDEX)
+
+    @property
+    def changes_only_indexes(self) -> bool:
+        return self.builds_index or self in (Kind.SWAP_INDEX, Kind.DROP_INDEX)
 
 
 class Run(enum.Enum):
-    """How a step's statements run: the word for it in `--plan`, and what that means."""
+    """How a step's statements run."""
 
-    NEW = ("new", "with everything else that is new, in one transaction")
-    BRIEF = ("brief", "alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over")
-    ONLINE = ("online", "outside a transaction, each for as long as it takes; it blocks nobody")
-    BATCHES = ("batches", "some 10,000 rows at a time, each in a transaction of its own")
-
-    def __init__(self, word: str, meaning: str) -> None:
-        self.word, self.meaning = word, meaning
+    NEW = "new"  # with everything else that is new, in one transaction
+    BRIEF = "brief"  # alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
+    ONLINE = "online"  # outside a transaction, each for as long as it takes; it blocks nobody
+    BATCHES = "batches"  # some 10,000 rows at a time, each in a transaction of its own
 
 
-class Lock:
-    """Who waits while a step runs. https://www.postgresql.org/docs/current/explicit-locking.html"""
+class Lock(enum.Enum):
+    """The lock on a step's table. https://www.postgresql.org/docs/current/explicit-locking.html"""
 
-    NONE = "no lock that anybody uses yet"
-    INSTANT = "ACCESS EXCLUSIVE on {0} for an instant: readers and writers wait"
-    REWRITE = "ACCESS EXCLUSIVE on {0} while it is rewritten: readers and writers wait"
-    SHARED = "SHARE UPDATE EXCLUSIVE on {0}: readers and writers go on"
-    ROWS = "ROW EXCLUSIVE on {0}, and each batch's rows: others write other rows"
+    NONE = "none"  # none that anybody uses yet
+    INSTANT = "instant"  # ACCESS EXCLUSIVE while only the catalog changes
+    REWRITE = "rewrite"  # ACCESS EXCLUSIVE while every row is written anew, or read
+    SHARED = "shared"  # SHARE UPDATE EXCLUSIVE: readers and writers go on
+    ROWS = "rows"  # ROW EXCLUSIVE, and each batch's rows
+
+
+class IndexChange(NamedTuple):
+    """An index that an undo builds or drops concurrently; `name` without its schema, unquoted."""
+
+    name: str
+    builds: bool
+    statement: str
+
+
+class Undo(NamedTuple):
+    """What takes a step back: `indexes`, each outside a transaction, then `statements` in one.
+
+    `guard` is a condition that is true for a row of the table whose values this would lose.
+    """
+
+    indexes: Tuple[IndexChange, ...] = ()
+    statements: Tuple[str, ...] = ()
+    lock: Lock = Lock.INSTANT
+    creates: bool = False  # takes the right to create in the schema
+    leaves: Tuple[str, ...] = ()  # the indexes that have these names afterwards
+    guard: Optional[str] = None
+
+    @property
+    def possible(self) -> bool:
+        return bool(self.indexes or self.statements)
+
+
+NO_UNDO = Undo()
 
 
 class Step(NamedTuple):
-    """One change. `statements` are complete SQL, without a semicolon.
+    """One change. `statements` are complete SQL, without a semicolon."""
 
-    `undo_online`, each outside a transaction, and then `undo`, in a transaction under `undo_lock`
-    (if it is another than `lock`), take it back; `guard` counts the rows that this would lose.
-    """
-
-    kind: str  # 'create table', 'add column', …: what the summary counts
+    kind: Kind
     schema: str
-    table: str
-    relation: str  # the table, qualified and quoted; empty if there is none yet
+    table: str  # empty if it is about no table
     name: str  # of the table, column, constraint or index
     why: str
     statements: Tuple[str, ...]
     run: Run
-    lock: str
-    undo_online: Tuple[str, ...] = ()
-    undo: Tuple[str, ...] = ()
-    guard: Optional[str] = None
-    undo_lock: str = ""
+    lock: Lock
+    creates: bool = False  # takes the right to create in the schema
+    undo: Undo = NO_UNDO
     on_the_way: bool = False  # it closes no difference by itself, but another step needs it
+    number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property
-    def rewrites(self) -> bool:
-        return self.lock == Lock.REWRITE.format(self.relation)
+    def relation(self) -> str:
+        """The table, qualified and quoted; empty if it is about no table."""
+        return qualified(self.schema, self.table) if self.table else ""
 
     def __str__(self) -> str:
-        of_table = self.table if self.table and self.kind != "create table" else ""
-        parts = [self.schema if self.table else "", of_table, self.name]
-        return f"{self.kind} {'.'.join(part for part in parts if part)}"
+        if self.kind is Kind.UNDO:
+            return f"undo {self.name}"
+        of_table = self.table if self.kind is not Kind.CREATE_TABLE else ""
+        name = self.name if self.name != of_table else ""  # as of its comments
+        parts = [self.schema if self.table else "", of_table, name]
+        return f"{self.kind.words} {'.'.join(part for part in parts if part)}"
+
+
+class Done(NamedTuple):
+    """Steps that were run together, and how long that took, in seconds."""
+
+    steps: Tuple[Step, ...]
+    seconds: float
+
+
+class WayOut(NamedTuple):
+    """What to do next, in words, and what to type: complete SQL, without a semicolon."""
+
+    advice: str
+    statements: Tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.advice + "".join(f"\n    {statement};" for statement in self.statements)
+
+
+class Right(NamedTuple):
+    """A right that the role lacks."""
+
+    name: str
+    schema: str
 
 
 class Refusal(NamedTuple):
-    """A difference that can't be closed safely: the whole message, and what it is about."""
+    """A difference that can't be closed safely: what, why, and the way out, in this order."""
 
     schema: str
-    table: str
-    message: str
+    subject: str  # `public.weight.date`, or empty if `what` says it all
+    what: str
+    way_out: WayOut
+    why: Tuple[str, ...] = ()
+    lacks: Optional[Right] = None
+
+    def _lines(self, *between: str) -> str:
+        first = f"{self.subject} {self.what}".strip()
+        way_out = " ".join([*between, str(self.way_out)])
+        return "\n  ".join([first, *self.why, way_out])
+
+    @property
+    def as_difference(self) -> str:
+        """The message of a comparison, which changes nothing anyway."""
+        return f"cannot be closed: {self._lines()}"
 
     def __str__(self) -> str:
-        return f"refused: {self.message}"
+        return f"refused: {self._lines('Nothing was changed.')}"
 
 
 class Plan(NamedTuple):
@@ -76,53 +181,47 @@ class Plan(NamedTuple):
 
     steps: Tuple[Step, ...] = ()
     refusals: Tuple[Refusal, ...] = ()
+    notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
     fingerprints: Mapping[str, str] = {}  # of the live schemas
     recorded: FrozenSet[str] = frozenset()  # the schemas that have a history
     tables: Tuple[str, ...] = ()  # that the models know
-    notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
 
     @property
     def empty(self) -> bool:
         return not self.steps and not self.refusals
 
     def differences(self) -> List[str]:
-        """Return the message for each difference, of a comparison that changes nothing anyway."""
+        """Return the message for each difference."""
         found = [f"{step}: {step.why}" for step in self.steps if not step.on_the_way]
-        messages = [refusal.message.replace(f"{NOTHING_CHANGED} ", "") for refusal in self.refusals]
-        return found + [f"can't be closed: {message}" for message in messages]
+        return found + [refusal.as_difference for refusal in self.refusals]
+
+    def numbered(self) -> "Plan":
+        """Return the plan with its steps numbered, in each schema from 1 on."""
+        counts: Dict[str, int] = {}
+        steps = []
+        for step in self.steps:
+            counts[step.schema] = counts.get(step.schema, 0) + 1
+            steps.append(step._replace(number=counts[step.schema]))
+        return self._replace(steps=tuple(steps))
 
 
-NOTHING_CHANGED = "Nothing was changed."
+def joined(parts: Iterable[Plan]) -> Plan:
+    """Return one plan with the steps, refusals and notes of all."""
+    parts = list(parts)
+    return Plan(
+        tuple(step for part in parts for step in part.steps),
+        tuple(refusal for part in parts for refusal in part.refusals),
+        tuple(note for part in parts for note in part.notes),
+    )
 
 
-def render(plan: Plan) -> str:
-    """Return the plan as SQL that says why, how and under which lock each statement runs."""
-    lines = [_comment(f"left alone, {note}") for note in plan.notes]
-    used = [run for run in Run if run in {step.run for step in plan.steps}]
-    lines += [""] + [f"-- {run.word}: {run.meaning}" for run in used]
-    for number, step in enumerate(plan.steps, 1):
-        lines += ["", _comment(f"{number}. {step}: {step.why}")]
-        lines += [_comment(f"   {step.run.word}, {step.lock}")]
-        lines += [f"{statement};" for statement in step.statements]
-    for refusal in plan.refusals:
-        lines += ["", _comment(str(refusal))]
-    lines += ["", *(f"-- {line}" for line in summary(plan))]
-    return "\n".join(lines).strip("\n")
-
-
-def _comment(text: str) -> str:
-    # A name may hold a line break, after which the rest of it would be SQL.
-    return "\n".join(f"-- {line}" for line in text.splitlines())
-
-
-def summary(plan: Plan) -> List[str]:
-    """Return the lines at the end of a plan: what everybody waits for, and how much there is."""
-    rewritten = [str(n) for n, step in enumerate(plan.steps, 1) if step.rewrites]
-    waits = f"Everybody waits while a table is rewritten: step {', '.join(rewritten)}."
-    lines = [waits] if rewritten else []
-    if plan.refusals:
-        counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
-        return [*lines, f"{counts}: nothing at all would be done, exit code 4."]
-    if plan.steps:
-        return [*lines, f"{counted(len(plan.steps), 'step')}; the schema's history records them."]
-    return ["Nothing to do: the database is as the models describe."]
+def refused(
+    schema: str,
+    what: str,
+    way_out: WayOut,
+    *why: str,
+    subject: str = "",
+    lacks: Optional[Right] = None,
+) -> Plan:
+    """Return a plan that is one refusal."""
+    return Plan(refusals=(Refusal(schema, subject, what, way_out, why, lacks),))

@@ -7,8 +7,14 @@ NUMBER = re.compile(r"-?(\d[\d,]*(\.\d+)?)?")  # or nothing, or `-` for none
 
 
 def counted(number: int, noun: str) -> str:
-    """Return `1 row` or `120,418 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """Return `1 row`, `25 indexes` or `120,418 rows`."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun[-1] == "x" else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def rows_of(count: int, total: int) -> str:
+    """Return `3 of 120,418 rows`."""
+    return f"{count:,} of {counted(total, 'row')}"
 
 
 def duration(seconds: float) -> str:

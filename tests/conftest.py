@@ -16,7 +16,7 @@ import psycopg2.extensions
 import pytest
 
 import create_tables
-from converge.errors import EaterInitError
+from converge.errors import ConvergeError
 from tests.support import forked
 from tests.support.database import FAST, Database, fresh_database
 from tests.support.job import Result, Run, Spawn
@@ -54,7 +54,7 @@ def server() -> Iterator[Dict[str, Any]]:
     folder = tempfile.mkdtemp(prefix="eater-init-tests-")
     try:
         running = embedded.start(folder, options=FAST)
-    except EaterInitError as error:
+    except ConvergeError as error:
         pytest.fail(f"{error}\n  For the tests: set TEST_DATABASE_URL, or as above.", pytrace=False)
     yield running._asdict()
     embedded.stop(folder)

@@ -7,22 +7,22 @@ before another run.
 import logging
 import time
 from contextlib import suppress
-from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Set, Tuple
+from functools import partial
+from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence, Set
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import quote_ident
 
-from converge.change import progress as watch
-from converge.console import advice
-from converge.errors import Refused, Terminated
-from converge.outcome import Done
-from converge.plan import Plan, Run, Step
-from converge.server import connection as database
-from converge.server import locks, retries
+from converge.change import progress
+from converge.change.backfill import batches
+from converge.errors import LockNotAcquired, Terminated
+from converge.plan import Done, Kind, Plan, Run, Step
+from converge.quoting import qualified
+from converge.server import locks, messages, retries
 from converge.server.connection import Connection
+from converge.server.failures import out_of_space
 from converge.settings.variables import Settings
-from converge.text import duration
+from converge.text import counted, duration
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,9 @@ SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
-BATCH_ROWS = 10_000  # about so many rows of a backfill in one transaction
-BUILDS = ("create index", "build index")  # the kinds of steps that build one, of the step's name
-ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
 
 
-class Journal(Protocol):
+class Counting(Protocol):
     """What keeps count of the steps. `after` a brief one runs in the step's own transaction."""
 
     def before(self, step: Step, /) -> List[str]: ...
@@ -50,75 +47,82 @@ class Applier:
     """Runs steps on `connection`; `control`, which holds the run lock, watches what takes long."""
 
     def __init__(
-        self, settings: Settings, connection: Connection, control: Connection, journal: Journal
+        self, settings: Settings, connection: Connection, control: Connection, journal: Counting
     ) -> None:
         self.settings, self.connection, self.control = settings, connection, control
         self.journal = journal
-        self.how = {Run.BRIEF: self.brief, Run.ONLINE: self.online, Run.BATCHES: self.batches}
+        self.how = {Run.BRIEF: self._brief, Run.ONLINE: self._online, Run.BATCHES: self._batches}
 
     def apply(self, plan: Plan) -> Iterator[Done]:
-        """Run the steps of a plan without refusals, yielding each as it is finished.
+        """Run the steps of a plan without refusals, yielding what is finished.
 
-        Raises `Refused` when a lock is not had within LOCK_PATIENCE, else what the server says.
+        Raises `LockNotAcquired` if a lock could not be acquired within LOCK_PATIENCE, else what the
+        server says. What was finished stays; a new plan closes the rest.
         """
-        for steps in _together([step for step in plan.steps if step.run is Run.NEW]):
-            seconds = self.timed(steps, self.brief)
-            yield from (Done(step, seconds / len(steps)) for step in steps)
-        for step in plan.steps:
-            if step.run is not Run.NEW:
-                yield Done(step, self.timed([step], self.how[step.run]))
+        left = len(plan.steps)
+        try:
+            for steps in _together([step for step in plan.steps if step.run is Run.NEW]):
+                yield self._timed(steps, partial(self._new, steps))
+                left -= len(steps)
+            for step in plan.steps:
+                if step.run is not Run.NEW:
+                    yield self._timed([step], partial(self.how[step.run], step))
+                    left -= 1
+        except Terminated:
+            log.warning("left for another run: %s", counted(left, "step"))
+            raise
 
-    def timed(self, steps: List[Step], run: Callable[[List[Step]], None]) -> float:
+    def _timed(self, steps: Sequence[Step], action: Callable[[], None]) -> Done:
+        """Run the action of the steps, and say how long it took."""
         started = time.monotonic()
         try:
-            run(steps)
+            action()
         except (psycopg2.Error, Terminated):
             more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
             log.warning("not finished: %s%s", steps[0], more)
             raise
-        seconds = time.monotonic() - started
-        for step in steps:
-            subject = {"step": step.kind, "schema": step.schema, "object": step.name}
-            each = seconds / len(steps)
-            extra = {**subject, "duration_ms": round(1000 * each)}
-            log.info("%s (%s)", step, duration(each), extra=extra)
-        return seconds
+        done = Done(tuple(steps), time.monotonic() - started)
+        _tell(done)
+        return done
 
-    def brief(self, steps: List[Step]) -> None:
-        """Run steps in one transaction, in one round trip, once their locks are had."""
-        statements = [statement for step in steps for statement in step.statements]
-        if steps[-1].run is not Run.NEW:
-            statements += self.journal.after(steps[-1])
-        self.locked(
-            steps[-1],
-            lambda: database.transaction(
-                self.connection, statements, lock_timeout=self.settings.lock_timeout
-            ),
+    def _new(self, steps: Sequence[Step]) -> None:
+        """Run all steps in one transaction, in one round trip."""
+        self._in_transaction(steps[-1], [sql for step in steps for sql in step.statements])
+
+    def _brief(self, step: Step) -> None:
+        """Run a step in one transaction, in one round trip, once its lock is acquired."""
+        self._in_transaction(step, [*step.statements, *self.journal.after(step)])
+
+    def _in_transaction(self, step: Step, statements: Sequence[str]) -> None:
+        timeout = self.settings.lock_timeout
+        self._locked(
+            step,
+            lambda: messages.transaction(self.connection, statements, lock_timeout=timeout),
         )
 
-    def online(self, steps: List[Step]) -> None:
+    def _online(self, step: Step) -> None:
         """Run each statement outside a transaction, for as long as it takes, watched."""
-        for step in steps:
-            self._once_free(step)
-            for statement in step.statements:
-                database.lift_restrictions(self.connection)
-                try:
-                    with watch.build(self.connection, self.control, step, statement):
-                        database.alone(self.connection, statement)
-                except psycopg2.Error as error:
-                    if advice.out_of_space(error):
-                        self.give_back(step)
-                    raise
-            self.note(self.journal.after(step))
+        self._once_free(step)
+        for statement in step.statements:
+            messages.lift_restrictions(self.connection)
+            try:
+                self._build(step, statement)
+            except psycopg2.Error as error:
+                if out_of_space(error):
+                    self._give_back(step)
+                raise
+        self._note(self.journal.after(step))
 
-    def give_back(self, step: Step) -> None:
+    def _build(self, step: Step, statement: str) -> None:
+        with progress.build(self.connection, self.control, step, statement):
+            messages.alone(self.connection, statement)
+
+    def _give_back(self, step: Step) -> None:
         """Drop the half of an index that has filled the disk: everybody else needs the space."""
-        if step.kind in BUILDS:
-            names = (quote_ident(name, self.connection) for name in (step.schema, step.name))
-            drop = f"DROP INDEX CONCURRENTLY {'.'.join(names)}"
+        if step.kind.builds_index:
+            drop = f"DROP INDEX CONCURRENTLY {qualified(step.schema, step.name)}"
             with suppress(psycopg2.Error):  # then the next run drops it
-                with watch.build(self.connection, self.control, step, drop):
-                    database.alone(self.connection, drop)
+                self._build(step, drop)
                 log.warning("dropped what was built of %s: it filled the disk", step.name)
 
     def _once_free(self, step: Step) -> None:
@@ -128,66 +132,30 @@ class Applier:
         in turn: a deadlock that ends either of them.
         """
         lock = f"LOCK TABLE {step.relation} IN SHARE UPDATE EXCLUSIVE MODE"
-        self.locked(
+        statements = [lock, *self.journal.before(step)]
+        timeout = min(SHARED_LOCK_SECONDS, self.settings.lock_patience)
+        self._locked(
             step,
-            lambda: database.transaction(
-                self.connection,
-                [lock, *self.journal.before(step)],
-                lock_timeout=min(SHARED_LOCK_SECONDS, self.settings.lock_patience),
-            ),
+            lambda: messages.transaction(self.connection, statements, lock_timeout=timeout),
         )
 
-    def batches(self, steps: List[Step]) -> None:
-        """Run an UPDATE of a whole table page range by page range, each in its own transaction.
+    def _batches(self, step: Step) -> None:
+        """Run an UPDATE of a whole table in batches, each in its own transaction."""
+        self._note(self.journal.before(step))
+        batches(self.connection, step, lambda statements: self._in_transaction(step, statements))
 
-        The rows that it fills itself may move to a later page, but they are filled. A killed
-        backfill goes on where it was, since it looks only for rows that have no value.
-        """
-        for step in steps:
-            self.note(self.journal.before(step))
-            pages, per_batch = self._pages(step)
-            with watch.progress(str(step), pages) as advance:
-                for first in range(0, pages, per_batch):
-                    self._batch(step, first, min(first + per_batch, pages))
-                    advance(min(per_batch, pages - first))
-
-    def _pages(self, step: Step) -> Tuple[int, int]:
-        """Return how many pages the table has, and how many hold about `BATCH_ROWS` rows."""
-        pages, rows = database.ask(
-            self.connection,
-            "SELECT pg_relation_size(oid) / current_setting('block_size')::integer, "
-            f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = '{step.relation}'::regclass",
-        )[0]
-        per_page = min(ITEMS_PER_PAGE, max(1, round(rows / pages) if pages and rows else 50))
-        return pages, max(1, BATCH_ROWS // per_page)
-
-    def _batch(self, step: Step, first: int, last: int) -> None:
-        # A list of row addresses is the one way to read a page range that every version from 12
-        # on does without scanning the table.
-        addresses = (
-            f"SELECT format('(%s,%s)', page, item)::tid FROM generate_series({first}, {last - 1}) "
-            f"AS page, generate_series(1, {ITEMS_PER_PAGE}) AS item"
-        )
-        statements = [f"{sql} AND ctid = ANY (ARRAY({addresses}))" for sql in step.statements]
-        self.locked(
-            step,
-            lambda: database.transaction(
-                self.connection, statements, lock_timeout=self.settings.lock_timeout
-            ),
-        )
-
-    def note(self, statements: List[str]) -> None:
+    def _note(self, statements: List[str]) -> None:
         if statements:
-            database.transaction(self.connection, statements)
+            messages.transaction(self.connection, statements)
 
-    def locked(self, step: Step, action: Callable[[], None]) -> None:
+    def _locked(self, step: Step, action: Callable[[], None]) -> None:
         """Try `action` until it gets its lock; say who is in the way."""
         started = said = time.monotonic()
 
         def say() -> None:
             nonlocal said
             now = time.monotonic()
-            if said == started or now - said > watch.REMINDER_SECONDS:
+            if said == started or now - said > progress.REMINDER_SECONDS:
                 said = now
                 for blocker in self._blockers(step):
                     log.warning("%s waits for a lock held by %s", step, blocker)
@@ -196,15 +164,42 @@ class Applier:
             retries.until_locked(self.settings, action, say)
         except errors.LockNotAvailable:
             waited = f"{time.monotonic() - started:.0f} s"
-            raise Refused(
-                f"{step}: no lock within {waited} (LOCK_PATIENCE).\n  It is held by "
-                + ("; ".join(self._blockers(step)) or "somebody who has just let go")
-                + "\n  What was finished stays; safe to run again."
+            holders = "; ".join(self._blockers(step)) or "a session that has just ended"
+            raise LockNotAcquired(
+                f"{step}: could not acquire the lock within LOCK_PATIENCE ({waited}).\n"
+                f"  It is held by {holders}\n"
+                "  What was finished stays; safe to run again."
             ) from None
 
     def _blockers(self, step: Step) -> List[str]:
         pid = self.connection.info.backend_pid
         return locks.blockers(self.control, step.relation, pid)
+
+
+def _tell(done: Done) -> None:
+    """Log what was done: what is new in a line, and its steps at DEBUG; else a line each step."""
+    milliseconds = round(1000 * done.seconds)
+    if done.steps[0].run is not Run.NEW:
+        [step] = done.steps
+        extra = {**_subject(step), "duration_ms": milliseconds}
+        log.info("%s (%s)", step, duration(done.seconds), extra=extra)
+        return
+    for step in done.steps:
+        log.debug("%s", step, extra=_subject(step))
+    schemas = ", ".join(dict.fromkeys(step.schema for step in done.steps))
+    what = f"created in {schemas}, in one transaction: {_counts(done.steps)}"
+    extra = {"step": "new", "schema": schemas, "duration_ms": milliseconds}
+    log.info("%s (%s)", what, duration(done.seconds), extra=extra)
+
+
+def _subject(step: Step) -> Dict[str, object]:
+    return {"step": step.kind.words, "schema": step.schema, "object": step.name}
+
+
+def _counts(steps: Sequence[Step]) -> str:
+    """Return `7 tables, 25 indexes`."""
+    nouns = [step.kind.words.split()[-1] for step in steps if step.kind is not Kind.RECORD]
+    return ", ".join(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns))
 
 
 def _together(steps: Iterable[Step]) -> Iterator[List[Step]]:

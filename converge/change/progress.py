@@ -9,12 +9,10 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
-from tqdm import tqdm
-
 from converge.plan import Step
-from converge.server import connection as database
 from converge.server import locks
-from converge.server.connection import Connection
+from converge.server.connection import WATCH_SECONDS, Connection
+from converge.server.messages import rows
 from converge.text import visible
 
 log = logging.getLogger(__name__)
@@ -47,7 +45,7 @@ def build(
 
         def look() -> None:
             nonlocal shown
-            for phase, *counts, waits_for in database.rows(
+            for phase, *counts, waits_for in rows(
                 control, PROGRESS_QUERY, {"statement": statement}
             ):
                 done = _percent(*counts)
@@ -74,6 +72,8 @@ def _percent(blocks: int, blocks_total: int, tuples: int, tuples_total: int) -> 
 def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
     """Show the progress of something; the yielded function takes an advance and a remark."""
     if sys.stderr.isatty():
+        from tqdm import tqdm  # only here: a run that finds nothing to do has no use for it
+
         with tqdm(total=total, desc=title, leave=False, bar_format="{l_bar}{bar}|{postfix}") as bar:
 
             def draw(by: int, remark: str = "") -> None:
@@ -88,7 +88,7 @@ def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
     def write(by: int, remark: str = "") -> None:
         nonlocal done, said
         done += by
-        if time.monotonic() - said >= database.WATCH_SECONDS:
+        if time.monotonic() - said >= WATCH_SECONDS:
             said = time.monotonic()
             log.info("%s: %d %%%s", title, 100 * done // max(1, total), remark and f", {remark}")
 

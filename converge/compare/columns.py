@@ -2,28 +2,29 @@
 
 from typing import List, Tuple
 
-from converge.compare import desired as ddl
-from converge.compare.table import FROM_A_SEQUENCE, Difference
-from converge.compare.types import change_type, too_large
-from converge.plan import Lock
+from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
+from converge.compare.types import change_type
+from converge.plan import Kind, Lock, Undo, WayOut
+from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
 from converge.text import counted
 
 SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
 
 
-def add_and_change(table: Difference) -> None:
+def add_and_change(table: ComparedTable) -> None:
     """Add the missing columns and change types and defaults; unknown columns are left alone."""
     missing = []
     for name, desired in table.desired.columns.items():
-        live = table.live.columns.get(name)
-        if live is None:
+        if name not in table.live.columns:
             missing.append((name, desired))
-        elif live.generated:
-            refuse_generated(table, name, desired)
+            continue
+        pair = table.pair(name)
+        if pair.live.generated:
+            refuse_generated(table, pair)
         else:
-            change_type(table, name, live, desired)
-            change_default(table, name, live, desired)
+            change_type(table, pair)
+            change_default(table, pair)
     # Those computed from other columns last, when it is known what the others will hold.
     for name, desired in sorted(missing, key=lambda item: table.computed(item[0])):
         add(table, name, desired)
@@ -32,15 +33,18 @@ def add_and_change(table: Difference) -> None:
         table.notes.append(f"columns of {table.relation}: {', '.join(unmanaged)}")
 
 
-def refuse_generated(table: Difference, name: str, desired: Column) -> None:
+def refuse_generated(table: ComparedTable, pair: ColumnPair) -> None:
+    """Refuse a generated column: what its rows hold is computed, not stored by the services."""
     table.refuse(
-        name,
-        f"is a generated column, the model says a plain {desired.type}.",
-        way_out=f"On PostgreSQL 13 or newer: {table.alter_column(name, 'DROP EXPRESSION')};",
+        pair.name,
+        f"is a generated column; the model says a plain {pair.desired.type}.",
+        way_out=WayOut(
+            "On PostgreSQL 13 or newer:", (table.alter_column(pair.name, "DROP EXPRESSION"),)
+        ),
     )
 
 
-def add(table: Difference, name: str, desired: Column) -> None:
+def add(table: ComparedTable, name: str, desired: Column) -> None:
     """Add a missing column, without rewriting the table unless a sequence numbers its rows."""
     backfill = table.backfill(name)
     if desired.default == FROM_A_SEQUENCE:
@@ -55,20 +59,21 @@ def add(table: Difference, name: str, desired: Column) -> None:
     table.values[name] = value
     if backfill is not None and backfill.computed:
         value = backfill.sql()  # in terms of the columns as they will be
-    filled_otherwise = f"{ddl.quote(name)}::text IS DISTINCT FROM ({value})::text"
     table.step(
-        "add column",
+        Kind.ADD_COLUMN,
         name,
-        "it is missing" if value == "NULL" else f"it is missing; older rows get {value}",
+        "it is missing" if value == "NULL" else f"it is missing; existing rows get {value}",
         statements,
-        undo=[table.alter(f"DROP COLUMN {ddl.quote(name)}")],
-        guard=f"SELECT count(*) FROM {table.relation} WHERE {filled_otherwise}",
+        undo=Undo(
+            statements=(table.alter(f"DROP COLUMN {identifier(name)}"),),
+            guard=f"{identifier(name)}::text IS DISTINCT FROM ({value})::text",
+        ),
     )
 
 
-def _addition(table: Difference, name: str, desired: Column) -> Tuple[List[str], str]:
-    """Return the statements that add a column, and what it then holds in older rows."""
-    column = f"ADD COLUMN {ddl.quote(name)} {desired.type}"
+def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[str], str]:
+    """Return the statements that add a column, and what it then holds in existing rows."""
+    column = f"ADD COLUMN {identifier(name)} {desired.type}"
     backfill = table.backfill(name)
     if desired.default_sql is not None:
         null = " NOT NULL" if desired.not_null else ""
@@ -86,26 +91,29 @@ def _addition(table: Difference, name: str, desired: Column) -> Tuple[List[str],
     return [with_default, table.alter_column(name, "DROP DEFAULT")], backfill.sql()
 
 
-def add_numbered(table: Difference, name: str, desired: Column) -> None:
+def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
     """Add a column whose sequence numbers the rows, which rewrites the table."""
-    statement = table.alter(f"ADD COLUMN {ddl.quote(name)} {SERIAL[desired.type]} NOT NULL")
-    if too_large(table, name, "is missing; a sequence numbers the rows.", statement):
+    statement = table.alter(f"ADD COLUMN {identifier(name)} {SERIAL[desired.type]} NOT NULL")
+    if table.refuse_large(name, "is missing; a sequence numbers the rows.", [statement]):
         return
     table.values[name] = "ctid"  # unlike in every row, as the numbers will be
     table.step(
-        "add column",
+        Kind.ADD_COLUMN,
         name,
         "it is missing; a sequence numbers the rows",
         [statement],
         lock=Lock.REWRITE,
-        undo=[table.alter(f"DROP COLUMN {ddl.quote(name)}")],
-        guard=f"SELECT count(*) FROM {table.relation}",
-        undo_lock=Lock.INSTANT,
+        creates=True,
+        undo=Undo(
+            statements=(table.alter(f"DROP COLUMN {identifier(name)}"),),
+            guard="true",
+        ),
     )
 
 
-def change_default(table: Difference, name: str, live: Column, desired: Column) -> None:
+def change_default(table: ComparedTable, pair: ColumnPair) -> None:
     """Set the model's default; a live default where the model has none is left alone."""
+    name, live, desired = pair
     if desired.default is None or live.default == desired.default:
         return
     if desired.default == FROM_A_SEQUENCE:
@@ -113,76 +121,80 @@ def change_default(table: Difference, name: str, live: Column, desired: Column) 
         return
     before = "DROP DEFAULT" if live.default_sql is None else f"SET DEFAULT {live.default_sql}"
     table.step(
-        "set default",
+        Kind.SET_DEFAULT,
         name,
-        f"it is {live.default or 'missing'}, the model says {desired.default}",
+        f"it is {live.default or 'missing'}; the model says {desired.default}",
         [table.alter_column(name, f"SET DEFAULT {desired.default_sql}")],
-        undo=[table.alter_column(name, before)],
+        undo=Undo(statements=(table.alter_column(name, before),)),
     )
 
 
-def restore_sequence(table: Difference, name: str) -> None:
+def restore_sequence(table: ComparedTable, name: str) -> None:
     """Let a column draw from its sequence again, from beyond the highest number in use."""
     sequence_name = f"{table.name}_{name}_seq"
-    sequence = ddl.qualified(table.schema, sequence_name)
-    column = ddl.quote(name)
+    sequence = qualified(table.schema, sequence_name)
+    column = identifier(name)
     exists = table.relations.get(sequence_name) == "S"
     if sequence_name in table.relations and not exists:
         table.refuse_taken(sequence_name, "a sequence")
         return
     if sequence_name in table.foreign:
-        own = f"ALTER SEQUENCE {sequence} OWNER TO {ddl.quote(table.settings.user)}"
-        way_out = f"Let an administrator run:\n    {own};"
-        table.refuse(
-            name, f"draws from no sequence; {sequence} is another role's.", way_out=way_out
-        )
+        own = f"ALTER SEQUENCE {sequence} OWNER TO {identifier(table.facts.user)}"
+        what = f"draws from no sequence, and {sequence} belongs to another role."
+        table.refuse(name, what, way_out=WayOut("Let an administrator run:", (own,)))
         return
-    owner = f"OWNED BY {table.relation}.{column}"
-    regclass = f"{ddl.text_literal(sequence)}::regclass"
-    create = (
-        f"ALTER SEQUENCE {sequence} {owner}" if exists else f"CREATE SEQUENCE {sequence} {owner}"
-    )
+    action = "ALTER" if exists else "CREATE"
+    regclass = f"{literal(sequence)}::regclass"
     highest = f"COALESCE(max({column}), 0) + 1"
-    go_on = f"SELECT setval({regclass}, {highest}, false) FROM {table.relation}"
+    drop = () if exists else (f"DROP SEQUENCE {sequence}",)
     table.step(
-        "set default",
+        Kind.SET_DEFAULT,
         name,
         "it draws from no sequence",
         [
             f"LOCK TABLE {table.relation}",  # nobody may take a number between max() and setval()
-            create,
-            go_on,
+            f"{action} SEQUENCE {sequence} OWNED BY {table.relation}.{column}",
+            f"SELECT setval({regclass}, {highest}, false) FROM {table.relation}",
             table.alter_column(name, f"SET DEFAULT nextval({regclass})"),
         ],
-        undo=[table.alter_column(name, "DROP DEFAULT")]
-        + ([] if exists else [f"DROP SEQUENCE {sequence}"]),
+        creates=not exists,
+        undo=Undo(statements=(table.alter_column(name, "DROP DEFAULT"), *drop)),
     )
 
 
-def comments(table: Difference) -> None:
+def comments(table: ComparedTable) -> None:
     """Write the models' comments; a live comment where the model has none is left alone."""
-    statements, undo = [], []
-    wanted = [("TABLE " + table.relation, table.desired.comment, table.live.comment)]
+    statements, undo, changes = [], [], []
+    wanted = [("TABLE " + table.relation, "", table.desired.comment, table.live.comment)]
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
-        column = f"COLUMN {table.relation}.{ddl.quote(name)}"
+        column = f"COLUMN {table.relation}.{identifier(name)}"
         if live is not None or name in table.values:
-            wanted.append((column, desired.comment, live.comment if live else None))
-    for target, text, before in wanted:
+            wanted.append((column, f"{name} ", desired.comment, live.comment if live else None))
+    for target, subject, text, before in wanted:
         if text is not None and text != before:
-            statements.append(f"COMMENT ON {target} IS {ddl.text_literal(text)}")
-            old = "NULL" if before is None else ddl.text_literal(before)
+            old = "NULL" if before is None else literal(before)
+            statements.append(f"COMMENT ON {target} IS {literal(text)}")
             undo.append(f"COMMENT ON {target} IS {old}")
+            was = "" if before is None else f"was {before!r}, "
+            changes.append(f"{subject}{was}is to be {text!r}")
     if statements:
-        why = "they differ from the models"
-        table.step("comment", "comments", why, statements, lock=Lock.SHARED, undo=undo)
+        table.step(
+            Kind.SET_COMMENTS,
+            table.name,
+            "; ".join(changes),
+            statements,
+            lock=Lock.SHARED,
+            undo=Undo(statements=tuple(undo), lock=Lock.SHARED),
+        )
 
 
-def refuse_without_backfill(table: Difference, name: str, desired: Column, rows: int) -> None:
-    nullable = table.alter(f"ADD COLUMN {ddl.quote(name)} {desired.type}")
+def refuse_without_backfill(table: ComparedTable, name: str, desired: Column, rows: int) -> None:
+    """Refuse a column for which existing rows have no value."""
+    nullable = table.alter(f"ADD COLUMN {identifier(name)} {desired.type}")
     table.refuse(
         name,
-        "is missing, the model says NOT NULL and no value for older rows.",
+        "is missing; the model requires NOT NULL and declares no backfill for existing rows.",
         f"The table has {counted(rows, 'row')}.",
-        way_out=f"Add it, fill every row, then run again:\n    {nullable};",
+        way_out=WayOut("Add it, fill every row, then run again:", (nullable,)),
     )

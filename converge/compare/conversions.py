@@ -5,7 +5,7 @@ conversion is a new row, with its proof.
 """
 
 import re
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 # A live type that holds whatever the model's type can, and reads the same in the services.
 HOLDS = {
@@ -17,31 +17,45 @@ HOLDS = {
 }
 
 # A cast from text to a date reads by the server's DateStyle: '03-04-2025' is March 4 on one server
-# and April 3 on another. So the two shapes that the platform has written, `YYYY-MM-DD` and before
-# that `DD-MM-YYYY`, are taken apart by position and checked against the real calendar.
-ISO_SHAPE = "{c} ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'"
-FORMER_SHAPE = "{c} ~ '^(0[1-9]|[12][0-9]|3[01])-(0[1-9]|1[0-2])-[0-9]{{4}}$'"
-ISO_PARTS = ("substr({c}, 1, 4)", "substr({c}, 6, 2)", "substr({c}, 9, 2)")
-FORMER_PARTS = ("substr({c}, 7, 4)", "substr({c}, 4, 2)", "substr({c}, 1, 2)")
+# and April 3 on another. So the shapes in which dates were written are handed in (`YYYY-MM-DD`),
+# taken apart by position, and checked against the real calendar.
+PARTS = {"YYYY": "[0-9]{{4}}", "MM": "(0[1-9]|1[0-2])", "DD": "(0[1-9]|[12][0-9]|3[01])"}
 
 
-def _real_day(year: str, month: str, day: str) -> str:
+def has_shape(shape: str) -> str:
+    """Return SQL, a template in `{c}`, that is true where a text looks like a date of the shape."""
+    pattern = re.escape(shape).replace("\\-", "-")
+    for part, digits in PARTS.items():
+        pattern = pattern.replace(part, digits)
+    return f"{{c}} ~ '^{pattern}$'"
+
+
+def _part(shape: str, part: str) -> str:
+    return f"substr({{c}}, {shape.index(part) + 1}, {len(part)})::integer"
+
+
+def _is_real_day(shape: str) -> str:
     """Return SQL that is true where the day exists; year 0 does not, to `make_date` neither."""
-    last = f"make_date({year}::integer, {month}::integer, 1) + interval '1 month - 1 day'"
-    return (
-        f"CASE WHEN {year} = '0000' THEN false ELSE {day}::integer <= extract(day FROM {last}) END"
+    year, month, day = (_part(shape, part) for part in PARTS)
+    last = f"make_date({year}, {month}, 1) + interval '1 month - 1 day'"
+    return f"CASE WHEN {year} = 0 THEN false ELSE {day} <= extract(day FROM {last}) END"
+
+
+def _date(shape: str) -> str:
+    return f"make_date({', '.join(_part(shape, part) for part in PARTS)})"
+
+
+def _text_to_date(shapes: Sequence[str]) -> "Conversion":
+    cases = " ".join(f"WHEN {has_shape(shape)} THEN {_date(shape)}" for shape in shapes)
+    real = " ".join(f"WHEN {has_shape(shape)} THEN {_is_real_day(shape)}" for shape in shapes)
+    return Conversion(TEXT, "date", f"CASE {cases} END", f"CASE {real} ELSE false END")
+
+
+def _date_to_text(shapes: Sequence[str]) -> "Conversion":
+    return Conversion(
+        "date", TEXT, f"to_char({{c}}, '{shapes[0]}')", "{c} BETWEEN '0001-01-01' AND '9999-12-31'"
     )
 
-
-def _date(year: str, month: str, day: str) -> str:
-    return f"make_date({year}::integer, {month}::integer, {day}::integer)"
-
-
-TEXT_IS_A_DATE = (
-    f"CASE WHEN {ISO_SHAPE} THEN {_real_day(*ISO_PARTS)} "
-    f"WHEN {FORMER_SHAPE} THEN {_real_day(*FORMER_PARTS)} ELSE false END"
-)
-TEXT_TO_DATE = f"CASE WHEN {ISO_SHAPE} THEN {_date(*ISO_PARTS)} ELSE {_date(*FORMER_PARTS)} END"
 
 TEXT = r"text|character varying(\(\d+\))?|character\(\d+\)"
 WHOLE = "smallint|integer|bigint"
@@ -71,8 +85,6 @@ class Conversion(NamedTuple):
 
 
 CONVERSIONS = (
-    Conversion(TEXT, "date", TEXT_TO_DATE, TEXT_IS_A_DATE),
-    Conversion("date", TEXT, "to_char({c}, 'YYYY-MM-DD')", "isfinite({c})"),
     Conversion("timestamp without time zone", "date", "{c}::date", "{c} = date_trunc('day', {c})"),
     Conversion("smallint", WHOLE, "{c}::{type}", ALWAYS),
     Conversion("integer", "bigint", "{c}::{type}", ALWAYS),
@@ -134,12 +146,16 @@ def rewrites(live: str, desired: str) -> bool:
     return not (live.startswith("character varying") and old and new and old <= new)
 
 
-def conversion(live: str, desired: str) -> Optional[Tuple[str, str]]:
-    """Return (using, fits) as templates in `{c}`, or None if no safe way is known."""
+def conversion(live: str, desired: str, date_shapes: Sequence[str]) -> Optional[Tuple[str, str]]:
+    """Return (using, fits) as templates in `{c}`, or None if no safe way is known.
+
+    `date_shapes` are those in which texts may hold dates; into text, dates go in the first.
+    """
     if not rewrites(live, desired):
         return f"{{c}}::{desired}", ALWAYS
     length = _length(desired)
-    for rule in CONVERSIONS + ((SHORTER_TEXT,) if length else ()):
+    dates = (_text_to_date(date_shapes), _date_to_text(date_shapes))
+    for rule in dates + CONVERSIONS + ((SHORTER_TEXT,) if length else ()):
         if re.fullmatch(rule.live, live) and re.fullmatch(rule.desired, desired):
             fits = rule.fits.replace("{length}", str(length))
             return rule.using.replace("{type}", desired), fits

@@ -1,61 +1,27 @@
-"""What new types and values would break, found before anything is touched.
+"""What new types and values would break: whether the rows go on obeying their checks and keys."""
 
-What depends on a column is rebuilt with its new type, on an empty copy of the table as on the live
-one: the server says there if an expression index, an operator class or a generated column does not
-go with it. Whether the rows go on obeying their checks and keys is asked of the rows.
-"""
-
-from typing import Dict, List
-
-import psycopg2
-from psycopg2 import errors
-
-from converge.compare import desired as ddl
-from converge.compare.constraints import violation
-from converge.compare.table import NEW_PREFIX, OUT_OF_THE_WAY, Difference
-from converge.console.advice import first_line
+from converge.compare.obeying import violation
+from converge.compare.table import ComparedTable
+from converge.names import NEW_PREFIX
+from converge.plan import WayOut
+from converge.quoting import identifier
 from converge.server.catalog import Constraint
 from converge.text import counted
 
-COPY = "eater_init_trial"  # exists only inside a transaction that is rolled back
-CHECKS = f"""SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint
-WHERE conrelid = 'pg_temp.{COPY}'::regclass AND contype = 'c'"""
 
-
-def refused(table: Difference, name: str, what: str, statements: List[str]) -> bool:
-    """Refuse statements that change a column's type if the server would."""
-    try:
-        _try_on_a_copy(table, statements)
-    except errors.InsufficientPrivilege:
-        raise
-    except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
-        why = f"The server says: {first_line(error)}."
-        table.refuse(name, what, why, way_out=OUT_OF_THE_WAY)
-        return True
-    return False
-
-
-def _try_on_a_copy(table: Difference, statements: List[str]) -> Dict[str, str]:
-    """Return the checks of an empty copy of the table that has been changed, by name."""
-    made = f"CREATE TEMP TABLE {COPY} (LIKE {table.relation} INCLUDING ALL)"
-    changes = [sql.replace(table.alter(""), f"ALTER TABLE pg_temp.{COPY} ") for sql in statements]
-    return dict(table.ask("; ".join(["SET TRANSACTION READ WRITE", made, *changes, CHECKS])))
-
-
-def keep_obeying(table: Difference) -> None:
+def keep_obeying(table: ComparedTable) -> None:
     """Refuse new values that would break a check, a key or a foreign key that the table has."""
     columns = table.live.columns
-    changed = {name for name in columns if table.values[name] != ddl.quote(name)}
+    changed = {name for name in columns if table.values[name] != identifier(name)}
     if table.refusals or not changed:
         return
-    types = [step for step in table.steps if step.kind == "change type"]
-    checks = _try_on_a_copy(table, [sql for step in types for sql in step.statements])
+    checks = table.try_on_a_copy(table.type_changes)
     for name, live in table.live.constraints.items():
         if changed & set(live.columns or []) and not name.startswith(NEW_PREFIX):
             if live.kind == "c":
                 _refuse_broken(table, name, live, f"NOT ({checks[name]})")
             elif live.kind == "f":
-                values = {column: ddl.quote(column) for column in columns}
+                values = {column: identifier(column) for column in columns}
                 _refuse_broken(table, name, live, violation(table.schema, live, values))
             else:
                 what = f"is {live.definition}, which new values would break."
@@ -66,12 +32,11 @@ def keep_obeying(table: Difference) -> None:
             table.refuse_duplicates(name, what, index.columns or [], index.predicate)
 
 
-def _refuse_broken(table: Difference, name: str, live: Constraint, condition: str) -> None:
+def _refuse_broken(table: ComparedTable, name: str, live: Constraint, condition: str) -> None:
     """Refuse if the condition is true for a row as it will be; if unproven, for one we write to."""
-    filled = [ddl.quote(step.name) for step in table.steps if step.kind == "backfill"]
-    touched = " OR ".join(f"{column} IS NULL" for column in filled) or "false"
+    touched = " OR ".join(f"{identifier(column)} IS NULL" for column in table.filled) or "false"
     will_be = ", ".join(
-        f"{value} AS {ddl.quote(column)}"
+        f"{value} AS {identifier(column)}"
         for column, value in table.values.items()
         if column in table.live.columns
     )
@@ -82,6 +47,6 @@ def _refuse_broken(table: Difference, name: str, live: Constraint, condition: st
         table.refuse(
             name,
             f"is {live.definition}, which new values would break.",
-            f"It would be violated by {counted(bad, 'row')}.",
-            way_out=f"Find them with:\n    SELECT * {found};",
+            f"{counted(bad, 'row')} would violate it.",
+            way_out=WayOut("Find them with:", (f"SELECT * {found}",)),
         )

@@ -3,15 +3,15 @@
 import re
 from typing import Optional
 
-from converge.compare import desired as ddl
-from converge.compare.table import NEW_PREFIX, OLD_PREFIX, Difference, helper_name
-from converge.plan import Lock, Run
+from converge.compare.builds import build, built, create_statement, drop, dropped
+from converge.compare.table import ComparedTable, rename
+from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
+from converge.plan import Kind, Lock, Run, Undo
+from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
 
-CREATE, DROP = "CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"
 
-
-def indexes(table: Difference) -> None:
+def indexes(table: ComparedTable) -> None:
     """Bring every index of the model to the live table; valid unknown ones are left alone."""
     for name, desired in table.desired.indexes.items():
         live = table.live.indexes.get(name)
@@ -20,10 +20,11 @@ def indexes(table: Difference) -> None:
     sweep(table)
 
 
-def close(table: Difference, name: str, live: Optional[Index], desired: Index) -> None:
+def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index) -> None:
     """Bring one index, which is missing, invalid or another, to the model's."""
     if live is None and name in table.relations:
-        refuse_name(table, name)
+        what = "is missing, but something else in the schema has its name."
+        table.refuse(name, what, way_out=rename(table.schema, name, table.relations[name]))
         return
     columns = desired.columns or []
     if any(column not in table.values for column in columns):
@@ -33,40 +34,35 @@ def close(table: Difference, name: str, live: Optional[Index], desired: Index) -
     ):
         return
     if live is not None and live.used_by:
-        what = f"is {live.definition}, the model says {desired.definition}."
+        what = f"is {live.definition}; the model says {desired.definition}."
         table.refuse_used(name, what if live.valid else "is invalid.", live.used_by)
     elif live is None:
-        create(table, name, desired.definition, "it is missing")
+        create(table, name, desired, "it is missing")
     elif not live.valid:
         drop(table, name, "it is invalid: an interrupted build left it")
-        why = "the invalid one is dropped"
-        create(table, name, desired.definition, why, on_the_way=True)
+        create(table, name, desired, "the invalid one is dropped", on_the_way=True)
     else:
         replace(table, name, live, desired)
 
 
 def create(
-    table: Difference, name: str, definition: str, why: str, *, on_the_way: bool = False
+    table: ComparedTable, name: str, index: Index, why: str, *, on_the_way: bool = False
 ) -> None:
     """Build an index concurrently."""
     table.step(
-        "create index",
+        Kind.CREATE_INDEX,
         name,
         why,
-        [statement(table, name, definition)],
+        [create_statement(table, name, index)],
         run=Run.ONLINE,
         lock=Lock.SHARED,
-        undo_online=[_drop(table, name)],
+        creates=True,
+        undo=Undo((dropped(table, name),)),
         on_the_way=on_the_way,
     )
 
 
-def drop(table: Difference, name: str, why: str) -> None:
-    """Drop an index concurrently."""
-    table.step("drop index", name, why, [_drop(table, name)], run=Run.ONLINE, lock=Lock.SHARED)
-
-
-def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
+def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> None:
     """Build the new index beside the old one and swap the names: one of them always serves.
 
     Renaming an index locks only the index, and SHARE UPDATE EXCLUSIVE at that (since 12).
@@ -76,65 +72,36 @@ def replace(table: Difference, name: str, live: Index, desired: Index) -> None:
         drop(table, old, "an interrupted run left it")
     elif old in table.relations:
         table.refuse_taken(old, "an index")
-    new = build(table, name, desired.definition, why=f"to take the place of {name}", undo=True)
+    new = build(table, name, desired, why=f"it will take the place of {name}", undo=True)
     table.step(
-        "swap index",
+        Kind.SWAP_INDEX,
         name,
-        f"it is {live.definition}, the model says {desired.definition}",
+        f"it is {live.definition}; the model says {desired.definition}",
         [_rename(table, name, old), _rename(table, new, name)],
         lock=Lock.SHARED,
-        undo=[_rename(table, name, new), _rename(table, old, name)],
-    )
-    table.step(
-        "drop index",
-        old,
-        "the new one serves",
-        [_drop(table, old)],
-        run=Run.ONLINE,
-        lock=Lock.SHARED,
-        undo_online=[statement(table, old, live.definition)],
-        on_the_way=True,
-    )
-
-
-def build(table: Difference, name: str, definition: str, *, why: str, undo: bool) -> str:
-    """Build an index under its temporary name, which is returned.
-
-    What an interrupted run left there is used if it is right, and dropped if not. With `undo`,
-    taking the step back drops it: not so if a constraint becomes its owner.
-    """
-    temporary = helper_name(NEW_PREFIX, name)
-    left = table.live.indexes.get(temporary)
-    if left is None and temporary in table.relations:
-        table.refuse_taken(temporary, "an index")
-    if left is not None and not (left.valid and left.definition == definition):
-        drop(table, temporary, "an interrupted run left it")
-        left = None
-    if left is None:
-        table.step(
-            "build index",
-            temporary,
-            why,
-            [statement(table, temporary, definition)],
-            run=Run.ONLINE,
+        creates=True,
+        undo=Undo(
+            statements=(_rename(table, name, new), _rename(table, old, name)),
             lock=Lock.SHARED,
-            undo_online=[_drop(table, temporary)] if undo else (),
-            on_the_way=True,
-        )
-    return temporary
+            creates=True,
+            leaves=(new, name),
+        ),
+    )
+    undo = Undo((built(table, old, live),))
+    drop(table, old, "the new one is in use", undo=undo, on_the_way=True)
 
 
-def sweep(table: Difference) -> None:
+def sweep(table: ComparedTable) -> None:
     """Drop what interrupted runs and interrupted REINDEX CONCURRENTLY of our indexes left."""
     ours = [*table.desired.indexes, *table.desired.constraints]
-    mentioned = {step.name for step in table.steps}
+    spoken_for = {step.name for step in table.steps} | table.kept_leftovers
     temporary = {helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in ours}
     unmanaged = []
     for name, live in table.live.indexes.items():
         base = re.sub(r"_cc(new|old)\d*$", "", name)
         half_reindexed = base != name and base in ours and not live.valid
         if name in temporary or half_reindexed:
-            if name not in mentioned and not _used(table, name):
+            if name not in spoken_for:
                 drop(table, name, "an interrupted run left it")
         elif name not in table.desired.indexes:
             unmanaged.append(name)
@@ -142,29 +109,5 @@ def sweep(table: Difference) -> None:
         table.notes.append(f"indexes of {table.relation}: {', '.join(unmanaged)}")
 
 
-def _used(table: Difference, name: str) -> bool:
-    """True if a planned step puts this leftover to use."""
-    return any(ddl.quote(name) in text for step in table.steps for text in step.statements)
-
-
-def statement(table: Difference, name: str, definition: str) -> str:
-    """Return the statement that builds an index concurrently."""
-    index = Index(definition)
-    create_index = CREATE.replace("INDEX", "UNIQUE INDEX") if index.unique else CREATE
-    return f"{create_index} {ddl.quote(name)} ON {table.relation} USING {index.using}"
-
-
-def refuse_name(table: Difference, name: str) -> None:
-    table.refuse(
-        name,
-        "is missing, but its name belongs to something else in the schema.",
-        way_out=f"Rename what has it: {ddl.qualified(table.schema, name)}.",
-    )
-
-
-def _drop(table: Difference, name: str) -> str:
-    return f"{DROP} {ddl.qualified(table.schema, name)}"
-
-
-def _rename(table: Difference, old: str, new: str) -> str:
-    return f"ALTER INDEX {ddl.qualified(table.schema, old)} RENAME TO {ddl.quote(new)}"
+def _rename(table: ComparedTable, old: str, new: str) -> str:
+    return f"ALTER INDEX {qualified(table.schema, old)} RENAME TO {identifier(new)}"

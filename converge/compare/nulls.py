@@ -2,17 +2,19 @@
 
 from typing import List, Optional
 
-from converge.compare import desired as ddl
-from converge.compare.table import NEW_PREFIX, Difference, helper_name, rows_of
-from converge.plan import Lock, Run
+from converge.compare.table import ComparedTable
+from converge.names import NEW_PREFIX, helper_name
+from converge.plan import NO_UNDO, Kind, Lock, Run, Undo
+from converge.quoting import identifier
 from converge.server.catalog import Column
+from converge.text import rows_of
 
 
-def require_values(table: Difference) -> None:
+def require_values(table: ComparedTable) -> None:
     """Make every column NOT NULL that the models say so of: fill it, prove it, set it."""
     for name in table.desired.columns:
         if _proof(table, name) is False:
-            _sweep_proof(table, name)  # it would refuse the backfill of another column
+            _drop_proof(table, name)  # it would refuse the backfill of another column
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         added_with_values = live is None and not table.computed(name)
@@ -20,13 +22,13 @@ def require_values(table: Difference) -> None:
             continue
         if live is not None and (live.not_null or not desired.not_null):
             if _proof(table, name):
-                _sweep_proof(table, name)
+                _drop_proof(table, name)
         elif desired.not_null:
             _require(table, name, live)
 
 
-def _require(table: Difference, name: str, live: Optional[Column]) -> None:
-    empty = "true" if live is None else f"{ddl.quote(name)} IS NULL"
+def _require(table: ComparedTable, name: str, live: Optional[Column]) -> None:
+    empty = "true" if live is None else f"{identifier(name)} IS NULL"
     nulls = table.count(empty)
     if not nulls:
         prove_not_null(table, name, is_new=live is None)
@@ -36,28 +38,31 @@ def _require(table: Difference, name: str, live: Optional[Column]) -> None:
         prove_not_null(table, name, is_new=live is None, filled=True)
 
 
-def _can_fill(table: Difference, name: str, empty: str, nulls: int) -> bool:
+def _can_fill(table: ComparedTable, name: str, empty: str, nulls: int) -> bool:
     """True if the backfill has a value for each row without one; else it is refused."""
     backfill = table.backfill(name)
     if backfill is None:
-        what = "may be NULL, the model says NOT NULL and no value for older rows."
+        what = (
+            "is nullable; the model requires NOT NULL and declares no backfill for existing rows."
+        )
         table.refuse_rows(name, what, nulls, ("is NULL", "are NULL"), empty)
         return False
     unknown = f"{empty} AND ({backfill.sql(table.values)}) IS NULL"
     unfilled = table.count(unknown) if backfill.computed else 0
     if unfilled:
-        what = f"may be NULL, the model says NOT NULL and fills it with {backfill.sql()}."
+        what = f"is nullable; the model requires NOT NULL and fills it with {backfill.sql()}."
         table.refuse_rows(name, what, unfilled, ("stays NULL", "stay NULL"), unknown)
     return not unfilled
 
 
-def _fill(table: Difference, name: str, why: str) -> str:
+def _fill(table: ComparedTable, name: str, why: str) -> str:
     """Plan the backfill of the rows that have no value, and return the value as SQL."""
     backfill = table.backfill(name)
     assert backfill is not None
-    column = ddl.quote(name)
+    column = identifier(name)
+    table.filled.append(name)
     table.step(
-        "backfill",
+        Kind.BACKFILL,
         name,
         why,
         [f"UPDATE {table.relation} SET {column} = {backfill.sql()} WHERE {column} IS NULL"],
@@ -68,7 +73,7 @@ def _fill(table: Difference, name: str, why: str) -> str:
     return backfill.sql(table.values)
 
 
-def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool = False) -> None:
+def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: bool = False) -> None:
     """SET NOT NULL without a scan under its lock: a validated CHECK is proof enough to it.
 
     After a backfill there is a second one: whoever updates a row that has no value yet moves it to
@@ -76,66 +81,71 @@ def prove_not_null(table: Difference, name: str, *, is_new: bool, filled: bool =
 
     https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NULL), since 12.
     """
-    proof, column = helper_name(NEW_PREFIX, f"{name}_not_null"), ddl.quote(name)
+    proof, column = identifier(_proof_name(name)), identifier(name)
     known = _proof(table, name)
     if not known:
-        check = f"ADD CONSTRAINT {ddl.quote(proof)} CHECK ({column} IS NOT NULL) NOT VALID"
-        why = "no new NULL from here on"
-        table.step("forbid new nulls", name, why, [table.alter(check)], on_the_way=True)
+        check = f"ADD CONSTRAINT {proof} CHECK ({column} IS NOT NULL) NOT VALID"
+        why = "from here on no row can become NULL"
+        table.step(Kind.FORBID_NULLS, name, why, [table.alter(check)], on_the_way=True)
     if filled:
         _fill(table, name, "rows that were updated or inserted meanwhile")
     if not known:
         table.step(
-            "prove no nulls",
+            Kind.PROVE_NO_NULLS,
             name,
-            "no older row is NULL either",
-            [table.alter(f"VALIDATE CONSTRAINT {ddl.quote(proof)}")],
+            "no existing row is NULL either",
+            [table.alter(f"VALIDATE CONSTRAINT {proof}")],
             lock=Lock.SHARED,
             on_the_way=True,
         )
+    drop_not_null = (table.alter_column(name, "DROP NOT NULL"), *_unproven(table, name))
     table.step(
-        "set not null",
+        Kind.SET_NOT_NULL,
         name,
-        "it may be NULL, the model says NOT NULL",
-        [
-            table.alter_column(name, "SET NOT NULL"),
-            table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}"),
-        ],
-        undo=() if is_new else [table.alter_column(name, "DROP NOT NULL"), *_unproven(table, name)],
+        "it is nullable; the model requires NOT NULL",
+        [table.alter_column(name, "SET NOT NULL"), table.alter(f"DROP CONSTRAINT {proof}")],
+        undo=NO_UNDO if is_new else Undo(statements=drop_not_null),
         on_the_way=is_new,
     )
 
 
-def _unproven(table: Difference, name: str) -> List[str]:
+def _unproven(table: ComparedTable, name: str) -> List[str]:
     """Return what puts back a NOT NULL that held for new rows only, as it may from 18 on."""
-    add = table.alter(f"ADD NOT NULL {ddl.quote(name)} NOT VALID")
-    return [add] if table.live.columns[name].unproven else []
+    live = table.live.columns.get(name)
+    add = table.alter(f"ADD NOT NULL {identifier(name)} NOT VALID")
+    return [add] if live is not None and live.unproven else []
 
 
-def _proof(table: Difference, name: str) -> Optional[bool]:
+def _proof_name(column: str) -> str:
+    return helper_name(NEW_PREFIX, f"{column}_not_null")
+
+
+def _proof(table: ComparedTable, name: str) -> Optional[bool]:
     """Return whether the check that an interrupted run left is validated; None: there is none."""
-    left = table.live.constraints.get(helper_name(NEW_PREFIX, f"{name}_not_null"))
+    left = table.live.constraints.get(_proof_name(name))
     return None if left is None else left.valid
 
 
-def _sweep_proof(table: Difference, name: str) -> None:
-    proof = helper_name(NEW_PREFIX, f"{name}_not_null")
-    drop = table.alter(f"DROP CONSTRAINT {ddl.quote(proof)}")
-    table.step("sweep", proof, "an interrupted run left it", [drop])
+def _drop_proof(table: ComparedTable, name: str) -> None:
+    proof = _proof_name(name)
+    drop = table.alter(f"DROP CONSTRAINT {identifier(proof)}")
+    table.step(Kind.DROP_HELPER, proof, "an interrupted run left it", [drop])
 
 
-def allow_nulls(table: Difference) -> None:
+def allow_nulls(table: ComparedTable) -> None:
     """Drop NOT NULL where the model says nullable; after the keys, which may have held it."""
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         if live is None or desired.not_null or not (live.not_null or live.unproven):
             continue
-        nulls = f"SELECT count(*) FROM {table.relation} WHERE {ddl.quote(name)} IS NULL"
+        back = _unproven(table, name) or [table.alter_column(name, "SET NOT NULL")]
         table.step(
-            "drop not null",
+            Kind.DROP_NOT_NULL,
             name,
-            "it is NOT NULL, the model says nullable",
+            "it is NOT NULL; the model says nullable",
             [table.alter_column(name, "DROP NOT NULL")],
-            undo=_unproven(table, name) or [table.alter_column(name, "SET NOT NULL")],
-            guard=None if live.unproven else nulls,
+            undo=Undo(
+                statements=tuple(back),
+                guard=None if live.unproven else f"{identifier(name)} IS NULL",
+            ),
         )

@@ -1,55 +1,48 @@
 """Rights: what the role may not do, and the statement for an administrator that lets it."""
 
-from converge.compare import desired as ddl
-from converge.compare.table import Difference
-from converge.history import journal as history
-from converge.plan import NOTHING_CHANGED, Plan, Refusal
+from typing import Iterable
+
+from converge.compare.table import ComparedTable
+from converge.names import HISTORY_TABLE
+from converge.plan import Plan, Refusal, Right, WayOut, refused
+from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
-from converge.server.inspect import creates
+from converge.server.inspect import ADMINISTRATOR
+from converge.server.rights import grant_create
 
 
-def refuse_changes(table: Difference) -> None:
+def refuse_changes(table: ComparedTable) -> None:
     """Refuse the changes of a table that the role has no right to."""
-    creating = [step for step in table.steps if creates(step)]
+    role = table.facts.user
+    creating = [step for step in table.steps if step.creates]
     if creating and not table.can_create:
         table.refuse(
             "",
-            f"needs a change that takes the right to create in its schema: {creating[0]}.",
-            way_out=grant_create(table.schema, table.settings.user),
+            f"needs a change that requires the right to create in its schema: {creating[0]}.",
+            way_out=grant_create(table.schema, role),
+            lacks=Right("CREATE", table.schema),
         )
     if table.steps and not table.live.owned:
-        table.refuse(
-            "",
-            f"needs changes, but belongs to {table.live.owner}: {table.steps[0]}.",
-            way_out=change_owner(table),
-        )
+        what = f"needs a change, but belongs to {table.live.owner}: {table.steps[0]}."
+        table.refuse("", what, way_out=change_owner(table))
 
 
-def change_owner(table: Difference) -> str:
+def change_owner(table: ComparedTable) -> WayOut:
     """Return the way out for a table that belongs to another role."""
-    owner = f"ALTER TABLE {table.relation} OWNER TO {ddl.quote(table.settings.user)}"
-    return f"Run as its owner, or let an administrator run:\n    {owner};"
+    owner = f"ALTER TABLE {table.relation} OWNER TO {identifier(table.facts.user)}"
+    return WayOut("Run as its owner, or let an administrator run:", (owner,))
 
 
-def grant_create(schema: str, role: str) -> str:
-    """Return the way out for a role that may not create in a schema."""
-    grant = f"GRANT CREATE ON SCHEMA {ddl.quote(schema)} TO {ddl.quote(role)}"
-    return f"Let an administrator run:\n    {grant};"
-
-
-def of_history(schema: str, live: Schema, role: str, said: str) -> Plan:
-    """Refuse changes that can't be recorded; not twice for what `said`, the refusals, says."""
-    name = f"{schema}.{history.TABLE}, which records changes,"
-    if history.TABLE in live.foreign:
-        owner = f"ALTER TABLE {ddl.qualified(schema, history.TABLE)} OWNER TO {ddl.quote(role)}"
-        way_out = f"Let an administrator run:\n    {owner};"
-        return _refused(schema, f"{name} belongs to another role.", way_out)
-    grant = grant_create(schema, role)
-    if history.TABLE not in live.relations and not live.can_create and grant not in said:
-        what = f"{name} is missing, and this role may not create in its schema."
-        return _refused(schema, what, grant)
-    return Plan()
-
-
-def _refused(schema: str, what: str, way_out: str) -> Plan:
-    return Plan(refusals=(Refusal(schema, "", f"{what}\n  {NOTHING_CHANGED} {way_out}"),))
+def of_history(schema: str, live: Schema, role: str, said: Iterable[Refusal]) -> Plan:
+    """Refuse changes that can't be recorded; not twice for a right that was `said` to lack."""
+    name = f"{schema}.{HISTORY_TABLE}, which records changes,"
+    if HISTORY_TABLE in live.foreign:
+        relation = qualified(schema, HISTORY_TABLE)
+        owner = f"ALTER TABLE {relation} OWNER TO {identifier(role)}"
+        return refused(schema, f"{name} belongs to another role.", WayOut(ADMINISTRATOR, (owner,)))
+    lacks = Right("CREATE", schema)
+    known = any(refusal.lacks == lacks for refusal in said)
+    if HISTORY_TABLE in live.relations or live.can_create or known:
+        return Plan()
+    what = f"{name} is missing, and {role} lacks the right to create in its schema."
+    return refused(schema, what, grant_create(schema, role), lacks=lacks)

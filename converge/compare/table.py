@@ -1,67 +1,109 @@
 """One live table beside the desired one: what the rules read, ask and write into."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from converge.compare import desired as ddl
-from converge.plan import NOTHING_CHANGED, Lock, Refusal, Run, Step
-from converge.server.catalog import Schema, Table
+import psycopg2
+from psycopg2 import errors
+
+from converge.compare.desired import Backfill, Desired
+from converge.names import TRIAL_TABLE
+from converge.plan import NO_UNDO, Kind, Lock, Refusal, Right, Run, Step, Undo, WayOut
+from converge.quoting import identifier, literal, qualified
+from converge.server.catalog import Column, Schema
+from converge.server.failures import first_line
+from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
-from converge.text import counted
+from converge.text import counted, rows_of
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
-OUT_OF_THE_WAY = "Drop what is in the way, run again, create it again."
+OUT_OF_THE_WAY = WayOut("Drop what is in the way, run again, create it again.")
+RENAME = "Rename what has the name:"
+# What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
+KINDS = {
+    "r": "TABLE",
+    "p": "TABLE",
+    "v": "VIEW",
+    "m": "MATERIALIZED VIEW",
+    "f": "FOREIGN TABLE",
+    "S": "SEQUENCE",
+    "i": "INDEX",
+    "I": "INDEX",
+    "c": "TYPE",
+}
 EXAMPLES = 3  # offending rows that a refusal shows
-# Objects that exist only between two steps. They are swept when a run was interrupted there.
-NEW_PREFIX, OLD_PREFIX = "eater_new_", "eater_old_"
 FROM_A_SEQUENCE = "nextval()"  # as the catalog words every default that draws from one
-NAME_BYTES = 63  # longer identifiers are cut by the server, silently
+CHECKS = f"""SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint
+WHERE conrelid = 'pg_temp.{TRIAL_TABLE}'::regclass AND contype = 'c'"""
 
 
-class Difference:
+class Given(NamedTuple):
+    """What a comparison is made with. `ask` runs a query on live rows."""
+
+    desired: Desired
+    settings: Settings
+    facts: ServerFacts
+    ask: Ask
+
+
+class ColumnPair(NamedTuple):
+    """A live column and the desired one of the same name."""
+
+    name: str
+    live: Column
+    desired: Column
+
+    @property
+    def differs(self) -> str:
+        """What a refusal says of its type."""
+        return f"is {self.live.type}; the model says {self.desired.type}"
+
+
+class ComparedTable:
     """A live table, the desired one, and what the rules found so far.
 
-    `ask` runs a query on the live rows. It is called only where a difference was found.
-    `values` holds, for each column, SQL over the *live* row for what the column will hold once
-    the steps have run, so that a later rule can look ahead.
+    Rows are asked about only where a difference was found. `values` holds, for each column, SQL
+    over the *live* row for what the column will hold once the steps have run, so that a later rule
+    can look ahead.
     """
 
-    def __init__(
-        self, schema: str, name: str, live: Schema, desired: Table, settings: Settings, ask: Ask
-    ) -> None:
+    def __init__(self, schema: str, name: str, live: Schema, desired: Schema, given: Given) -> None:
         self.schema, self.name = schema, name
         self.relations, self.can_create = live.relations, live.can_create
         self.foreign = live.foreign
-        self.live, self.desired = live.tables[name], desired
-        self.settings, self.ask = settings, ask
-        self.relation = ddl.qualified(schema, name)
-        self.values: Dict[str, str] = {column: ddl.quote(column) for column in self.live.columns}
+        self.live, self.desired = live.tables[name], desired.tables[name]
+        self.models, self.settings, self.facts, self.ask = given
+        self.relation = qualified(schema, name)
+        self.values: Dict[str, str] = {column: identifier(column) for column in self.live.columns}
+        self.type_changes: List[str] = []  # of ALTER TABLE, that steps will run
+        self.filled: List[str] = []  # the columns that steps will fill
+        self.kept_leftovers: Set[str] = set()  # what an interrupted run left and a step puts to use
         self.steps: List[Step] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
 
-    def backfill(self, column: str) -> Optional[ddl.Backfill]:
-        """Return what the models put into older rows of a column, if they say."""
-        email = self.settings.default_user_email
-        return ddl.backfill(self.name, column, default_user_email=email)
+    def pair(self, name: str) -> ColumnPair:
+        return ColumnPair(name, self.live.columns[name], self.desired.columns[name])
+
+    def backfill(self, column: str) -> Optional[Backfill]:
+        """Return what the models put into existing rows of a column, if they say."""
+        return self.models.backfill(self.name, column)
 
     def computed(self, column: str) -> bool:
-        """True if older rows get a value that depends on their other columns."""
+        """True if existing rows get a value that depends on their other columns."""
         backfill = self.backfill(column)
         return backfill is not None and backfill.computed
 
     def step(
         self,
-        kind: str,
+        kind: Kind,
         name: str,
         why: str,
         statements: Sequence[str],
         *,
         run: Run = Run.BRIEF,
-        lock: str = Lock.INSTANT,
-        undo_online: Sequence[str] = (),
-        undo: Sequence[str] = (),
-        guard: Optional[str] = None,
-        undo_lock: str = "",
+        lock: Lock = Lock.INSTANT,
+        creates: bool = False,
+        undo: Undo = NO_UNDO,
         on_the_way: bool = False,
     ) -> None:
         self.steps.append(
@@ -69,16 +111,13 @@ class Difference:
                 kind=kind,
                 schema=self.schema,
                 table=self.name,
-                relation=self.relation,
                 name=name,
                 why=why,
                 statements=tuple(statements),
                 run=run,
-                lock=lock.format(self.relation),
-                undo_online=tuple(undo_online),
-                undo=tuple(undo),
-                guard=guard,
-                undo_lock=undo_lock.format(self.relation),
+                lock=lock,
+                creates=creates,
+                undo=undo,
                 on_the_way=on_the_way,
             )
         )
@@ -88,13 +127,19 @@ class Difference:
         return f"ALTER TABLE {self.relation} {change}"
 
     def alter_column(self, column: str, change: str) -> str:
-        return self.alter(f"ALTER COLUMN {ddl.quote(column)} {change}")
+        return self.alter(alter_column(column, change))
 
-    def refuse(self, name: str, what: str, *why: str, way_out: str) -> None:
-        """Refuse a difference: what it is, why it can't be closed, what to type next."""
+    def refuse(
+        self,
+        name: str,
+        what: str,
+        *why: str,
+        way_out: WayOut,
+        lacks: Optional[Right] = None,
+    ) -> None:
+        """Refuse a difference of the table, or of what is named in it."""
         subject = ".".join(part for part in (self.schema, self.name, name) if part)
-        lines = [f"{subject} {what}", *why, NOTHING_CHANGED + " " + way_out]
-        self.refusals.append(Refusal(self.schema, self.name, "\n  ".join(lines)))
+        self.refusals.append(Refusal(self.schema, subject, what, way_out, why, lacks))
 
     def count(self, condition: str = "true") -> int:
         """Count the live rows for which the condition is true."""
@@ -103,23 +148,31 @@ class Difference:
     def has_rows(self) -> bool:
         return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.relation})")[0][0])
 
-    def find(self, condition: str, columns: Sequence[str] = ()) -> str:
-        """Return the query that shows the rows for which the condition is true."""
-        _, key = self.live.primary_key
-        names = list(dict.fromkeys([*(key.columns or [] if key else []), *columns]))
-        selected = ", ".join(ddl.quote(name) for name in names) or "*"
+    def find(self, condition: str, columns: Sequence[str] = ()) -> WayOut:
+        """Return the way out that begins with the rows for which the condition is true."""
+        return WayOut("Find them with:", (self._query(condition, columns),))
+
+    def _query(self, condition: str, columns: Sequence[str]) -> str:
+        names = list(dict.fromkeys([*self._key, *columns]))
+        selected = ", ".join(map(identifier, names)) or "*"
         return f"SELECT {selected} FROM {self.relation} WHERE {condition}"
+
+    @property
+    def _key(self) -> List[str]:
+        """The columns of the primary key; empty if there is none."""
+        _, key = self.live.primary_key
+        return (key.columns or []) if key else []
 
     def examples(self, condition: str, column: str) -> str:
         """Return some offending rows: key and value, as `time=1731000000 '31-02-2024'`."""
-        rows = self.ask(f"{self.find(condition, [column])} LIMIT {EXAMPLES}")
-        _, key = self.live.primary_key
-        names = [name for name in (key.columns or [] if key else []) if name != column]
+        key = [name for name in self._key if name != column]
+        # As text: Python cannot hold every value that PostgreSQL can.
+        selected = ", ".join(f"{identifier(name)}::text" for name in [*key, column])
+        query = f"SELECT {selected} FROM {self.relation} WHERE {condition} LIMIT {EXAMPLES}"
         found = []
-        for row in rows:
-            by_name = dict(zip([*names, column], row)) if len(row) == len(names) + 1 else {}
-            shown = [f"{name}={by_name.get(name)}" for name in names]
-            found.append(" ".join([*shown, repr(by_name.get(column, row[-1]))]))
+        for *values, value in self.ask(query):
+            shown = [f"{name}={text}" for name, text in zip(key, values)]
+            found.append(" ".join([*shown, "NULL" if value is None else literal(value)]))
         return "e.g. " + ", ".join(found)
 
     def refuse_used(self, name: str, what: str, used_by: Sequence[str]) -> None:
@@ -132,12 +185,8 @@ class Difference:
     ) -> None:
         """Refuse because of rows: how many, some of them, and the query that finds all."""
         found = f"{rows_of(bad, self.count())} {verbs[bad != 1]}"
-        self.refuse(
-            name,
-            what,
-            f"{found}, {self.examples(condition, name)}.",
-            way_out=f"Find them with:\n    {self.find(condition, [name])};",
-        )
+        why = f"{found}, {self.examples(condition, name)}."
+        self.refuse(name, what, why, way_out=self.find(condition, [name]))
 
     def refuse_duplicates(
         self, name: str, what: str, columns: Sequence[str], predicate: Optional[str] = None
@@ -145,43 +194,92 @@ class Difference:
         """Refuse a key whose columns, as they will be, hold the same values twice."""
         if not columns:
             return False
+        grouped = self._grouped(columns, predicate)
+        duplicates = self.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
+        if duplicates:
+            names = [f"value_{number}" for number, _ in enumerate(columns, 1)]
+            selected = "::text, ".join([*names, "times"])
+            aliases = f"duplicates ({', '.join([*names, 'times'])})"
+            query = f"SELECT {selected} FROM ({grouped} LIMIT {EXAMPLES}) AS {aliases}"
+            shown = [
+                ", ".join(f"{column}={value}" for column, value in zip(columns, row))
+                + f" ({counted(row[-1], 'row')})"
+                for row in self.ask(query)
+            ]
+            are = "is" if duplicates == 1 else "are"
+            why = f"{counted(duplicates, 'value')} {are} duplicated, e.g. {'; '.join(shown)}."
+            self.refuse(name, what, why, way_out=WayOut("Find them with:", (grouped,)))
+        return bool(duplicates)
+
+    def _grouped(self, columns: Sequence[str], predicate: Optional[str]) -> str:
+        """Return the query for the values of the columns that more than one row will have."""
         values = [self.values[column] for column in columns]
         null = " OR ".join(f"({value}) IS NULL" for value in values)
-        listed = ", ".join(f"{v} AS {ddl.quote(c)}" for v, c in zip(values, columns))
-        names = ", ".join(map(ddl.quote, columns))
+        listed = ", ".join(f"{v} AS {identifier(c)}" for v, c in zip(values, columns))
+        names = ", ".join(map(identifier, columns))
         # Constants can't be grouped by expression, so they are grouped as columns.
-        grouped = (
+        return (
             f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {self.relation} "
             f"WHERE NOT ({null}) AND ({predicate or 'true'})) AS rows "
             f"GROUP BY {names} HAVING count(*) > 1"
         )
-        duplicates = self.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
-        if duplicates:
-            shown = [
-                ", ".join(f"{c}={v}" for c, v in zip(columns, row)) + f" {row[-1]} times"
-                for row in self.ask(f"{grouped} LIMIT {EXAMPLES}")
-            ]
-            self.refuse(
-                name,
-                what,
-                f"There more than once: {counted(duplicates, 'value')}, e.g. {'; '.join(shown)}.",
-                way_out=f"Find them with:\n    {grouped};",
-            )
-        return bool(duplicates)
 
     def refuse_taken(self, name: str, wanted: str) -> None:
+        """Refuse because a name that is needed belongs to something else."""
+        what = f"needs {wanted} named {name}, but something else has that name."
+        if name in self.relations:
+            way_out = rename(self.schema, name, self.relations[name])
+        else:
+            change = f"RENAME CONSTRAINT {identifier(name)} TO {identifier(name + '_old')}"
+            way_out = WayOut(RENAME, (self.alter(change),))
+        self.refuse("", what, way_out=way_out)
+
+    def try_on_a_copy(self, changes: Sequence[str]) -> Dict[str, str]:
+        """Make the changes to an empty copy of the table, and return its checks then, by name.
+
+        What depends on a column is rebuilt with its new type there as on the live table, so the
+        server says if an expression index, an operator class or a generated column does not go
+        with it. Raises what the server says. The copy is rolled back.
+        """
+        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.relation} INCLUDING ALL)"
+        altered = [f"ALTER TABLE pg_temp.{TRIAL_TABLE} {change}" for change in changes]
+        return dict(self.ask("; ".join(["SET TRANSACTION READ WRITE", made, *altered, CHECKS])))
+
+    def refuse_what_the_server_would(self, name: str, what: str, changes: Sequence[str]) -> bool:
+        """Refuse changes of a column if the server refuses them on a copy."""
+        try:
+            self.try_on_a_copy(changes)
+        except errors.InsufficientPrivilege:
+            raise
+        except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
+            why = f"The server says: {first_line(error)}."
+            self.refuse(name, what, why, way_out=OUT_OF_THE_WAY)
+            return True
+        return False
+
+    def refuse_large(self, name: str, what: str, statements: Sequence[str]) -> bool:
+        """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
+        rows, limit = self.count(), self.settings.rewrite_max_rows
+        if rows <= limit:
+            return False
+        relation = literal(self.relation)
+        size = self.ask(f"SELECT pg_size_pretty(pg_total_relation_size({relation}))")[0][0]
         self.refuse(
-            "",
-            f"needs {wanted} named {name}, but that name belongs to something else.",
-            way_out=f"Rename what has the name: {ddl.qualified(self.schema, name)}.",
+            name,
+            what,
+            f"That rewrites the table while everybody waits: {counted(rows, 'row')}, {size}; "
+            f"REWRITE_MAX_ROWS is {limit:,}.",
+            way_out=WayOut("Raise it for one run, or in a maintenance window:", tuple(statements)),
         )
+        return True
 
 
-def helper_name(prefix: str, name: str) -> str:
-    """Return the name of an object of ours that exists only between two steps."""
-    return (prefix + name).encode()[:NAME_BYTES].decode(errors="ignore")
+def alter_column(column: str, change: str) -> str:
+    """Return a change of ALTER TABLE."""
+    return f"ALTER COLUMN {identifier(column)} {change}"
 
 
-def rows_of(count: int, total: int) -> str:
-    """Return `3 of 120,418 rows`."""
-    return f"{count:,} of {counted(total, 'row')}"
+def rename(schema: str, name: str, kind: str) -> WayOut:
+    """Return the way out where a relation or type has the name that is needed."""
+    new = identifier(name + "_old")
+    return WayOut(RENAME, (f"ALTER {KINDS[kind]} {qualified(schema, name)} RENAME TO {new}",))

@@ -1,128 +1,109 @@
 """The safety rules for a column's type: left alone, changed in the catalog, or rewritten."""
 
 import re
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from converge.compare import conversions
-from converge.compare import desired as ddl
-from converge.compare import existing as trial
-from converge.compare.table import FROM_A_SEQUENCE, Difference
-from converge.plan import Lock
-from converge.server.catalog import Column
-from converge.text import counted
-
-FOREIGN_KEY = "constraint "  # how the server describes one; it takes a new type without a rewrite
+from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
+from converge.plan import Kind, Lock, Undo, WayOut
+from converge.quoting import identifier
 
 
-def change_type(table: Difference, name: str, live: Column, desired: Column) -> None:
+def change_type(table: ComparedTable, pair: ColumnPair) -> None:
     """Change a column's type where every row is proven to fit."""
+    name, live, desired = pair
     if live.type == desired.type:
         return
     if conversions.holds(live.type, desired.type):
-        table.notes.append(
-            f"{table.relation}.{ddl.quote(name)} is {live.type}, which holds every {desired.type}"
-        )
+        column = f"{table.relation}.{identifier(name)}"
+        table.notes.append(f"{column} is {live.type}, which holds every {desired.type}")
         return
-    what = f"is {live.type}, the model says {desired.type}."
     rewrite = conversions.rewrites(live.type, desired.type)
-    used_by = [user for user in live.used_by or [] if rewrite or not user.startswith(FOREIGN_KEY)]
-    known = conversions.conversion(live.type, desired.type)
+    # A foreign key takes a new type without a rewrite; the server checks it on the copy.
+    used_by = [user.description for user in live.used_by if rewrite or not user.foreign_key]
+    known = conversions.conversion(live.type, desired.type, table.models.date_shapes)
     if known is None:
-        refuse_type(table, name, what, desired.type)
+        _refuse_unknown(table, pair)
     elif used_by:
-        table.refuse_used(name, what, used_by)
+        table.refuse_used(name, f"{pair.differs}.", used_by)
     else:
-        using, fits = (part.format(c=ddl.quote(name)) for part in known)
-        _convert(table, name, live, desired, using, fits)
+        using, fits = (part.format(c=identifier(name)) for part in known)
+        _convert(table, pair, using, fits)
 
 
-def _convert(
-    table: Difference, name: str, live: Column, desired: Column, using: str, fits: str
-) -> None:
+def _convert(table: ComparedTable, pair: ColumnPair, using: str, fits: str) -> None:
     """Change the type if every row fits, the table is small enough and the server agrees."""
-    what = f"is {live.type}, the model says {desired.type}."
-    rewrite = conversions.rewrites(live.type, desired.type)
-    statement = table.alter_column(name, f"TYPE {desired.type} USING {using}")
-    misfits = f"{ddl.quote(name)} IS NOT NULL AND NOT ({fits})"
+    name, live, desired = pair
+    what = f"{pair.differs}."
+    misfits = f"{identifier(name)} IS NOT NULL AND NOT ({fits})"
     bad = 0 if fits == conversions.ALWAYS else table.count(misfits)
     if bad:
         table.refuse_rows(name, what, bad, ("does not convert", "do not convert"), misfits)
         return
-    if rewrite and too_large(table, name, what, statement):
+    changes = _around_default(pair, alter_column(name, f"TYPE {desired.type} USING {using}"))
+    statements = [table.alter(change) for change in changes]
+    rewrite = conversions.rewrites(live.type, desired.type)
+    if rewrite and table.refuse_large(name, what, statements):
         return
-    statements = _around_default(table, name, live, desired, statement)
-    if trial.refused(table, name, what, statements):
+    if table.refuse_what_the_server_would(name, what, changes):
         return
     table.values[name] = f"({using})"
-    undo, guard = _type_undo(table, name, live, desired)
+    table.type_changes += changes
     table.step(
-        "change type",
+        Kind.CHANGE_TYPE,
         name,
-        what[:-1],
+        pair.differs,
         statements,
         lock=Lock.REWRITE if rewrite else Lock.INSTANT,
-        undo=undo,
-        guard=guard,
-        undo_lock=Lock.REWRITE if conversions.rewrites(desired.type, live.type) else Lock.INSTANT,
+        undo=_undo(table, pair),
     )
 
 
-def _around_default(
-    table: Difference, name: str, live: Column, desired: Column, statement: str
-) -> List[str]:
-    """Return the statement with what takes away a default that the server can't cast with it."""
+def _around_default(pair: ColumnPair, change: str) -> List[str]:
+    """Return the change with what takes away a default that the server can't cast with it."""
+    name, live, desired = pair
     if live.default is None or conversions.casts_defaults(live.type, desired.type):
-        return [statement]
-    before = [table.alter_column(name, "DROP DEFAULT"), statement]
+        return [change]
+    before = [alter_column(name, "DROP DEFAULT"), change]
     if desired.default_sql is None:
         return before
-    return [*before, table.alter_column(name, f"SET DEFAULT {desired.default_sql}")]
+    return [*before, alter_column(name, f"SET DEFAULT {desired.default_sql}")]
 
 
-def _type_undo(
-    table: Difference, name: str, live: Column, desired: Column
-) -> Tuple[List[str], Optional[str]]:
-    """Return what changes the type back, and the count of rows that then would not fit."""
-    known = conversions.conversion(desired.type, live.type)
-    column = ddl.quote(name)
+def _undo(table: ComparedTable, pair: ColumnPair) -> Undo:
+    """Return what changes the type back."""
+    name, live, desired = pair
+    rewrite = conversions.rewrites(desired.type, live.type)
+    lock = Lock.REWRITE if rewrite else Lock.INSTANT
+    known = conversions.conversion(desired.type, live.type, _shapes_of(table, pair))
+    column = identifier(name)
     if known is None:
         no_way = table.alter_column(name, f"TYPE {live.type} USING NULL::{live.type}")
-        return [no_way], f"SELECT count(*) FROM {table.relation} WHERE {column} IS NOT NULL"
+        return Undo(statements=(no_way,), lock=lock, guard=f"{column} IS NOT NULL")
     using, fits = (part.format(c=column) for part in known)
-    if desired.type == "date" and re.fullmatch(conversions.TEXT, live.type):
-        former = table.count(conversions.FORMER_SHAPE.format(c=column))
-        iso = table.count(conversions.ISO_SHAPE.format(c=column))
-        using = using.replace("YYYY-MM-DD", "DD-MM-YYYY") if former > iso else using
-    undo = [table.alter_column(name, f"TYPE {live.type} USING {using}")]
+    statements = [table.alter_column(name, f"TYPE {live.type} USING {using}")]
     if live.default_sql is not None and live.default != FROM_A_SEQUENCE:
-        undo.insert(0, table.alter_column(name, "DROP DEFAULT"))
-        undo.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
-    misfits = f"{column} IS NOT NULL AND NOT ({fits})"
-    return undo, f"SELECT count(*) FROM {table.relation} WHERE {misfits}"
+        statements.insert(0, table.alter_column(name, "DROP DEFAULT"))
+        statements.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
+    guard = f"{column} IS NOT NULL AND NOT ({fits})"
+    return Undo(statements=tuple(statements), lock=lock, guard=guard)
 
 
-def refuse_type(table: Difference, name: str, what: str, desired: str) -> None:
-    alter = table.alter_column(name, f"TYPE {desired} USING …")
+def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
+    """Return the shapes of dates, first the one that most rows have, which they get back."""
+    shapes: Tuple[str, ...] = table.models.date_shapes
+    if pair.desired.type != "date" or not re.fullmatch(conversions.TEXT, pair.live.type):
+        return shapes
+    column = identifier(pair.name)
+    counts = {shape: table.count(conversions.has_shape(shape).format(c=column)) for shape in shapes}
+    return tuple(sorted(shapes, key=lambda shape: -counts[shape]))
+
+
+def _refuse_unknown(table: ComparedTable, pair: ColumnPair) -> None:
+    alter = table.alter_column(pair.name, f"TYPE {pair.desired.type} USING …")
     table.refuse(
-        name,
-        what,
+        pair.name,
+        f"{pair.differs}.",
         "No conversion is known that is right for every row.",
-        way_out=f"Convert it by hand, in a maintenance window:\n    {alter};",
+        way_out=WayOut("Convert it by hand, in a maintenance window:", (alter,)),
     )
-
-
-def too_large(table: Difference, name: str, what: str, statement: str) -> bool:
-    """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
-    rows, limit = table.count(), table.settings.rewrite_max_rows
-    if rows <= limit:
-        return False
-    relation = ddl.text_literal(table.relation)
-    size = table.ask(f"SELECT pg_size_pretty(pg_total_relation_size({relation}))")[0][0]
-    table.refuse(
-        name,
-        what,
-        f"That rewrites the table while everybody waits: {counted(rows, 'row')}, {size}; "
-        f"REWRITE_MAX_ROWS is {limit:,}.",
-        way_out=f"Raise it for one run, or in a maintenance window:\n    {statement};",
-    )
-    return True

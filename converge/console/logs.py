@@ -11,9 +11,9 @@ import sys
 import time
 from typing import Dict
 
+from converge.names import APPLICATION_NAME
 from converge.text import visible
 
-HANDLER_NAME = "eater-init"
 TEXT = "%(asctime)s %(levelname)-5s %(message)s"
 ABOUT = ("step", "schema", "object", "duration_ms")
 
@@ -24,11 +24,11 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
     A second call replaces the first one's handler, and leaves those of others alone.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.set_name(HANDLER_NAME)
+    handler.set_name(APPLICATION_NAME)
     handler.setFormatter(_JsonFormatter() if format == "json" else _text_formatter())
     root = logging.getLogger()
     for earlier in root.handlers[:]:
-        if earlier.get_name() == HANDLER_NAME:
+        if earlier.get_name() == APPLICATION_NAME:
             root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level)

@@ -1,4 +1,4 @@
-"""Results: the summary at the end, and putting results out."""
+"""Results: the summary at the end, tables, and putting them out."""
 
 import logging
 import os
@@ -7,14 +7,11 @@ import time
 from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, Sequence
 
-from converge.errors import EaterInitError
-from converge.outcome import Done
+from converge.errors import ConvergeError
+from converge.plan import Done, Kind
 from converge.text import duration, table, visible
 
 log = logging.getLogger(__name__)
-
-
-INDEX_KINDS = ("create index", "swap index")
 
 
 class Stopwatch:
@@ -41,7 +38,7 @@ class Stopwatch:
 def put(text: str) -> None:
     """Print a result to stdout, whatever letters that can show, and none that it would obey.
 
-    Raises `EaterInitError` if it can't be written, as to a closed pipe; what was done stays.
+    Raises `ConvergeError` if it can't be written, as to a closed pipe; what was done stays.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
     try:
@@ -49,22 +46,21 @@ def put(text: str) -> None:
     except OSError as error:
         # Else the interpreter writes what is left when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise EaterInitError(f"the output can't be written: {error.strerror}") from None
+        raise ConvergeError(f"the output can't be written: {error.strerror}") from None
 
 
 def summary(
     done: Iterable[Done], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
 ) -> str:
     """Return what was created, altered, indexed and left unchanged in each schema."""
-    steps = [item.step for item in done]
+    steps = [step for item in done for step in item.steps if step.table]
     body = []
     for schema in schemas:
-        ours = [step for step in steps if step.schema == schema and step.table]
-        created = {step.table for step in ours if step.kind == "create table"}
-        touched = {step.table for step in ours}
-        indexed = {step.name for step in ours if step.kind in INDEX_KINDS}
-        altered = {s.table for s in ours if not s.kind.endswith("index")} - created
-        unchanged = len(tables) - len(touched)
+        ours = [step for step in steps if step.schema == schema]
+        created = {step.table for step in ours if step.kind is Kind.CREATE_TABLE}
+        altered = {step.table for step in ours if not step.kind.changes_only_indexes} - created
+        indexed = {step.name for step in ours if step.kind in (Kind.CREATE_INDEX, Kind.SWAP_INDEX)}
+        unchanged = len(tables) - len({step.table for step in ours})
         body.append((schema, len(created), len(altered), len(indexed), unchanged))
     head = ("schema", "created", "altered", "indexed", "unchanged")
     return f"{table(head, body)}\ntime: {stopwatch}"

@@ -1,35 +1,25 @@
-"""The history: which version a schema is at, what each run changed, and how to undo it.
+"""The journal: what a run will do, how far it is, and what it left.
 
-A row of `eater_schema_history` is one run that changed something. It is written before the first
-change, in the transaction of what is new, and counts its finished steps as they are finished, so
-that a killed run's are known too. The table's comment, the *note*, says what the last verified run
-left: a catalog can always be asked for a comment, even where there is no such table yet.
+A row of the history table is one run that changed something. It is written before the first change,
+in the transaction of what is new, and counts its finished steps as they are finished, so that a
+killed run's are known too. The table's comment, the note, says what the last verified run left.
 """
 
-import hashlib
 import json
 import logging
-import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List
 
 from psycopg2 import errors
-from psycopg2.extensions import quote_ident
 
-from converge.console.advice import first_line
-from converge.errors import Refused
-from converge.plan import NOTHING_CHANGED, Lock, Plan, Run, Step
-from converge.server.catalog import FINGERPRINT, TABLES_DOCUMENT
-from converge.server.connection import VERSION, Connection, named, rows, transaction, unhindered
-from converge.settings.variables import Settings
-from converge.text import duration, table
-from verify import STALE
+from converge.history.look import Fingerprints
+from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
+from converge.plan import Kind, Lock, Plan, Run, Step
+from converge.quoting import literal, qualified
+from converge.server.connection import Connection
+from converge.server.failures import first_line
+from converge.server.messages import transaction
 
 log = logging.getLogger(__name__)
-
-TABLE = "eater_schema_history"
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DESIRED_STATE = ("models.py", "indexes.py")  # read as files: importing them imports SQLAlchemy
-NOTE_START = '{"eater-init" : '  # how the note begins; any other comment is somebody else's
 
 CREATE = """CREATE TABLE {table} (
   run integer PRIMARY KEY,
@@ -62,85 +52,19 @@ VERIFIED = "UPDATE {table} SET verified_at = now() WHERE verified_at IS NULL AND
 
 # The version is the table's, so the note is put together on the server.
 NOTE = """BEGIN EXECUTE format('COMMENT ON TABLE %s IS %L', {relation}, json_build_object(
-  'eater-init', 1,
+  {key}, 1,
   'version', (SELECT version FROM {table} ORDER BY run DESC LIMIT 1),
   'verified', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'),
-  'desired', {desired}, 'tool', {tool_version}, 'live', {live}, 'tables', {tables}::json
+  'desired', {desired}, 'rules', {rules}, 'tool', {tool_version},
+  'live', {live}, 'tables', {tables}::json
 )); END"""
-
-SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
-  to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'),
-  extract(epoch FROM verified_at - started_at)::float,
-  applied_by, tool_version
-FROM {table} ORDER BY run DESC"""
-
-LOOK_QUERY = f"""
-SET LOCAL search_path = '';
-SELECT n.nspname, o.note, {FINGERPRINT}, ARRAY(
-  SELECT c.relname FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
-  WHERE c.relnamespace = n.oid AND c.relname = ANY (h.tables) AND {STALE})
-FROM pg_namespace n
-CROSS JOIN LATERAL (
-  SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') THEN
-    obj_description(to_regclass(format('%%I.{TABLE}', n.nspname)), 'pg_class') END AS note) AS o
-CROSS JOIN LATERAL (
-  SELECT ARRAY(SELECT json_array_elements_text(
-    CASE WHEN o.note LIKE '{NOTE_START}%%' THEN o.note::json -> 'tables' END)) AS tables) AS h
-CROSS JOIN LATERAL (SELECT ({TABLES_DOCUMENT.replace("%(tables)s", "h.tables")}) AS document) AS t
-WHERE n.nspname = ANY (%(schemas)s) AND o.note LIKE '{NOTE_START}%%'
-"""
-
-
-class Look(NamedTuple):
-    """What the quick look found: nothing to do."""
-
-    version: str
-    verified: str
-    tables: List[str]
-    stale: List[Tuple[str, str]]  # schema and table
-
-
-def desired_fingerprint() -> str:
-    """Return the fingerprint of the files that describe the desired state."""
-    digest = hashlib.sha256()
-    for name in DESIRED_STATE:
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
-    return digest.hexdigest()
-
-
-def look(connection: Connection, settings: Settings) -> Optional[Look]:
-    """Return what the last verified run left, if nothing has changed since; in one round trip.
-
-    None: something is not as it was, or never was verified, so that only a plan can tell.
-    """
-    query = unhindered(connection) + named(connection) + LOOK_QUERY
-    found = rows(connection, query, {"schemas": list(settings.schemas)})
-    notes = [(schema, json.loads(note), live, stale) for schema, note, live, stale in found]
-    expected = (desired_fingerprint(), VERSION)
-    current = all(
-        (note.get("desired"), note.get("tool"), note.get("live")) == (*expected, live)
-        for _, note, live, _ in notes
-    )
-    if not current or len(notes) != len(settings.schemas):
-        return None
-    versions = ", ".join(sorted({str(note["version"]) for _, note, _, _ in notes}))
-    verified = min(str(note["verified"]) for _, note, _, _ in notes)
-    stale_tables = [(schema, table) for schema, _, _, tables in notes for table in tables]
-    return Look(versions, verified, list(notes[0][1]["tables"]), stale_tables)
 
 
 class Journal:
     """Records a plan's run: what it will do, how far it is, that it was verified."""
 
-    def __init__(self, plan: Plan, connection: Connection) -> None:
-        self.plan, self.connection = plan, connection
-        self.desired = desired_fingerprint()
-        self.count: Dict[int, int] = {}
-        so_far: Dict[str, int] = {}
-        for step in plan.steps:
-            so_far[step.schema] = so_far.get(step.schema, 0) + 1
-            self.count[id(step)] = so_far[step.schema]
+    def __init__(self, plan: Plan, connection: Connection, desired: Fingerprints) -> None:
+        self.plan, self.connection, self.desired = plan, connection, desired
 
     def opening(self) -> Plan:
         """Return the plan with the steps that record it, in the transaction of what is new."""
@@ -148,23 +72,23 @@ class Journal:
         for schema in dict.fromkeys(step.schema for step in steps):
             ours = [step for step in self.plan.steps if step.schema == schema]
             if schema not in self.plan.recorded:
-                steps.append(self._step(schema, "create history", CREATE))
+                steps.append(_step(schema, Kind.CREATE_HISTORY, CREATE))
             values = {
-                "desired": self._literal(self.desired),
-                "steps": self._literal(json.dumps([_as_json(step) for step in ours])),
+                "desired": literal(self.desired.models),
+                "steps": literal(json.dumps([as_json(step) for step in ours])),
                 "finished": str(sum(step.run is Run.NEW for step in ours)),
-                "tool_version": self._literal(VERSION),
+                "tool_version": literal(VERSION),
             }
-            steps.append(self._step(schema, "record", RECORD, **values))
+            steps.append(_step(schema, Kind.RECORD, RECORD, **values))
         return self.plan._replace(steps=tuple(steps))
 
     def before(self, step: Step) -> List[str]:
         """Return what counts a step as finished before it runs: if killed, it may well have."""
-        return [] if step.run is Run.BRIEF else [self._finish(step)]
+        return [] if step.run is Run.BRIEF else [_finish(step)]
 
     def after(self, step: Step) -> List[str]:
         """Return what counts a step as finished in the step's own transaction."""
-        return [self._finish(step)] if step.run is Run.BRIEF else []
+        return [_finish(step)] if step.run is Run.BRIEF else []
 
     def verified(self, plan: Plan) -> None:
         """Note what the run left; `plan` is the empty one that proved it. One round trip.
@@ -174,82 +98,62 @@ class Journal:
         statements: List[str] = []
         for schema, fingerprint in plan.fingerprints.items():
             if schema in plan.recorded:
-                note = self._sql(
+                note = _sql(
                     schema,
                     NOTE,
-                    desired=self._literal(self.desired),
-                    tool_version=self._literal(VERSION),
-                    live=self._literal(fingerprint),
-                    tables=self._literal(json.dumps(plan.tables)),
-                    relation=self._literal(self._relation(schema)),
+                    key=literal(NOTE_KEY),
+                    desired=literal(self.desired.models),
+                    rules=literal(self.desired.rules),
+                    tool_version=literal(VERSION),
+                    live=literal(fingerprint),
+                    tables=literal(json.dumps(plan.tables)),
+                    relation=literal(qualified(schema, HISTORY_TABLE)),
                 )
-                statements += [self._sql(schema, VERIFIED), f"DO {self._literal(note)}"]
+                statements += [_sql(schema, VERIFIED), f"DO {literal(note)}"]
         try:
             if statements:
                 transaction(self.connection, statements)
         except errors.InsufficientPrivilege as error:
-            log.info("that it is verified can't be recorded: %s", first_line(error))
-
-    def _finish(self, step: Step) -> str:
-        return self._sql(step.schema, FINISH, count=str(self.count[id(step)]))
-
-    def _step(self, schema: str, kind: str, template: str, **values: str) -> Step:
-        return Step(
-            kind=kind,
-            schema=schema,
-            table="",
-            relation="",
-            name=TABLE,
-            why="what this run does is recorded",
-            statements=(self._sql(schema, template, **values),),
-            run=Run.NEW,
-            lock=Lock.NONE,
-        )
-
-    def _sql(self, schema: str, template: str, **values: str) -> str:
-        return template.format(table=self._relation(schema), **values)
-
-    def _relation(self, schema: str) -> str:
-        return f"{quote_ident(schema, self.connection)}.{TABLE}"
-
-    def _literal(self, value: str) -> str:
-        with self.connection.cursor() as cursor:
-            return str(cursor.mogrify("%s", (value,)).decode())
+            log.info("the verification cannot be recorded: %s", first_line(error))
 
 
-def _as_json(step: Step) -> Dict[str, Any]:
+def _finish(step: Step) -> str:
+    return _sql(step.schema, FINISH, count=str(step.number))
+
+
+def _step(schema: str, kind: Kind, template: str, **values: str) -> Step:
+    return Step(
+        kind=kind,
+        schema=schema,
+        table="",
+        name=HISTORY_TABLE,
+        why="what this run does is recorded",
+        statements=(_sql(schema, template, **values),),
+        run=Run.NEW,
+        lock=Lock.NONE,
+    )
+
+
+def _sql(schema: str, template: str, **values: str) -> str:
+    return template.format(table=qualified(schema, HISTORY_TABLE), **values)
+
+
+def as_json(step: Step) -> Dict[str, Any]:
+    """Return what the history stores of a step: codes, names and SQL, and a text for people."""
     return {
         "step": str(step),
         "why": step.why,
         "sql": step.statements,
-        "relation": step.relation,
-        "lock": step.lock,
-        "undo_online": step.undo_online,
-        "undo": step.undo,
-        "undo_lock": step.undo_lock,
-        "guard": step.guard,
+        "kind": step.kind.value,
+        "table": step.table,
+        "name": step.name,
+        "lock": step.lock.value,
+        "undo": {
+            "indexes": [change._asdict() for change in step.undo.indexes],
+            "statements": step.undo.statements,
+            "lock": step.undo.lock.value,
+            "creates": step.undo.creates,
+            "leaves": step.undo.leaves,
+            "guard": step.undo.guard,
+        },
     }
-
-
-def show(connection: Connection, schemas: Sequence[str]) -> str:
-    """Return the history of the schemas as a table, newest run first."""
-    body: List[Sequence[object]] = []
-    for schema in schemas:
-        name, role = quote_ident(schema, connection), quote_ident(connection.info.user, connection)
-        relation = f"{name}.{TABLE}"
-        try:
-            if rows(connection, "SELECT to_regclass(%(relation)s)", {"relation": relation})[0][0]:
-                for *row, seconds, role_name, tool in rows(connection, SHOW.format(table=relation)):
-                    taken = "not verified" if seconds is None else duration(seconds)
-                    body.append((schema, *row, taken, role_name, tool))
-        except errors.InsufficientPrivilege as error:
-            raise Refused(
-                f"refused: {first_line(error)}.\n"
-                f"  {NOTHING_CHANGED} Let an administrator run:\n"
-                f"    GRANT USAGE ON SCHEMA {name} TO {role};\n"
-                f"    GRANT SELECT ON {relation} TO {role};"
-            ) from None
-    if not body:
-        return "No run has changed anything yet."
-    head = ("schema", "run", "version", "action", "steps", "started", "duration", "by", "tool")
-    return table(head, body)

@@ -5,30 +5,22 @@ there, so a rollback that was interrupted goes on where it was when it is run ag
 """
 
 import json
-import logging
-import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import errors
-from psycopg2.extensions import quote_ident
 
-from converge.change.apply import Applier
-from converge.console.summary import Stopwatch
 from converge.errors import Refused
-from converge.history.journal import TABLE
-from converge.outcome import Outcome
-from converge.plan import NOTHING_CHANGED, Lock, Plan, Refusal, Run, Step
-from converge.server import connection as database
-from converge.server import inspect as preflight
-from converge.server import locks
-from converge.server.connection import VERSION, Connection
-from converge.server.inspect import Server
+from converge.history.recorded import RecordedRun, RecordedStep, runs
+from converge.names import HISTORY_TABLE, VERSION
+from converge.plan import IndexChange, Kind, Lock, Plan, Refusal, Run, Step, Undo, WayOut, joined
+from converge.quoting import literal, qualified
+from converge.server import messages
+from converge.server.connection import Connection
+from converge.server.inspect import ServerFacts
+from converge.server.rights import limited_builds, without_rights
 from converge.settings.variables import Settings
 from converge.text import counted
 
-log = logging.getLogger(__name__)
-
-RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
 COUNT_DOWN = "UPDATE {table} SET finished = {count}, verified_at = NULL WHERE run = {run}"
 RECORD = """INSERT INTO {table}
   (run, version, action, desired, steps, finished, started_at, verified_at, tool_version)
@@ -36,216 +28,203 @@ SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished},
   now() - make_interval(secs => {seconds}), now(), {tool_version}
 FROM {table}"""
 
-NAME = r'((?:"(?:[^"]|"")+"|[^\s".]+)(?:\.(?:"(?:[^"]|"")+"|[^\s".]+))?)'
-ONLINE = re.compile(rf"(CREATE|CREATE UNIQUE|DROP) INDEX CONCURRENTLY {NAME}")
+
+class Target(NamedTuple):
+    """What the rollback of one schema leads to."""
+
+    schema: str
+    version: int  # 0: before the first
+    desired: str  # the fingerprint of its models
 
 
-class Recorded(NamedTuple):
-    """A run as the history has it."""
+class Rollback(NamedTuple):
+    """A plan that undoes, where it leads, and what counts down behind a step, by its number."""
 
-    run: int
-    version: int
-    action: str
-    desired: str
-    steps: List[Dict[str, Any]]
-    finished: int
+    plan: Plan
+    targets: Tuple[Target, ...]
+    marks: Dict[Tuple[str, int], str]
+
+    # What `Applier` asks of a journal: here a step counts as undone only after it is.
+    def before(self, _: Step, /) -> List[str]:
+        return []
+
+    def after(self, step: Step, /) -> List[str]:
+        mark = self.marks.get((step.schema, step.number))
+        return [mark] if mark else []
+
+    def record(self, connection: Connection, seconds: float) -> None:
+        """Record that every step is undone, which took `seconds`."""
+        statements = []
+        for target in self.targets:
+            ours = [step for step in self.plan.steps if step.schema == target.schema]
+            steps = [{"step": str(step), "sql": step.statements} for step in ours]
+            statements.append(
+                RECORD.format(
+                    table=qualified(target.schema, HISTORY_TABLE),
+                    version=target.version,
+                    desired=literal(target.desired),
+                    steps=literal(json.dumps(steps)),
+                    finished=len(steps),
+                    seconds=seconds,
+                    tool_version=literal(VERSION),
+                )
+            )
+        messages.transaction(connection, statements)
 
 
-class Rollback:
-    """The plan that undoes the newest version of one schema, and its record."""
+def plan_rollback(connection: Connection, settings: Settings, facts: ServerFacts) -> Rollback:
+    """Plan to undo the newest version of each schema; nothing is touched.
 
-    def __init__(self, schema: str, connection: Connection, rewrite_max_rows: int) -> None:
-        self.schema, self.connection = schema, connection
-        self.rewrite_max_rows = rewrite_max_rows
-        self.relation = f"{quote_ident(schema, connection)}.{TABLE}"
-        self.refusals = preflight.without_rights(connection, schema, [self.relation])
-        exists = "SELECT to_regclass(%(relation)s) IS NOT NULL"
-        found: List[Tuple[Any, ...]] = []
-        if (
-            not self.refusals
-            and database.rows(connection, exists, {"relation": self.relation})[0][0]
-        ):
-            found = database.rows(connection, RUNS.format(table=self.relation))
-        self.runs = [Recorded(*row) for row in found]
+    Raises `Refused` if a schema has none.
+    """
+    parts = [_Undoing(connection, settings, facts, schema) for schema in settings.schemas]
+    for part in parts:
+        part.plan()
+    none = [part.schema for part in parts if not part.undone and not part.refusals]
+    if none:
+        raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  Nothing was changed.")
+    plan = joined(Plan(tuple(part.steps), tuple(part.refusals)) for part in parts).numbered()
+    limited = limited_builds(connection, facts, plan.steps)
+    return Rollback(
+        plan._replace(refusals=(*plan.refusals, *limited)),
+        tuple(part.target for part in parts if part.undone),
+        {
+            (part.schema, number): part.marks[number - 1]
+            for part in parts
+            for number in range(1, len(part.steps) + 1)
+            if part.marks[number - 1]
+        },
+    )
+
+
+class _Undoing:
+    """What the rollback of one schema is found to take."""
+
+    def __init__(
+        self, connection: Connection, settings: Settings, facts: ServerFacts, schema: str
+    ) -> None:
+        self.connection, self.settings, self.facts = connection, settings, facts
+        self.schema = schema
+        self.undone: List[RecordedRun] = []
+        self.target = Target(schema, 0, "")
         self.steps: List[Step] = []
-        self.marks: Dict[int, str] = {}
-        done = [
-            (run, number, run.steps[number - 1])
-            for run in self.undone
-            for number in range(run.finished, 0, -1)
+        self.marks: List[str] = []  # beside the steps: what counts down behind each
+        self.refusals: List[Refusal] = []
+
+    def plan(self) -> None:
+        """Find the steps and the refusals."""
+        self._refuse_without_rights([HISTORY_TABLE])
+        if self.refusals:
+            return
+        known = runs(self.connection, self.schema)
+        # Repairs undid somebody else's drift: they stay.
+        self.undone = [
+            run for run in known if run.version == known[0].version and run.action == "migrate"
         ]
-        touched = sorted({str(recorded["relation"]) for _, _, recorded in done} - {""})
-        self.refusals += preflight.without_rights(connection, schema, touched)
+        if not self.undone:
+            return
+        previous = next((run for run in known if run.run < self.undone[-1].run), None)
+        if previous:
+            self.target = Target(self.schema, previous.version, previous.desired)
+        in_effect = list(_in_effect(self.undone))
+        tables = sorted({step.table for _, _, step in in_effect if step.table})
+        self._refuse_without_rights(tables)
         if not self.refusals:
-            for run, number, recorded in done:
-                self._undo(run, number, recorded)
-            self.refusals += preflight.without_rights(connection, schema, [], self.steps)
+            for run, number, step in in_effect:
+                self._undo(run, number, step)
+            self._refuse_without_rights([], self.steps)
 
-    @property
-    def version(self) -> int:
-        """The version that is in force; 0 if there is none."""
-        return self.runs[0].version if self.runs else 0
+    def _refuse_without_rights(self, tables: Sequence[str], steps: Sequence[Step] = ()) -> None:
+        self.refusals += without_rights(self.connection, self.facts, self.schema, tables, steps)
 
-    @property
-    def undone(self) -> List[Recorded]:
-        """The runs that brought the version, newest first. Repairs undid somebody else's drift."""
-        return [r for r in self.runs if r.version == self.version and r.action == "migrate"]
-
-    @property
-    def before(self) -> Tuple[int, str]:
-        """Version and desired fingerprint that the schema goes back to."""
-        first = min(run.run for run in self.undone)
-        earlier = next((run for run in self.runs if run.run < first), None)
-        return (earlier.version, earlier.desired) if earlier else (0, "")
-
-    def _undo(self, run: Recorded, number: int, recorded: Dict[str, Any]) -> None:
+    def _undo(self, run: RecordedRun, number: int, step: RecordedStep) -> None:
         """Plan one recorded step's undo, unless it is no longer in effect."""
-        lost = self._lost(recorded)
-        if lost:
-            self.refusals.append(self._refusal(recorded, lost))
-        online = [sql for text in recorded["undo_online"] for sql in self._online(text)]
-        steps = [self._step(recorded, (sql,), Run.ONLINE, Lock.SHARED) for sql in online]
-        if recorded["undo"] and lost is not None:
-            undo = tuple(recorded["undo"])
-            lock = Lock.INSTANT if recorded["lock"] == Lock.NONE else recorded["lock"]
-            steps.append(self._step(recorded, undo, Run.BRIEF, recorded.get("undo_lock") or lock))
-            self._refuse_large(steps[-1])
-        self.steps += steps
-        if steps:
-            count = {"count": number - 1, "run": run.run}
-            self.marks[id(steps[-1])] = COUNT_DOWN.format(table=self.relation, **count)
-
-    def _lost(self, recorded: Dict[str, Any]) -> Optional[int]:
-        """Count the rows that the undo would lose; None if what it would undo is gone already."""
-        if recorded["guard"] is None:
-            return 0
+        undo, gone = step.undo, False
         try:
-            return self._count(recorded["guard"])
+            self._refuse_loss(step)
         except (errors.UndefinedColumn, errors.UndefinedTable):
-            return None
+            gone = True  # what it would undo
+        planned = []
+        for change in undo.indexes:
+            for sql in self._index_statements(change):
+                online = self._step(run, step, (sql,), Run.ONLINE, Lock.SHARED)
+                planned.append(online._replace(creates=change.builds))
+        if undo.statements and not gone:
+            brief = self._step(run, step, undo.statements, Run.BRIEF, undo.lock)
+            planned.append(brief._replace(creates=undo.creates, undo=Undo(leaves=undo.leaves)))
+            self._refuse_large(planned[-1])
+        count = {"count": number - 1, "run": run.run}
+        mark = COUNT_DOWN.format(table=qualified(self.schema, HISTORY_TABLE), **count)
+        self.steps += planned
+        self.marks += [""] * (len(planned) - 1) + [mark] * bool(planned)
+
+    def _index_statements(self, change: IndexChange) -> List[str]:
+        """Return what runs outside a transaction: nothing where an index is already as wanted."""
+        index = qualified(self.schema, change.name)
+        known = "SELECT to_regclass(%(index)s) IS NOT NULL"
+        exists = messages.rows(self.connection, known, {"index": index})[0][0]
+        if not change.builds:
+            renamed = any(change.name in step.undo.leaves for step in self.steps)  # by then
+            return [change.statement] if exists or renamed else []
+        # An interrupted rollback may have left half an index.
+        drop = [f"DROP INDEX CONCURRENTLY {index}"] if exists else []
+        return [*drop, change.statement]
+
+    def _step(
+        self,
+        run: RecordedRun,
+        step: RecordedStep,
+        statements: Tuple[str, ...],
+        how: Run,
+        lock: Lock,
+    ) -> Step:
+        return Step(
+            kind=Kind.UNDO,
+            schema=self.schema,
+            table=step.table,
+            name=step.title,
+            why=f"version {run.version} did it because: {step.why}",
+            statements=statements,
+            run=how,
+            lock=lock,
+        )
+
+    def _refuse_loss(self, step: RecordedStep) -> None:
+        """Refuse to lose the values of rows."""
+        if step.undo.guard is None:
+            return
+        relation = qualified(self.schema, step.table)
+        lost = self._count(f"SELECT count(*) FROM {relation} WHERE {step.undo.guard}")
+        if lost:
+            self._refuse(
+                f"undoing '{step.title}' would lose the values of {counted(lost, 'row')}.",
+                "Save and delete them first; find them with:",
+                f"SELECT * FROM {relation} WHERE {step.undo.guard}",
+            )
 
     def _refuse_large(self, step: Step) -> None:
         """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
-        limit = self.rewrite_max_rows
-        rows = self._count(f"SELECT count(*) FROM {step.relation}") if step.rewrites else 0
+        limit = self.settings.rewrite_max_rows
+        if step.lock is not Lock.REWRITE:
+            return
+        rows = self._count(f"SELECT count(*) FROM {step.relation}")
         if rows > limit:
-            message = (
+            self._refuse(
                 f"undoing '{step.name}' rewrites the table while everybody waits: "
-                f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.\n"
-                f"  {NOTHING_CHANGED} Raise it for one run, or in a maintenance window."
+                f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.",
+                "Raise it for one run, or in a maintenance window:",
+                *step.statements,
             )
-            self.refusals.append(Refusal(self.schema, "", message))
+
+    def _refuse(self, what: str, advice: str, *statements: str) -> None:
+        self.refusals.append(Refusal(self.schema, "", what, WayOut(advice, statements)))
 
     def _count(self, query: str) -> int:
-        return int(database.ask(self.connection, query)[0][0])
-
-    def _online(self, text: str) -> List[str]:
-        """Return what runs outside a transaction: nothing where an index is already as wanted."""
-        found = ONLINE.match(text)
-        assert found is not None, text
-        action, name = found.groups()
-        # CREATE names an index without its schema, which is the table's; DROP names it.
-        schema = "" if action == "DROP" else quote_ident(self.schema, self.connection) + "."
-        qualified = schema + name
-        known = "SELECT to_regclass(%(name)s) IS NOT NULL"
-        exists = database.rows(self.connection, known, {"name": qualified})[0][0]
-        if action == "DROP":
-            renamed = f"RENAME TO {name.rsplit('.', 1)[-1]}"  # an undo before this one does that
-            planned = [sql for step in self.steps for sql in step.statements]
-            return [text] if exists or any(sql.endswith(renamed) for sql in planned) else []
-        # An interrupted rollback may have left half an index.
-        return [f"DROP INDEX CONCURRENTLY {qualified}", text] if exists else [text]
-
-    def _step(
-        self, recorded: Dict[str, Any], statements: Tuple[str, ...], run: Run, lock: str
-    ) -> Step:
-        return Step(
-            kind="undo",
-            schema=self.schema,
-            table="",
-            relation=recorded["relation"],
-            name=recorded["step"],
-            why=f"version {self.version} did it because: {recorded['why']}",
-            statements=statements,
-            run=run,
-            lock=lock.format(recorded["relation"]),
-        )
-
-    def _refusal(self, recorded: Dict[str, Any], lost: int) -> Refusal:
-        finds = recorded["guard"].replace("SELECT count(*)", "SELECT *", 1)
-        return Refusal(
-            self.schema,
-            "",
-            f"undoing '{recorded['step']}' would lose the values of "
-            f"{counted(lost, 'row')}.\n"
-            f"  {NOTHING_CHANGED} Save and delete them first; find them with:\n    {finds};",
-        )
-
-    def record(self, seconds: float) -> str:
-        """Return what records the rollback, once every step is undone, which took `seconds`."""
-        version, desired = self.before
-        steps = [{"step": step.name, "sql": step.statements} for step in self.steps]
-        with self.connection.cursor() as cursor:
-            sql = RECORD.format(
-                table=self.relation.replace("%", "%%"),  # psycopg2 reads a lone one as a parameter
-                version=version,
-                desired="%s",
-                steps="%s",
-                finished=len(steps),
-                seconds=seconds,
-                tool_version="%s",
-            )
-            return str(cursor.mogrify(sql, (desired, json.dumps(steps), VERSION)).decode())
+        return int(messages.ask(self.connection, query)[0][0])
 
 
-class CountDown:
-    """What `Applier` asks of a journal: here a step counts as undone only after it is."""
-
-    def __init__(self, rollbacks: List[Rollback]) -> None:
-        self.marks = {key: sql for rollback in rollbacks for key, sql in rollback.marks.items()}
-
-    def before(self, _: Step) -> List[str]:
-        return []
-
-    def after(self, step: Step) -> List[str]:
-        return [self.marks[id(step)]] if id(step) in self.marks else []
-
-
-def plan_rollback(
-    settings: Settings, connection: Connection, server: Server
-) -> Tuple[Plan, List[Rollback]]:
-    """Return what undoes the newest version of each schema. Raises `Refused` if there is none."""
-    rollbacks = [
-        Rollback(schema, connection, settings.rewrite_max_rows) for schema in settings.schemas
-    ]
-    none = [one.schema for one in rollbacks if one.version == 0 and not one.refusals]
-    if none:
-        raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  {NOTHING_CHANGED}")
-    steps = tuple(step for rollback in rollbacks for step in rollback.steps)
-    refusals = [refusal for rollback in rollbacks for refusal in rollback.refusals]
-    refusals += preflight.limited_builds(connection, server, steps)
-    return Plan(steps, tuple(refusals)), rollbacks
-
-
-def roll_back(settings: Settings, connection: Connection, stopwatch: Stopwatch) -> Outcome:
-    """Undo the newest version under the run lock, and record that."""
-    outcome = Outcome(connection)
-    server = preflight.inspect(connection, settings)
-    keys = locks.lock_keys(connection, settings, database_wide=False)
-    while not locks.take_run_lock(connection, keys):
-        locks.wait_for_run_lock(connection, keys)
-    with locks.run_lock_held(settings, connection) as work:
-        with stopwatch.step("plan"):
-            plan, rollbacks = plan_rollback(settings, work, server)
-            if plan.refusals:
-                raise Refused("\n".join(map(str, plan.refusals)))
-        with stopwatch.step("undo"):
-            applier = Applier(settings, work, connection, CountDown(rollbacks))
-            outcome.done += applier.apply(plan)
-            database.transaction(
-                work,
-                [one.record(sum(done.seconds for done in outcome.done)) for one in rollbacks],
-            )
-    for rollback in rollbacks:
-        log.info("schema %s is back at version %d", rollback.schema, rollback.before[0])
-    return outcome
+def _in_effect(undone: Sequence[RecordedRun]) -> Iterator[Tuple[RecordedRun, int, RecordedStep]]:
+    """Yield the steps that are in effect with their runs and numbers, newest first."""
+    for run in undone:
+        for number in range(run.finished, 0, -1):
+            yield run, number, run.steps[number - 1]

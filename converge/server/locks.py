@@ -2,21 +2,18 @@
 
 import logging
 import time
-import zlib
 from contextlib import closing, contextmanager
-from typing import Iterator, List, Sequence
+from typing import Callable, Iterator, List, Optional, Sequence
 
-from converge.server.connection import Connection, begin, named, rows, twin
+from converge.names import DATABASE_WIDE, LOCK_CLASS, lock_key
+from converge.server.connection import Connection, twin
+from converge.server.messages import begin, named, rows
 from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 
 LOCK_POLL_SECONDS = 0.2
 LOCK_REMINDER_SECONDS = 10.0
-# The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
-# database-wide.
-LOCK_CLASS = zlib.crc32(b"eater-init") & 0x7FFFFFFF
-DATABASE_WIDE = 0
 # How the server notices that the holder of the run lock has vanished: after about 20 s.
 KEEPALIVES = {
     "tcp_keepalives_idle": 5,
@@ -26,69 +23,74 @@ KEEPALIVES = {
 }
 
 
-def lock_key(schema: str) -> int:
-    """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
-    key = zlib.crc32(schema.encode()) or 1
-    return key - (1 << 32) if key >= 1 << 31 else key
+@contextmanager
+def run_lock(
+    control: Connection,
+    settings: Settings,
+    *,
+    database_wide: bool,
+    is_done: Callable[[], bool] = lambda: False,
+) -> Iterator[Optional[Connection]]:
+    """Wait until no other run is at work, keep others out, and yield a connection to work on.
 
+    None is yielded, and nothing is held, if after a wait `is_done` says that another run has done
+    it all. The lock is this tool's advisory locks on the schemas and, with `database_wide`, on the
+    database. `control` holds them in a transaction that stays open: READ COMMITTED and idle, it has
+    no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's locks end with its
+    connection, and so do those of a block that raises an error.
 
-def lock_keys(connection: Connection, settings: Settings, *, database_wide: bool) -> List[int]:
-    """Return the keys of the run lock: each schema's, and if wanted the database's.
-
-    Behind a pooler, runs of different schemas wait for each other too: each takes two of its
-    connections, and those that have one each would wait for a second for ever.
+    The connection to work on is opened only now: those who wait have one each, and leave room for
+    the one who works. Raises `psycopg2.OperationalError` if none can be opened.
     """
+    keys = _keys(control, settings, database_wide=database_wide)
+    while not _acquired(control, keys):
+        _wait(control, keys)
+        if is_done():
+            yield None
+            return
+    try:
+        with closing(twin(control, settings)) as work:
+            yield work
+    except BaseException:
+        control.close()
+        raise
+    control.to_roll_back = True
+
+
+def _keys(control: Connection, settings: Settings, *, database_wide: bool) -> List[int]:
+    # Behind a pooler, runs of different schemas wait for each other too: each takes two of its
+    # connections, and those that have one each would wait for a second for ever.
     keys = [lock_key(schema) for schema in settings.schemas]
-    return keys + ([DATABASE_WIDE] if database_wide or connection.pooled else [])
+    return keys + ([DATABASE_WIDE] if database_wide or control.pooled else [])
 
 
-def take_run_lock(connection: Connection, keys: Sequence[int]) -> bool:
-    """Take this tool's advisory locks if all are free, in a transaction that stays open.
-
-    It is READ COMMITTED and idle, so it holds no snapshot for which a CREATE INDEX CONCURRENTLY
-    would wait. A killed run's locks end with its connection.
-    """
+def _acquired(control: Connection, keys: Sequence[int]) -> bool:
+    """Try to acquire all locks, or none."""
     # A network that has vanished must not keep the lock for the two hours that it takes otherwise.
     # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
     noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
-    opening = begin(connection) + noticing + named(connection)
-    if rows(connection, f"{opening}SELECT {_tries(keys)}")[0][0]:
+    opening = begin(control) + noticing + named(control)
+    if rows(control, f"{opening}SELECT {_tries(keys)}")[0][0]:
         return True
-    rows(connection, "COMMIT")  # lets go of what was had, and keeps the session's name
+    rows(control, "COMMIT")  # releases what was acquired, and keeps the session's name
     return False
 
 
-def wait_for_run_lock(connection: Connection, keys: Sequence[int]) -> None:
+def _wait(control: Connection, keys: Sequence[int]) -> None:
     """Wait until the locks are free, and say who holds them.
 
     They are polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which the
-    holder's CREATE INDEX CONCURRENTLY waits, a deadlock. What a poll gets it loses at once, so that
-    those who wait don't wait for each other.
+    holder's CREATE INDEX CONCURRENTLY waits, a deadlock. A poll releases at once what it acquired,
+    so that those who wait don't wait for each other.
     """
     started = said = time.monotonic()
-    while not rows(connection, f"SELECT {_tries(keys)}")[0][0]:
+    while not rows(control, f"SELECT {_tries(keys)}")[0][0]:
         now = time.monotonic()
         if said == started or now - said >= LOCK_REMINDER_SECONDS:
-            holder = _lock_holder(connection, keys)
+            holder = _lock_holder(control, keys)
             log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
             said = now
         time.sleep(LOCK_POLL_SECONDS)
-
-
-@contextmanager
-def run_lock_held(settings: Settings, connection: Connection) -> Iterator[Connection]:
-    """Keep the locks that `connection` has taken, and yield a connection to work on.
-
-    It is opened only now: those who wait have one each, and leave room for the one who works.
-    Raises `psycopg2.OperationalError` if there is none to be had, and the locks are free again.
-    """
-    try:
-        with closing(twin(connection, settings)) as work:
-            yield work
-    except BaseException:
-        connection.close()
-        raise
-    rows(connection, "ROLLBACK")
 
 
 def _tries(keys: Sequence[int]) -> str:

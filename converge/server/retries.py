@@ -1,28 +1,24 @@
 """Waiting and trying again: three policies, all by tenacity.
 
-Imported only when something has failed or there is something to do: tenacity's import takes
-more CPU than the whole rest of a run that finds nothing to do.
+tenacity is imported when something has failed or a lock is needed: its import takes more CPU than
+the whole rest of a run that finds nothing to do.
 """
 
 import logging
-from typing import Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 import psycopg2
 from psycopg2 import errors
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_fixed,
-    wait_random,
-)
 
-from converge.console import advice
-from converge.server import connection as database
+from converge.errors import ConnectionFailed
+from converge.quoting import identifier
+from converge.server import failures
+from converge.server.connection import Connection, open_connection
 from converge.settings.variables import Settings
+from converge.text import counted
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -49,65 +45,81 @@ MENDED_BY_A_NEW_PLAN = (
 )
 
 
-def connect_again(settings: Settings, first: psycopg2.OperationalError) -> database.Connection:
-    """Go on connecting after a first attempt that failed with `first`, which counts as one.
+def connect(settings: Settings) -> Connection:
+    """Open a connection, in up to `MAX_RETRIES` attempts, `RETRY_DELAY` seconds apart.
 
-    Raises `ConnectionFailed` when `MAX_RETRIES` attempts are used up.
+    Raises `ConnectionFailed` with the server's last reason; a wrong password is not tried again.
     """
-    known = iter([first])
 
-    def attempt() -> database.Connection:
-        for error in known:
-            raise error
-        return database.open_connection(settings)
+    def is_worth_it(error: BaseException) -> bool:
+        known = isinstance(error, psycopg2.OperationalError)
+        return known and failures.while_connecting(error) not in failures.FINAL
 
-    def say(state: RetryCallState) -> None:
+    def say(state: "RetryCallState") -> None:
         log.warning(
             "connecting to %s:%s: attempt %d of %d failed: %s",
             settings.host,
             settings.port,
             state.attempt_number,
             settings.max_retries,
-            advice.first_line(failure_of(state)),
+            failures.first_line(_failure_of(state)),
         )
 
+    attempts = 0
+
+    def attempt() -> Connection:
+        nonlocal attempts
+        attempts += 1
+        return open_connection(settings)
+
     try:
-        return Retrying(
-            stop=stop_after_attempt(settings.max_retries),
-            wait=wait_fixed(settings.retry_delay),
-            retry=retry_if_exception_type(psycopg2.OperationalError),
-            after=say,
-            reraise=True,
-        )(attempt)
+        return _repeated(settings, attempt, is_worth_it, say)
     except psycopg2.OperationalError as error:
-        raise advice.connection_failed(settings, error) from None
+        raise _connection_failed(settings, error, attempts) from None
 
 
-def until_done(settings: Settings, run: Callable[[], T], first: psycopg2.Error) -> T:
-    """Repeat `run`, which plans anew each time, after an attempt that failed with `first`.
+def until_done(settings: Settings, run: Callable[[], T]) -> T:
+    """Run `run`, which plans anew each time, and repeat it if it was interrupted.
 
     Raises the last error after `MAX_RETRIES` attempts; safe to run again.
     """
+
+    def say(state: "RetryCallState") -> None:
+        log.warning(
+            "attempt %d of %d was interrupted, planning again: %s",
+            state.attempt_number,
+            settings.max_retries,
+            failures.first_line(_failure_of(state)),
+        )
+
+    return _repeated(settings, run, _is_mended_by_a_new_plan, say)
+
+
+def _repeated(
+    settings: Settings,
+    action: Callable[[], T],
+    is_worth_it: Callable[[BaseException], bool],
+    say: Callable[["RetryCallState"], None],
+) -> T:
+    """Run `action` until it succeeds, `MAX_RETRIES` times at most, `RETRY_DELAY` apart."""
+    try:
+        return action()
+    except psycopg2.Error as error:
+        first = error
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+
     known = iter([first])
 
     def attempt() -> T:
-        for error in known:
+        for error in known:  # the first attempt has been made, and counts
             raise error
-        return run()
-
-    def say(state: RetryCallState) -> None:
-        log.warning(
-            "attempt %d of %d was interrupted, planning anew: %s",
-            state.attempt_number,
-            settings.max_retries,
-            advice.first_line(failure_of(state)),
-        )
+        return action()
 
     return Retrying(
         stop=stop_after_attempt(settings.max_retries),
         wait=wait_fixed(settings.retry_delay),
-        retry=retry_if_exception(_is_mended_by_a_new_plan),
-        before_sleep=say,
+        retry=retry_if_exception(is_worth_it),
+        after=say,
         reraise=True,
     )(attempt)
 
@@ -117,22 +129,48 @@ def until_locked(settings: Settings, action: Callable[[], T], say: Callable[[], 
 
     `say` is called after each attempt that did not.
     """
+    try:
+        return action()
+    except errors.LockNotAvailable as error:
+        first = error
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+    known = iter([first])
+
+    def attempt() -> T:
+        for error in known:
+            raise error
+        return action()
+
     return Retrying(
         stop=stop_after_delay(settings.lock_patience),
         wait=wait_random(*LOCK_PAUSE_SECONDS),
         retry=retry_if_exception_type(errors.LockNotAvailable),
         before_sleep=lambda _: say(),
         reraise=True,
-    )(action)
+    )(attempt)
+
+
+def _connection_failed(
+    settings: Settings, error: psycopg2.OperationalError, attempts: int
+) -> ConnectionFailed:
+    """Say where to and why not."""
+    return ConnectionFailed(
+        f"no connection to {settings.host}:{settings.port}, database {settings.database}, "
+        f"user {settings.user}, after {counted(attempts, 'attempt')}.\n  {str(error).strip()}",
+        failures.while_connecting(error),
+        user=identifier(settings.user),
+        database=identifier(settings.database),
+    )
 
 
 def _is_mended_by_a_new_plan(error: BaseException) -> bool:
-    # A lock that was not had within LOCK_PATIENCE has been waited for long enough.
-    hopeless = isinstance(error, errors.LockNotAvailable) or advice.out_of_space(error)
+    # A lock that could not be acquired within LOCK_PATIENCE has been waited for long enough.
+    hopeless = isinstance(error, errors.LockNotAvailable) or failures.out_of_space(error)
     return isinstance(error, MENDED_BY_A_NEW_PLAN) and not hopeless
 
 
-def failure_of(state: RetryCallState) -> BaseException:
+def _failure_of(state: "RetryCallState") -> BaseException:
     """Return the exception that ended the attempt."""
     error = state.outcome.exception() if state.outcome else None
     assert error is not None

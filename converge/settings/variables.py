@@ -4,7 +4,18 @@
 """
 
 import os
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from converge.errors import ConfigurationError
 from converge.settings.checks import (
@@ -45,9 +56,9 @@ class Settings(NamedTuple):
     lock_timeout: float
     lock_patience: float
     rewrite_max_rows: int
-    default_user_email: str
     verify_indexes: bool
     enable_performance_test: bool
+    own: Mapping[str, str]  # the values of the variables that are not the engine's, by field
 
     def __repr__(self) -> str:
         """Show all but the password."""
@@ -115,13 +126,6 @@ VARIABLES = (
         whole_number(0, LARGEST_BIGINT),
         "largest table, in rows, that a type change may rewrite",
     ),
-    Variable(
-        "DEFAULT_USER_EMAIL",
-        "default_user_email",
-        "legacy@localhost",
-        text,
-        "owner of rows that predate user_email",
-    ),
     Variable("VERIFY_INDEXES", "verify_indexes", "true", boolean, "verify after the run"),
     Variable(
         "ENABLE_PERFORMANCE_TEST",
@@ -133,15 +137,19 @@ VARIABLES = (
 )
 
 
-def load_settings(environ: Mapping[str, str], dotenv_path: str = ".env") -> Settings:
+def load_settings(
+    environ: Mapping[str, str], dotenv_path: str = ".env", own: Sequence[Variable] = ()
+) -> Settings:
     """Read the settings from `environ` and, for what is not there, from the file `dotenv_path`.
 
-    Neither is changed. Raises `ConfigurationError` with all mistakes at once, and no secret.
+    Neither is changed. `own` are variables besides the engine's.
+    Raises `ConfigurationError` with all mistakes at once, and no secret.
     """
-    given = _given(environ, _read_dotenv(dotenv_path))
+    variables = (*VARIABLES, *own)
+    given = _given(variables, environ, _read_dotenv(dotenv_path))
     values: Dict[str, Any] = {}
     mistakes: List[str] = []
-    for variable in VARIABLES:
+    for variable in variables:
         if variable.name in given:
             try:
                 values[variable.field] = _parsed(variable, given[variable.name])
@@ -151,18 +159,21 @@ def load_settings(environ: Mapping[str, str], dotenv_path: str = ".env") -> Sett
             values[variable.field] = variable.parse(variable.default)
         elif variable.default == "":
             values.setdefault(variable.field, None)
-    mistakes += _missing_or_twice(given)
+    mistakes += _missing_or_twice(variables, given)
     if mistakes:
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
-    return Settings(**values)
+    mine = {variable.field: values.pop(variable.field) for variable in own}
+    return Settings(**values, own=mine)
 
 
-def _given(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> Dict[str, str]:
+def _given(
+    variables: Sequence[Variable], environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> Dict[str, str]:
     # Empty counts as unset: it is what compose files and charts make of a value that is not there.
-    given = {v.name: environ[v.name] for v in VARIABLES if environ.get(v.name)}
-    decided = {v.field for v in VARIABLES if v.name in given}
-    for variable in VARIABLES:
+    given = {v.name: environ[v.name] for v in variables if environ.get(v.name)}
+    decided = {v.field for v in variables if v.name in given}
+    for variable in variables:
         if variable.field not in decided and dotenv.get(variable.name):
             given[variable.name] = dotenv[variable.name]
     return given
@@ -184,9 +195,9 @@ def _shown(variable: Variable, value: str) -> str:
     return f"{variable.name}={shortened(value)}"
 
 
-def _missing_or_twice(given: Mapping[str, str]) -> Iterator[str]:
-    for variable in VARIABLES:
-        names = [other.name for other in VARIABLES if other.field == variable.field]
+def _missing_or_twice(variables: Sequence[Variable], given: Mapping[str, str]) -> Iterator[str]:
+    for variable in variables:
+        names = [other.name for other in variables if other.field == variable.field]
         count = sum(name in given for name in names)
         if variable.default is None and count == 0:
             yield f"{' or '.join(names)} is missing: {variable.meaning}"

@@ -8,7 +8,7 @@ import pytest
 
 from converge import benchmark
 from converge.benchmark import Query
-from converge.server.connection import connect
+from converge.server.retries import connect
 from converge.settings.variables import load_settings
 from tests.support.database import Database
 

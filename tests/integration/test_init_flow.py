@@ -10,9 +10,10 @@ from typing import Tuple
 
 import pytest
 
-from converge.compare import desired as ddl
+from converge.quoting import identifier
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
 from tests.support.database import Database
+from tests.support.desired import INDEXES, METADATA
 from tests.support.job import Run, Spawn
 from tests.support.program import copy_program
 
@@ -116,7 +117,7 @@ def test_a_database_without_a_public_schema_works(database: Database, run: Run) 
 @pytest.mark.parametrize("schema", ["extensions", "public", 'Ext "1'])
 def test_pg_trgm_is_found_wherever_it_lives(database: Database, run: Run, schema: str) -> None:
     """Managed servers keep extensions in a schema of their own."""
-    quoted = ddl.quote(schema)
+    quoted = identifier(schema)
     database.execute(
         f"CREATE SCHEMA IF NOT EXISTS {quoted}; CREATE EXTENSION pg_trgm SCHEMA {quoted}"
     )
@@ -178,8 +179,8 @@ def test_json_logs_carry_step_schema_object_and_duration(database: Database, run
     result = run(LOG_FORMAT="json", LOG_LEVEL="DEBUG")
     lines = [json.loads(line) for line in result.err.splitlines()]
     done = {(line["step"], line["object"]): line for line in lines if "object" in line}
-    indexes = {("create index", str(index.name)) for index in ddl.INDEXES}
-    assert indexes | {("create table", name) for name in ddl.METADATA.tables} < set(done)
+    indexes = {("create index", str(index.name)) for index in INDEXES}
+    assert indexes | {("create table", name) for name in METADATA.tables} < set(done)
     assert {line["schema"] for line in done.values()} == {"public"}
     assert all(isinstance(line["duration_ms"], int) for line in done.values())
     assert done["create index", "idx_dishes_name"]["level"] == "INFO"
@@ -236,7 +237,7 @@ BREAKS = {
 def owner(initialised: Database, run: Run, role: str) -> str:
     """A role that owns an initialised database with rows, and is no superuser."""
     initialised.execute(f"{SAMPLE_ROWS}; GRANT ALL ON SCHEMA public TO {role}")
-    for table in [*ddl.METADATA.tables, "eater_schema_history"]:
+    for table in [*METADATA.tables, "eater_schema_history"]:
         initialised.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
     assert run(POSTGRES_USER=role).code == 0
     return role

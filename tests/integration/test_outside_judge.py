@@ -49,7 +49,7 @@ def as_sent(printed: str) -> str:
     new: List[str] = []
     live: List[str] = []
     for block in printed.split("\n\n"):
-        (new if f"--    {plan.Run.NEW.word}, " in block else live).append(block)
+        (new if f"--    {plan.Run.NEW.value}, " in block else live).append(block)
     return "\n".join(["BEGIN;", *new, "COMMIT;", *live])
 
 

@@ -9,11 +9,10 @@ from typing import List
 
 import pytest
 
-from converge.compare import compare as migrations
-from converge.compare import desired as ddl
 from converge.text import counted
 from tests.support.catalogs import described, everything
 from tests.support.database import Database
+from tests.support.desired import DESIRED, INDEXES, METADATA
 from tests.support.job import Run, Spawn
 from tests.support.program import ROOT
 
@@ -337,5 +336,5 @@ def test_every_kind_of_index_is_worded_as_the_server_words_it(
 
 def test_the_names_of_the_models_are_all_looked_up() -> None:
     """What could be in the way of a new object is read with the catalog."""
-    assert {str(index.name) for index in ddl.INDEXES} <= set(migrations.NAMES)
-    assert set(ddl.METADATA.tables) <= set(migrations.NAMES)
+    assert {str(index.name) for index in INDEXES} <= set(DESIRED.names)
+    assert set(METADATA.tables) <= set(DESIRED.names)

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, List, Tuple
 
-from converge.compare import compare as migrations
-from converge.server import catalog
+from converge.server.sql import statement
 from tests.support.database import Database
+from tests.support.desired import DESIRED
 
 Rows = Dict[str, List[Tuple[Any, ...]]]
 
@@ -26,16 +26,22 @@ INSERT INTO alcohol_for_day VALUES ('2024-11-08', 'ann@example.org', 1, 90, '{ci
 
 def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     """Return the managed tables of a schema in the server's words, column order left out."""
-    query = catalog.CATALOG_QUERY.replace("OR n.oid = pg_my_temp_schema()", "")
-    names = {"schemas": [schema], "tables": migrations.TABLES, "names": migrations.NAMES}
+    tables = DESIRED.tables
+    query = statement("server/catalog.sql", schemas=[schema], tables=tables, names=DESIRED.names)
     database.execute("SET search_path = ''")
-    found = database.rows(query, names)
+    found = database.rows(query)
     database.execute("RESET search_path")
-    tables: Dict[str, Any] = found[0][0]["tables"] or {}
-    for table in tables.values():
+    described: Dict[str, Any] = found[0][0]["tables"] or {}
+    for table in described.values():
         for column in table["columns"].values():
             del column["default_sql"]  # it names the schema; `default` says the same without
-    return tables
+        for constraint in table["constraints"].values():
+            del constraint["sql"]  # it too
+        for index in table["indexes"].values():
+            index["definition"] = index["unique"] * "UNIQUE " + index["using"]
+        owned = {n: i for n, i in table["indexes"].items() if i["constraint"]}
+        table["indexes"] = {n: i for n, i in table["indexes"].items() if n not in owned} or None
+    return described
 
 
 def everything(database: Database) -> Dict[str, str]:

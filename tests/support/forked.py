@@ -11,10 +11,10 @@ from threading import Lock
 from typing import Dict, Tuple
 
 # What a run imports only when it comes to it is imported once, for all.
-import converge.flow
-import converge.history.rollback
-import converge.server.retries  # noqa: F401
+import tenacity  # noqa: F401
+
 import create_tables
+import indexes  # noqa: F401
 from tests.support.program import ROOT
 
 _FORKS = multiprocessing.get_context("forkserver")

@@ -4,14 +4,14 @@ import time
 
 from psycopg2.extensions import connection
 
-from converge.server import locks
+from converge.names import LOCK_CLASS, lock_key
 from tests.support.database import Database
 
 OURS = "pg_stat_activity a WHERE application_name = 'eater-init' AND datname = current_database()"
 WAITS = (
     f"SELECT EXISTS (SELECT FROM {OURS} AND pid IN (SELECT pid FROM pg_locks WHERE NOT granted))"
 )
-RUN_LOCK = f"SELECT pg_advisory_xact_lock({locks.LOCK_CLASS}, {locks.lock_key('public')})"
+RUN_LOCK = f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, {lock_key('public')})"
 FREE = (  # of advisory locks
     "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from kubernetes_validate.utils import all_versions
 
-from converge.server.connection import VERSION
-from converge.settings.variables import VARIABLES
+from converge.names import VERSION
 from tests.support import helm
 from tests.support.helm import Helm, Refused
 from tests.support.manifests import ROOT, environment, ours, pod, read, violations
+from tests.support.variables import VARIABLES
 
 CHART = ROOT / "chart"
 VALUES: Dict[str, Any] = read("chart/values.yaml")

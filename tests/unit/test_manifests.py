@@ -7,8 +7,7 @@ import kubernetes_validate
 import pytest
 from kubernetes_validate.utils import all_versions
 
-from converge.errors import EaterInitError
-from converge.settings.variables import VARIABLES
+from converge.errors import ConvergeError
 from tests.support import manifests
 from tests.support.manifests import (
     ROOT,
@@ -20,6 +19,7 @@ from tests.support.manifests import (
     pod,
     read,
 )
+from tests.support.variables import VARIABLES
 
 JOB = "eater_init_job.yaml"
 DEPLOYMENT = "examples/init-container.yaml"
@@ -205,8 +205,8 @@ def _documents() -> List[Path]:
 
 
 def _codes() -> Set[int]:
-    errors = {error.exit_code for error in EaterInitError.__subclasses__()}
-    return {0, EaterInitError.exit_code, 130, 143} | errors
+    errors = {error.exit_code for error in ConvergeError.__subclasses__()}
+    return {0, ConvergeError.exit_code, 130, 143} | errors
 
 
 def test_every_exit_code_is_tried_again_or_not() -> None:

@@ -7,12 +7,12 @@ from typing import Dict, List, Set
 import pytest
 
 import create_tables
-from converge.errors import EaterInitError, Terminated
-from converge.settings.variables import VARIABLES
+from converge.errors import ConvergeError, Terminated
 from indexes import INDEXES
 from models import Base
 from tests.support.program import ROOT
 from tests.support.readme import README, section
+from tests.support.variables import VARIABLES
 
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 
@@ -54,8 +54,8 @@ def test_every_option_is_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_exit_code_is_there() -> None:
     """Whoever is woken by an exit code finds what to do."""
-    codes = {0, EaterInitError.exit_code}
-    codes |= {error.exit_code for error in EaterInitError.__subclasses__()}
+    codes = {0, ConvergeError.exit_code}
+    codes |= {error.exit_code for error in ConvergeError.__subclasses__()}
     codes |= {Terminated(number, "").exit_code for number in (signal.SIGINT, signal.SIGTERM)}
     assert [int(row[0]) for row in table("Exit codes")] == sorted(codes)
 

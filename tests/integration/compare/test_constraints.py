@@ -6,9 +6,9 @@ from typing import Any, Iterator, List
 import pytest
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
 
-from converge.compare import desired as ddl
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.database import Database
+from tests.support.desired import METADATA
 from tests.support.job import Run, Spawn
 
 SAID = {
@@ -45,15 +45,15 @@ def said(request: pytest.FixtureRequest, initialised: Database) -> Iterator[str]
     initialised.execute(SAMPLE_ROWS + UNVERIFIED)
     table, make = SAID[request.param]
     constraint: Constraint = make()  # type: ignore[no-untyped-call]
-    ddl.METADATA.tables[table].append_constraint(constraint)
+    METADATA.tables[table].append_constraint(constraint)
     yield request.param
-    columns: Any = ddl.METADATA.tables[table].columns
+    columns: Any = METADATA.tables[table].columns
     for column in columns:
         for key in list(column.foreign_keys):
             column.foreign_keys.discard(key)
-            ddl.METADATA.tables[table].foreign_keys.discard(key)
-    ddl.METADATA.tables[table].constraints.discard(constraint)
-    ddl.METADATA._fk_memos.clear()
+            METADATA.tables[table].foreign_keys.discard(key)
+    METADATA.tables[table].constraints.discard(constraint)
+    METADATA._fk_memos.clear()
 
 
 def test_a_missing_constraint_is_added(said: str, database: Database, run: Run) -> None:

@@ -5,14 +5,15 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from converge.compare import desired as ddl
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything, files
 from tests.support.database import Database
+from tests.support.desired import INDEXES as ALL_INDEXES
+from tests.support.desired import METADATA
 from tests.support.job import Run
 
-TABLES = list(ddl.METADATA.tables)
-COLUMNS = [(t.name, c.name) for t in ddl.METADATA.sorted_tables for c in t.columns]
-INDEXES = [(str(i.table.name), str(i.name)) for i in ddl.INDEXES if i.table is not None]
+TABLES = list(METADATA.tables)
+COLUMNS = [(t.name, c.name) for t in METADATA.sorted_tables for c in t.columns]
+INDEXES = [(str(i.table.name), str(i.name)) for i in ALL_INDEXES if i.table is not None]
 # Keys for which older rows can have no honest value, so that only an empty table gets them back;
 # and the statement that a refusal names.
 WITHOUT_VALUE = {

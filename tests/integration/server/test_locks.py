@@ -11,7 +11,8 @@ from typing import List
 
 import pytest
 
-from converge.server import locks
+from converge.names import lock_key
+from converge.server.locks import LOCK_POLL_SECONDS
 from tests.support.catalogs import SAMPLE_ROWS, described
 from tests.support.database import Database
 from tests.support.job import Run, Spawn
@@ -77,7 +78,7 @@ def test_a_run_waits_for_another_and_says_so(drifted: Database, spawn: Spawn) ->
     pid = other.info.backend_pid
     process = spawn()
     until(drifted, POLLS)
-    time.sleep(3 * locks.LOCK_POLL_SECONDS)
+    time.sleep(3 * LOCK_POLL_SECONDS)
     assert process.poll() is None
     other.close()
     errors = process.communicate(timeout=30)[1]
@@ -105,9 +106,7 @@ def test_the_order_in_which_schemas_are_named_does_not_matter(
 ) -> None:
     """Runs that share some of their schemas never wait for each other in a circle."""
     database.execute("CREATE EXTENSION pg_trgm")
-    other = holding(
-        database, RUN_LOCK.replace(str(locks.lock_key("public")), str(locks.lock_key("b")))
-    )
+    other = holding(database, RUN_LOCK.replace(str(lock_key("public")), str(lock_key("b"))))
     runs = [spawn(POSTGRES_SCHEMAS=order) for order in ("a,b,c", "c,b,a", "b,c,a", "c,a,b")]
     until(database, POLLS.replace("= 1", "= 4"))
     other.close()

@@ -5,18 +5,22 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from converge import plan
-from converge.compare import compare as migrations
+import chater
+from converge.compare.compare import compare
+from converge.compare.desired import Desired
+from converge.compare.table import Given
+from converge.console.plan_text import render
 from converge.plan import Plan, Run
-from converge.server.catalog import Catalog, Column, Constraint, Index, Schema, Table
-from converge.server.inspect import Server
+from converge.server.catalog import Column, Constraint, Index, Schema, Table
+from converge.server.inspect import ServerFacts
 from converge.settings import variables as config
+from tests.support.desired import METADATA
 
 SETTINGS = config.load_settings(
     {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p"},
     dotenv_path="no such file",
 )
-SERVER = Server(
+SERVER = ServerFacts(
     version=160000,
     platform="PostgreSQL 16 on linux",
     standby=False,
@@ -30,6 +34,7 @@ SERVER = Server(
     extension_schema="public",
     extension_usable=True,
     extension_available=True,
+    extension_trusted=True,
     backend_pid=1,
 )
 KEY = {"weight_pkey": Constraint("p", "PRIMARY KEY (time)", columns=["time"])}
@@ -39,7 +44,7 @@ COLUMNS = {
     "weight": Column("double precision", not_null=True, comment="kilograms"),
     "user_email": Column("character varying", not_null=True),
 }
-WEIGHT = Table(COLUMNS, KEY, {"idx_weight_date": Index("btree (date)", columns=["date"])})
+WEIGHT = Table(COLUMNS, KEY, {"idx_weight_date": Index(False, "btree (date)", columns=["date"])})
 
 
 def ask_nothing(sql: str) -> List[Tuple[Any, ...]]:
@@ -53,11 +58,15 @@ def ask_empty_table(_: str) -> List[Tuple[Any, ...]]:
 def planned(live: Table, desired: Table = WEIGHT, ask: Any = ask_nothing, **schema: Any) -> Plan:
     """Compare one table, whose indexes are the only other relations of its schema."""
     relations = {"weight": live.kind, **dict.fromkeys(live.indexes, "i")}
-    catalog = Catalog(
-        live={"public": Schema({"weight": live}, relations, **schema)},
-        desired=Schema({"weight": desired}, {}),
+    models = Desired(
+        METADATA,
+        extension=chater.EXTENSION,
+        backfills={"default_user_email": "legacy@localhost"},
     )
-    return migrations.compare(catalog, SETTINGS, SERVER, ask)
+    models.tables = ("weight",)
+    models.in_server_words["public"] = Schema({"weight": desired}, {})
+    schemas = {"public": Schema({"weight": live}, relations, **schema)}
+    return compare(schemas, Given(models, SETTINGS, SERVER, ask))
 
 
 def sql(found: Plan) -> List[str]:
@@ -98,7 +107,7 @@ def test_a_missing_index_is_built_concurrently() -> None:
 
 def test_an_invalid_index_is_dropped_and_built_again() -> None:
     """An index that an interrupted build left is no index."""
-    invalid = {"idx_weight_date": Index("btree (date)", valid=False)}
+    invalid = {"idx_weight_date": Index(False, "btree (date)", valid=False)}
     assert sql(planned(WEIGHT._replace(indexes=invalid))) == [
         "DROP INDEX CONCURRENTLY public.idx_weight_date",
         "CREATE INDEX CONCURRENTLY idx_weight_date ON public.weight USING btree (date)",
@@ -107,7 +116,7 @@ def test_an_invalid_index_is_dropped_and_built_again() -> None:
 
 def test_another_index_is_replaced_by_a_swap_of_names() -> None:
     """There is no moment without an index: the old one goes when the new one serves."""
-    other = {"idx_weight_date": Index("btree (weight)")}
+    other = {"idx_weight_date": Index(False, "btree (weight)")}
     assert sql(planned(WEIGHT._replace(indexes=other))) == [
         "CREATE INDEX CONCURRENTLY eater_new_idx_weight_date ON public.weight USING btree (date)",
         "ALTER INDEX public.idx_weight_date RENAME TO eater_old_idx_weight_date",
@@ -122,7 +131,7 @@ def test_a_wider_type_is_accepted_and_noted(live: str, noted: str) -> None:
     found = planned(changed_column("time", type=live))
     assert found.empty
     assert found.notes == (
-        (f"public.weight.time is {noted}, which holds every integer",) if noted else ()
+        (f'public.weight."time" is {noted}, which holds every integer',) if noted else ()
     )
 
 
@@ -151,7 +160,7 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
     live = Table(
         columns={**COLUMNS, "mood": Column("text", not_null=False)},
         constraints={**KEY, "weight_sane": Constraint("c", "CHECK ((weight > 0))")},
-        indexes={**WEIGHT.indexes, "idx_mood": Index("btree (mood)")},
+        indexes={**WEIGHT.indexes, "idx_mood": Index(False, "btree (mood)")},
     )
     found = planned(live)
     assert found.empty
@@ -168,13 +177,14 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
         (
             WEIGHT._replace(kind="v"),
             {},
-            "refused: public.weight is a view, the models say a table.\n"
-            "  Nothing was changed. Rename it: public.weight.",
+            "refused: public.weight is a view; the models say a table.\n"
+            "  Nothing was changed. Rename what has the name:\n"
+            "    ALTER VIEW public.weight RENAME TO weight_old;",
         ),
         (
             WEIGHT._replace(indexes={}, owned=False, owner="somebody"),
             {},
-            "refused: public.weight needs changes, but belongs to somebody: "
+            "refused: public.weight needs a change, but belongs to somebody: "
             "create index public.weight.idx_weight_date.\n"
             "  Nothing was changed. Run as its owner, or let an administrator run:\n"
             "    ALTER TABLE public.weight OWNER TO u;",
@@ -182,15 +192,15 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
         (
             WEIGHT._replace(indexes={}),
             {"can_create": False},
-            "refused: public.weight needs a change that takes the right to create in its schema: "
-            "create index public.weight.idx_weight_date.\n"
+            "refused: public.weight needs a change that requires the right to create in its "
+            "schema: create index public.weight.idx_weight_date.\n"
             "  Nothing was changed. Let an administrator run:\n"
             "    GRANT CREATE ON SCHEMA public TO u;",
         ),
         (
             changed_column("weight", type="json"),
             {},
-            "refused: public.weight.weight is json, the model says double precision.\n"
+            "refused: public.weight.weight is json; the model says double precision.\n"
             "  No conversion is known that is right for every row.\n"
             "  Nothing was changed. Convert it by hand, in a maintenance window:\n"
             "    ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision USING …;",
@@ -198,10 +208,10 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
         (
             changed_column("weight", generated=True),
             {},
-            "refused: public.weight.weight is a generated column, "
+            "refused: public.weight.weight is a generated column; "
             "the model says a plain double precision.\n"
-            "  Nothing was changed. On PostgreSQL 13 or newer: "
-            "ALTER TABLE public.weight ALTER COLUMN weight DROP EXPRESSION;",
+            "  Nothing was changed. On PostgreSQL 13 or newer:\n"
+            "    ALTER TABLE public.weight ALTER COLUMN weight DROP EXPRESSION;",
         ),
     ],
     ids=["a view", "not the owner", "no right to create", "no conversion", "generated"],
@@ -215,7 +225,7 @@ def test_a_refusal_says_what_why_and_the_way_out(
 
 def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
     """`--plan` can be read, and run, by hand."""
-    assert plan.render(planned(WEIGHT._replace(indexes={}))).splitlines() == [
+    assert render(planned(WEIGHT._replace(indexes={}))).splitlines() == [
         "-- online: outside a transaction, each for as long as it takes; it blocks nobody",
         "",
         "-- 1. create index public.weight.idx_weight_date: it is missing",
@@ -229,6 +239,6 @@ def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
 def test_a_name_cannot_end_a_comment_of_the_plan() -> None:
     """Whoever may create a table could else have SQL run by whoever runs the printed plan."""
     hostile = {"a\nDROP TABLE b;\rDROP TABLE c;": Column("integer", not_null=False)}
-    printed = plan.render(planned(WEIGHT._replace(columns={**COLUMNS, **hostile})))
-    assert printed.startswith("-- left alone, columns of public.weight: a\n-- DROP TABLE b;\n-- DR")
+    printed = render(planned(WEIGHT._replace(columns={**COLUMNS, **hostile})))
+    assert printed.startswith("-- left alone: columns of public.weight: a\n-- DROP TABLE b;\n-- DR")
     assert all(line.startswith("--") or not line for line in re.split("[\r\n]", printed))

@@ -15,7 +15,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import create_tables
-from converge.settings.variables import VARIABLES
+from tests.support.variables import VARIABLES
 
 PASSWORD = "hunter2"
 EXAMPLES = int(os.environ.get("EATER_PROPERTY_EXAMPLES", "200"))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chater
 from converge.errors import ConfigurationError
 from converge.settings.variables import VARIABLES, Settings, load_settings
 
@@ -23,7 +24,7 @@ NO_DOTENV = os.path.join(os.sep, "no", "such", "folder", ".env")
 
 def loaded(**variables: str) -> Settings:
     """Load what is required and `variables`."""
-    return load_settings({**REQUIRED, **variables}, NO_DOTENV)
+    return load_settings({**REQUIRED, **variables}, NO_DOTENV, chater.VARIABLES)
 
 
 def complaint(**variables: str) -> str:
@@ -53,9 +54,9 @@ def test_only_four_variables_are_required() -> None:
         lock_timeout=0.2,
         lock_patience=120.0,
         rewrite_max_rows=100_000,
-        default_user_email="legacy@localhost",
         verify_indexes=True,
         enable_performance_test=True,
+        own={"default_user_email": "legacy@localhost"},
     )
 
 
@@ -102,7 +103,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("LOCK_PATIENCE", "1.5min", "lock_patience", 90.0),
         ("LOCK_PATIENCE", "1h", "lock_patience", 3600.0),
         ("REWRITE_MAX_ROWS", "9223372036854775807", "rewrite_max_rows", 2**63 - 1),
-        ("DEFAULT_USER_EMAIL", "nobody@example.org", "default_user_email", "nobody@example.org"),
+        ("DEFAULT_USER_EMAIL", "n@example.org", "own", {"default_user_email": "n@example.org"}),
         *[("VERIFY_INDEXES", yes, "verify_indexes", True) for yes in ("true", "1", "YES", "On")],
         *[("VERIFY_INDEXES", no, "verify_indexes", False) for no in ("False", "0", "no", "OFF")],
     ],

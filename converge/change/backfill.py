@@ -1,0 +1,51 @@
+"""A backfill: an UPDATE of a whole table, page range by page range."""
+
+from typing import Callable, List, Tuple
+
+from converge.change import progress
+from converge.plan import Step
+from converge.quoting import literal
+from converge.server import messages
+from converge.server.connection import Connection
+
+BATCH_ROWS = 10_000  # about so many rows in one transaction
+ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
+
+
+def batches(connection: Connection, step: Step, run: Callable[[List[str]], None]) -> None:
+    """Have `run` run the step's statements for one page range after the other.
+
+    The rows that it fills itself may move to a later page, but they are filled. A killed backfill
+    goes on where it was, since it looks only for rows that have no value.
+    """
+    pages, per_batch = _pages(connection, step)
+    with progress.progress(str(step), pages) as advance:
+        for first in range(0, pages, per_batch):
+            last = min(first + per_batch, pages)
+            run(
+                [
+                    f"{sql} AND ctid = ANY (ARRAY({_addresses(first, last)}))"
+                    for sql in step.statements
+                ]
+            )
+            advance(last - first)
+
+
+def _pages(connection: Connection, step: Step) -> Tuple[int, int]:
+    """Return how many pages the table has, and how many hold about `BATCH_ROWS` rows."""
+    pages, rows = messages.ask(
+        connection,
+        "SELECT pg_relation_size(oid) / current_setting('block_size')::integer, "
+        f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = {literal(step.relation)}::regclass",
+    )[0]
+    per_page = min(ITEMS_PER_PAGE, max(1, round(rows / pages) if pages and rows else 50))
+    return pages, max(1, BATCH_ROWS // per_page)
+
+
+def _addresses(first: int, last: int) -> str:
+    # A list of row addresses is the one way to read a page range that every version from 12 on does
+    # without scanning the table.
+    return (
+        f"SELECT format('(%s,%s)', page, item)::tid FROM generate_series({first}, {last - 1}) "
+        f"AS page, generate_series(1, {ITEMS_PER_PAGE}) AS item"
+    )

@@ -1,0 +1,57 @@
+"""A plan as SQL that says why, how and under which lock each statement runs."""
+
+from typing import Dict, List
+
+from converge.plan import Lock, Plan, Run, Step
+from converge.text import counted
+
+HOW: Dict[Run, str] = {
+    Run.NEW: "with everything else that is new, in one transaction",
+    Run.BRIEF: "alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over",
+    Run.ONLINE: "outside a transaction, each for as long as it takes; it blocks nobody",
+    Run.BATCHES: "some 10,000 rows at a time, each batch in a transaction of its own",
+}
+WHO_WAITS: Dict[Lock, str] = {
+    Lock.NONE: "no lock that anybody uses yet",
+    Lock.INSTANT: "ACCESS EXCLUSIVE on {} for an instant: readers and writers wait",
+    Lock.REWRITE: "ACCESS EXCLUSIVE on {} while it is rewritten: readers and writers wait",
+    Lock.SHARED: "SHARE UPDATE EXCLUSIVE on {}: readers and writers go on",
+    Lock.ROWS: "ROW EXCLUSIVE on {}, and each batch's rows: others write other rows",
+}
+
+
+def render(plan: Plan) -> str:
+    """Return the whole plan; with its comments it can be pasted into psql."""
+    lines = [_comment(f"left alone: {note}") for note in plan.notes]
+    used = {step.run for step in plan.steps}
+    lines += [""] + [f"-- {run.value}: {HOW[run]}" for run in Run if run in used]
+    for number, step in enumerate(plan.steps, 1):
+        lines += ["", *_step(number, step)]
+    for refusal in plan.refusals:
+        lines += ["", _comment(str(refusal))]
+    lines += ["", *(f"-- {line}" for line in summary(plan))]
+    return "\n".join(lines).strip("\n")
+
+
+def _step(number: int, step: Step) -> List[str]:
+    waits = WHO_WAITS[step.lock].format(step.relation)
+    lines = [_comment(f"{number}. {step}: {step.why}"), _comment(f"   {step.run.value}, {waits}")]
+    return lines + [f"{statement};" for statement in step.statements]
+
+
+def _comment(text: str) -> str:
+    # A name may hold a line break, after which the rest of it would be SQL.
+    return "\n".join(f"-- {line}" for line in text.splitlines())
+
+
+def summary(plan: Plan) -> List[str]:
+    """Return the lines at the end of a plan: what everybody waits for, and how much there is."""
+    rewrites = [str(n) for n, step in enumerate(plan.steps, 1) if step.lock is Lock.REWRITE]
+    waits = f"Everybody waits while a table is rewritten: step {', '.join(rewrites)}."
+    lines = [waits] if rewrites else []
+    if plan.refusals:
+        counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
+        return [*lines, f"{counts}: nothing at all would be done, exit code 4."]
+    if plan.steps:
+        return [*lines, f"{counted(len(plan.steps), 'step')}; the schema's history records them."]
+    return ["Nothing to do: the database is as the models describe."]

@@ -1,0 +1,32 @@
+"""Names of ours that others may rely on: they are a contract and outlive a version of the tool."""
+
+import zlib
+
+VERSION = "1.0.0"
+PROGRAM = "create_tables.py"
+APPLICATION_NAME = "eater-init"  # what the server's views call a session of ours
+
+HISTORY_TABLE = "eater_schema_history"
+NOTE_KEY = APPLICATION_NAME  # how the comment on it begins, if it is our note
+# Objects that exist only between two steps. A run sweeps what an interrupted one left of them.
+NEW_PREFIX, OLD_PREFIX = "eater_new_", "eater_old_"
+# These exist only inside a transaction that is rolled back.
+TRIAL_SCHEMA = TRIAL_TABLE = "eater_init_trial"
+
+# The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
+# database-wide.
+LOCK_CLASS = zlib.crc32(APPLICATION_NAME.encode()) & 0x7FFFFFFF
+DATABASE_WIDE = 0
+
+NAME_BYTES = 63  # the server cuts longer identifiers without a word
+
+
+def helper_name(prefix: str, name: str) -> str:
+    """Return the name of an object of ours that exists only between two steps."""
+    return (prefix + name).encode()[:NAME_BYTES].decode(errors="ignore")
+
+
+def lock_key(schema: str) -> int:
+    """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
+    key = zlib.crc32(schema.encode()) or 1
+    return key - (1 << 32) if key >= 1 << 31 else key

@@ -1,0 +1,26 @@
+-- The schemas, and pg_temp if this session has it: what their tables hold, and what else is there.
+-- \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']' \set names 'ARRAY[''an_index'']'
+WITH asked AS MATERIALIZED (
+  SELECT oid, nspname, :tables AS tables FROM pg_namespace
+  WHERE nspname = ANY (:schemas) OR oid = pg_my_temp_schema()
+), documents AS MATERIALIZED (
+\ir tables.sql
+)
+SELECT json_build_object(
+  'name', CASE WHEN n.oid = pg_my_temp_schema() THEN '' ELSE n.nspname END,
+  'can_create', has_schema_privilege(n.oid, 'CREATE'),
+  'relations', (
+    SELECT json_object_agg(name, kind) FROM (
+      SELECT c.relname AS name, c.relkind::text AS kind FROM pg_class c
+      WHERE c.relnamespace = n.oid AND (c.relname = ANY (:names)
+        OR NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
+      UNION ALL  -- A table is a type too, so no other type may have its name.
+      SELECT t.typname, 'c' FROM pg_type t
+      WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (n.tables)) r),
+  'foreign', (
+    SELECT json_agg(c.relname) FROM pg_class c
+    WHERE c.relnamespace = n.oid AND c.relname = ANY (:names)
+      AND NOT pg_has_role(c.relowner, 'USAGE')),
+  'tables', d.document,
+  'fingerprint', encode(sha256(convert_to(COALESCE(d.document::text, ''), 'UTF8')), 'hex'))
+FROM asked n JOIN documents d ON d.namespace = n.oid

@@ -1,0 +1,26 @@
+-- What the server and the role are: one row.
+-- \set extension '''pg_trgm''' \set schemas 'ARRAY[''public'']' \set homes 'ARRAY[''public'']'
+-- \set unlimited '''{"statement_timeout": "0"}'''
+SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recovery(),
+  current_user, current_database(),
+  (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+  has_database_privilege(current_database(), 'CREATE'),
+  has_database_privilege(current_database(), 'TEMPORARY'),
+  (SELECT h.name FROM unnest(:homes) WITH ORDINALITY AS h (name, place)
+   JOIN pg_namespace n ON n.nspname = h.name
+   WHERE has_schema_privilege(n.oid, 'USAGE') ORDER BY h.place LIMIT 1),
+  (SELECT datctype FROM pg_database WHERE datname = current_database()),
+  (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+   WHERE e.extname = :extension),
+  (SELECT has_schema_privilege(e.extnamespace, 'USAGE') FROM pg_extension e
+   WHERE e.extname = :extension),
+  EXISTS (SELECT FROM pg_extension WHERE extname = :extension)
+    OR EXISTS (SELECT FROM pg_available_extensions WHERE name = :extension),
+  -- There is no column `trusted` before 13.
+  COALESCE((SELECT bool_or((to_jsonb(v) ->> 'trusted')::boolean)
+            FROM pg_available_extension_versions v WHERE v.name = :extension), false),
+  pg_backend_pid(),
+  (SELECT json_agg(nspname ORDER BY nspname) FROM pg_namespace n
+   WHERE NOT has_schema_privilege(n.oid, 'USAGE') AND nspname = ANY (:schemas)),
+  (SELECT json_object_agg(name, current_setting(name)) FROM json_each_text(:unlimited) AS u
+   JOIN pg_settings s ON s.name = u.key WHERE s.setting <> u.value)

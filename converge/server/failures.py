@@ -1,0 +1,109 @@
+"""What a failure is: by its SQLSTATE, or, while connecting, by the whole message."""
+
+import enum
+import re
+from typing import Optional
+
+import psycopg2
+from psycopg2 import errors
+
+
+class Failure(enum.Enum):
+    """Why there is no connection, or no longer one. What to do then: `console/advice.py`."""
+
+    NOT_LISTENING = "not_listening"
+    NO_SOCKET = "no_socket"
+    UNKNOWN_HOST = "unknown_host"
+    NO_ANSWER = "no_answer"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a code
+    NO_PASSWORD = "no_password"  # noqa: S105 - a code
+    HBA_NO_ENTRY = "hba_no_entry"
+    HBA_REJECTS = "hba_rejects"
+    NO_ROLE = "no_role"
+    NO_LOGIN = "no_login"
+    NO_DATABASE = "no_database"
+    DATABASE_CLOSED = "database_closed"
+    NO_CONNECT_RIGHT = "no_connect_right"
+    STARTING = "starting"
+    STOPPING = "stopping"
+    SERVER_FULL = "server_full"
+    LIMIT_REACHED = "limit_reached"
+    POOL_EMPTY = "pool_empty"
+    NO_TLS = "no_tls"
+    CERTIFICATE = "certificate"
+    LOST = "lost"
+
+
+# psycopg2 gives no SQLSTATE while connecting, so only the server's or libpq's own message tells
+# the causes apart: the whole of it, because names in it are other people's.
+MESSAGES = (
+    (Failure.NOT_LISTENING, r"Connection refused"),
+    (Failure.NO_SOCKET, r"No such file or directory"),
+    (Failure.UNKNOWN_HOST, r'could not translate host name ".*" to address: .*'),
+    (Failure.NO_ANSWER, r"timeout expired|Connection timed out|Operation timed out"),
+    (Failure.NO_ANSWER, r"No route to host|Network is unreachable"),
+    (Failure.WRONG_PASSWORD, r'FATAL:  password authentication failed for user ".*"'),
+    (Failure.NO_PASSWORD, r"(fe_sendauth: )?no password supplied"),
+    (Failure.HBA_NO_ENTRY, r"FATAL:  no pg_hba\.conf entry for host .*"),
+    (Failure.HBA_REJECTS, r"FATAL:  pg_hba\.conf rejects connection for host .*"),
+    (Failure.NO_ROLE, r'FATAL:  role ".*" does not exist'),
+    (Failure.NO_LOGIN, r'FATAL:  role ".*" is not permitted to log in'),
+    (Failure.NO_DATABASE, r'FATAL:  database ".*" does not exist'),
+    (Failure.DATABASE_CLOSED, r'FATAL:  database ".*" is not currently accepting connections'),
+    (Failure.NO_CONNECT_RIGHT, r'FATAL:  permission denied for database ".*"'),
+    (Failure.STARTING, r"FATAL:  the database system is starting up"),
+    (Failure.STARTING, r"FATAL:  the database system is (in recovery mode|not yet accepting .*)"),
+    (Failure.STOPPING, r"FATAL:  the database system is shutting down"),
+    (Failure.SERVER_FULL, r"FATAL:  sorry, too many clients already"),
+    (Failure.SERVER_FULL, r"FATAL:  remaining connection slots are reserved for .*"),
+    (Failure.LIMIT_REACHED, r'FATAL:  too many connections for (role|database) ".*"'),
+    (Failure.POOL_EMPTY, r"(FATAL:  )?query_wait_timeout"),
+    (Failure.NO_TLS, r"server does not support SSL, but SSL was required"),
+    (Failure.CERTIFICATE, r'root certificate file ".*" does not exist'),
+    (Failure.CERTIFICATE, r"SSL error: certificate verify failed"),
+    (Failure.CERTIFICATE, r'server certificate for ".*" .*does not match host name ".*"'),
+    (Failure.CERTIFICATE, r'could not read root certificate file ".*": .*'),
+)
+# libpq puts where it tried to connect to before the reason.
+BEFORE = r'(connection to server (at|on socket) ".*" ?.*failed: |could not connect to server: )?'
+# Another attempt with the same password would only help to lock the account.
+FINAL = (Failure.WRONG_PASSWORD, Failure.NO_PASSWORD)
+# Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
+# and a limit (EFBIG) are "internal errors" like many others, in the language of the server.
+WRITERS = ("mdextend", "mdzeroextend", "BufFileDumpBuffer")
+
+
+def while_connecting(error: BaseException) -> Optional[Failure]:
+    """Return why a connection could not be opened, if it is known."""
+    for line in str(error).splitlines():
+        for failure, message in MESSAGES:
+            if re.fullmatch(f"{BEFORE}(?:{message})", line.strip()):
+                return failure
+    return None
+
+
+def lost_connection(error: psycopg2.Error) -> bool:
+    """Return whether the connection, once open, is gone. 08…: what a pooler says of its own."""
+    kinds = (psycopg2.OperationalError, psycopg2.InterfaceError)
+    ended = isinstance(
+        error, (errors.AdminShutdown, errors.CrashShutdown, errors.IdleSessionTimeout)
+    )
+    return ended or (
+        isinstance(error, kinds) and (error.pgcode is None or error.pgcode.startswith("08"))
+    )
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Return whether the server could not write more: another attempt would fill the disk again."""
+    if not isinstance(error, psycopg2.Error):
+        return False
+    limited = isinstance(
+        error, (errors.DiskFull, errors.ConfigurationLimitExceeded)
+    )  # temp_file_limit
+    return limited or error.diag.source_function in WRITERS
+
+
+def first_line(error: BaseException) -> str:
+    """Return the server's own reason, without its context."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

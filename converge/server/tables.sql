@@ -1,0 +1,127 @@
+-- What the tables `asked` of each schema hold, as one JSON document: a part of catalog.sql and of
+-- look.sql. Schema names are left out of every definition that is compared, so that the same object
+-- reads the same in pg_temp and in any live schema. Storage parameters and tablespaces are left out
+-- because they tune an object without changing what it means.
+SELECT n.oid AS namespace, (
+SELECT json_object_agg(c.relname, json_build_object(
+  'kind', c.relkind,
+  'owner', pg_get_userbyid(c.relowner),
+  'comment', obj_description(c.oid, 'pg_class'),
+  'referenced_by', (
+    SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass ORDER BY f.conname)
+    FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
+  'columns', (
+    SELECT json_object_agg(a.attname, json_build_object(
+      'type', format_type(a.atttypid, a.atttypmod) || COALESCE((
+        SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l, pg_type t
+        WHERE l.oid = a.attcollation AND t.oid = a.atttypid
+          AND t.typcollation <> a.attcollation), ''),
+      -- From 18 on a NOT NULL may be NOT VALID: then it says nothing about existing rows.
+      'not_null', a.attnotnull AND NOT nn.unproven,
+      'unproven', a.attnotnull AND nn.unproven,
+      'default', CASE
+        WHEN a.attidentity <> '' OR EXISTS (
+          SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
+          WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
+            AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S')
+        THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
+      'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
+      'generated', a.attgenerated,
+      'comment', col_description(c.oid, a.attnum),
+      -- What ALTER TYPE does not rebuild by itself.
+      'used_by', (
+        SELECT json_agg(DISTINCT jsonb_build_object(
+          'foreign_key', d.classid = 'pg_constraint'::regclass,
+          'description', CASE WHEN r.oid IS NULL
+            THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+            ELSE pg_describe_object('pg_class'::regclass, r.ev_class, 0) END))
+        FROM pg_depend d
+        LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+          AND d.refobjsubid = a.attnum AND (
+            d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
+              'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+            OR d.classid = 'pg_constraint'::regclass AND EXISTS (
+              SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f')))
+      ) ORDER BY a.attnum)
+    FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
+    CROSS JOIN LATERAL (SELECT EXISTS (
+      SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
+        AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated) AS unproven) AS nn
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  'constraints', (
+    SELECT json_object_agg(k.conname, json_build_object(
+      'kind', k.contype,
+      -- To compare, and to show.
+      'definition', replace(replace(
+        regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
+        ' REFERENCES ' || quote_ident(n.nspname) || '.', ' REFERENCES '),
+        ' REFERENCES pg_temp.', ' REFERENCES '),
+      -- To put it back as it was, where it is live: with the schema of what it refers to.
+      'sql', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
+      'expression', pg_get_expr(k.conbin, k.conrelid),
+      'deferrable', k.condeferrable,
+      'deferred', k.condeferred,
+      'columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.conkey) WITH ORDINALITY u (num, p)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.num),
+      'target', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid),
+      'target_columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM unnest(k.confkey) WITH ORDINALITY u (num, p)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
+      'on_update', NULLIF(k.confupdtype::text, ' '),
+      'on_delete', NULLIF(k.confdeltype::text, ' '),
+      'match', NULLIF(k.confmatchtype::text, ' '),
+      'used_by', (
+        SELECT json_agg(DISTINCT pg_describe_object('pg_class'::regclass, r.ev_class, 0))
+        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_constraint'::regclass
+          AND d.refobjid = k.oid),
+      'valid', k.convalidated AND COALESCE(i.indisvalid AND i.indisready, true)
+      ) ORDER BY k.conname)
+    FROM pg_constraint k LEFT JOIN pg_index i
+      ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
+    WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f', 'x')),
+  'indexes', (
+    SELECT json_object_agg(x.relname, json_build_object(
+      'unique', i.indisunique,
+      'using', m.amname || ' (' || (
+          SELECT string_agg(
+            pg_get_indexdef(i.indexrelid, p, false)
+            || CASE WHEN p > i.indnkeyatts THEN '' ELSE
+                 COALESCE((SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l
+                           WHERE l.oid = i.indcollation[p - 1] AND l.collname <> 'default'), '')
+                 || COALESCE((SELECT CASE WHEN s.nspname = 'pg_catalog' THEN ' '
+                                  ELSE ' ' || quote_ident(s.nspname) || '.' END
+                                  || quote_ident(o.opcname)
+                              FROM pg_opclass o JOIN pg_namespace s ON s.oid = o.opcnamespace
+                              WHERE o.oid = i.indclass[p - 1] AND NOT o.opcdefault), '')
+                 || CASE i.indoption[p - 1] WHEN 1 THEN ' DESC NULLS LAST'
+                      WHEN 2 THEN ' NULLS FIRST' WHEN 3 THEN ' DESC' ELSE '' END END,
+            CASE WHEN p = i.indnkeyatts + 1 THEN ') INCLUDE (' ELSE ', ' END ORDER BY p)
+          FROM generate_series(1, i.indnatts) p) || ')'
+        || CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'
+             THEN ' NULLS NOT DISTINCT' ELSE '' END
+        || COALESCE(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''),
+      'columns', (
+        SELECT json_agg(a.attname ORDER BY p) FROM generate_series(1, i.indnkeyatts) p
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
+      'predicate', pg_get_expr(i.indpred, i.indrelid),
+      'constraint', (
+        SELECT k.conname FROM pg_constraint k WHERE k.conindid = i.indexrelid
+          AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),
+      'used_by', (
+        SELECT json_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid))
+        FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid
+          AND d.classid = 'pg_constraint'::regclass),
+      'valid', i.indisvalid AND i.indisready AND i.indislive
+      ) ORDER BY x.relname)
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+    WHERE i.indrelid = c.oid)
+  ) ORDER BY c.relname)
+FROM pg_class c
+WHERE c.relnamespace = n.oid AND c.relname = ANY (n.tables)
+  AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+) AS document
+FROM asked n

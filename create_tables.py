@@ -72,12 +72,12 @@ def bring_to_models(job: Job) -> None:
         found = look(connection, settings.schemas, job.fingerprints)
         tell_look(found)
     if not found.current:
-        with job.step("inspect"):  # raises Refused if no run can succeed
-            facts = inspect(connection, settings, chater.EXTENSION)
-        with run_lock(connection, settings, database_wide=facts.lacks_extension) as work:
+        with run_lock(connection, settings, chater.EXTENSION.name) as work:
             if work is None:  # another run was at work, and may have done it all
                 bring_to_models(job)
                 return
+            with job.step("inspect"):  # raises Refused if no run can succeed
+                facts = inspect(work, settings, chater.EXTENSION)
             with job.step("plan"):
                 compare = load_models(settings)
                 plan = compare(work, facts)
@@ -129,11 +129,11 @@ def run(job: Job) -> None:
 def roll_back(job: Job) -> None:
     """Undo the newest version under the run lock, and record that."""
     connection, settings = job.connection, job.settings
-    facts = inspect(connection, settings, chater.EXTENSION)
-    with run_lock(connection, settings, database_wide=False) as work:
+    with run_lock(connection, settings) as work:
         if work is None:  # another run was at work
             roll_back(job)
             return
+        facts = inspect(work, settings, chater.EXTENSION)
         with job.step("plan"):
             rollback = plan_rollback(work, settings, facts)
             refuse(rollback.plan)

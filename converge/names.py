@@ -18,6 +18,9 @@ TRIAL_SCHEMA = TRIAL_TABLE = "eater_init_trial"
 LOCK_CLASS = zlib.crc32(APPLICATION_NAME.encode()) & 0x7FFFFFFF
 DATABASE_WIDE = 0
 
+# SQLSTATE of a proof that fails under its lock: of a class that PostgreSQL leaves to others.
+PROOF_FAILED = "EI004"
+
 NAME_BYTES = 63  # the server cuts longer identifiers without a word
 
 

@@ -77,6 +77,9 @@ class IndexChange(NamedTuple):
     statement: str
 
 
+EVERY_ROW = "true"  # the guard of what loses a row whatever it holds
+
+
 class Undo(NamedTuple):
     """What takes a step back: `indexes`, each outside a transaction, then `statements` in one.
 

@@ -15,12 +15,13 @@ from psycopg2 import errors
 
 from converge.change import progress
 from converge.change.backfill import batches
-from converge.errors import LockNotAcquired, Terminated
+from converge.errors import LockNotAcquired, Refused, Terminated
 from converge.plan import Done, Kind, Plan, Run, Step
 from converge.quoting import qualified
 from converge.server import locks, messages, retries
 from converge.server.connection import Connection
 from converge.server.failures import out_of_space
+from converge.server.proofs import has_failed
 from converge.settings.variables import Settings
 from converge.text import counted, duration
 
@@ -33,6 +34,9 @@ SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
+_PROOF_FAILED = """refused: {}: a client wrote rows meanwhile that it would lose.
+  Nothing of this step was done; the steps before it are, and the log names them.
+  Run again: it says which rows, and what to type."""
 
 
 class Counting(Protocol):
@@ -77,9 +81,11 @@ class Applier:
         started = time.monotonic()
         try:
             action()
-        except (psycopg2.Error, Terminated):
+        except (psycopg2.Error, Terminated) as error:
             more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
             log.warning("not finished: %s%s", steps[0], more)
+            if isinstance(error, psycopg2.Error) and has_failed(error):
+                raise Refused(_PROOF_FAILED.format(steps[0])) from None
             raise
         done = Done(tuple(steps), time.monotonic() - started)
         _tell(done)

@@ -4,7 +4,7 @@ from typing import List, Tuple
 
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.compare.types import change_type
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import EVERY_ROW, Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
 from converge.text import counted
@@ -106,7 +106,7 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
         creates=True,
         undo=Undo(
             statements=(table.alter(f"DROP COLUMN {identifier(name)}"),),
-            guard="true",
+            guard=EVERY_ROW,
         ),
     )
 

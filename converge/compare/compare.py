@@ -111,8 +111,7 @@ def _live_table(table: ComparedTable) -> Plan:
         for rule in RULES:
             rule(table)
     except errors.InsufficientPrivilege:
-        what = f"differs from the models, belongs to {table.live.owner}, and cannot be read."
-        table.refuse("", what, way_out=rights.change_owner(table))
+        rights.refuse_unreadable(table)
         return Plan(refusals=tuple(table.refusals))
     rights.refuse_changes(table)
     _refuse_partitioned(table)

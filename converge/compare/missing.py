@@ -5,7 +5,20 @@ from typing import Optional, Sequence, Set
 from converge.compare.desired import Creation
 from converge.compare.table import KINDS, Given, rename
 from converge.names import HISTORY_TABLE
-from converge.plan import NO_UNDO, Kind, Lock, Plan, Right, Run, Step, Undo, WayOut, joined, refused
+from converge.plan import (
+    EVERY_ROW,
+    NO_UNDO,
+    Kind,
+    Lock,
+    Plan,
+    Right,
+    Run,
+    Step,
+    Undo,
+    WayOut,
+    joined,
+    refused,
+)
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
 from converge.server.inspect import ADMINISTRATOR
@@ -108,7 +121,7 @@ def _drop(schema: str, creation: Creation) -> Undo:
     """Return what takes a table back; its indexes go with it."""
     if creation.kind is not Kind.CREATE_TABLE:
         return NO_UNDO
-    return Undo(statements=(f"DROP TABLE {qualified(schema, creation.name)}",), guard="true")
+    return Undo(statements=(f"DROP TABLE {qualified(schema, creation.name)}",), guard=EVERY_ROW)
 
 
 def _new(

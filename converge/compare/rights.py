@@ -8,7 +8,7 @@ from converge.plan import Plan, Refusal, Right, WayOut, refused
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
 from converge.server.inspect import ADMINISTRATOR
-from converge.server.rights import grant_create
+from converge.server.rights import grant_create, hidden_rows, show_rows
 
 
 def refuse_changes(table: ComparedTable) -> None:
@@ -24,6 +24,16 @@ def refuse_changes(table: ComparedTable) -> None:
         )
     if table.steps and not table.live.owned:
         what = f"needs a change, but belongs to {table.live.owner}: {table.steps[0]}."
+        table.refuse("", what, way_out=change_owner(table))
+
+
+def refuse_unreadable(table: ComparedTable) -> None:
+    """Refuse a table whose rows decide what to do, and can't all be seen."""
+    if table.live.rows_hidden:
+        why = hidden_rows(table.relation, table.facts.user)
+        table.refuse("", "differs from the models.", why, way_out=show_rows(table.facts.user))
+    else:
+        what = f"differs from the models, belongs to {table.live.owner}, and cannot be read."
         table.refuse("", what, way_out=change_owner(table))
 
 

@@ -7,6 +7,7 @@ from converge.compare import conversions
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.plan import Kind, Lock, Undo, WayOut
 from converge.quoting import identifier
+from converge.server.proofs import no_row
 
 
 def change_type(table: ComparedTable, pair: ColumnPair) -> None:
@@ -47,6 +48,8 @@ def _convert(table: ComparedTable, pair: ColumnPair, using: str, fits: str) -> N
         return
     if table.refuse_what_the_server_would(name, what, changes):
         return
+    if fits != conversions.ALWAYS:
+        statements = [*no_row(table.relation, misfits), *statements]
     table.values[name] = f"({using})"
     table.type_changes += changes
     table.step(

@@ -4,7 +4,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from converge.names import HISTORY_TABLE
-from converge.plan import IndexChange, Lock, Undo
+from converge.plan import EVERY_ROW, IndexChange, Lock, Undo
 from converge.quoting import qualified
 from converge.server.connection import Connection
 from converge.server.messages import rows
@@ -73,7 +73,7 @@ RELATION = re.compile(rf"{NAME}\.{NAME}")
 INDEX = re.compile(rf"(CREATE|DROP)(?: UNIQUE)? INDEX CONCURRENTLY (?:{NAME}\.)?{NAME}")
 LEAVES = re.compile(rf"ALTER INDEX .* RENAME TO {NAME}\Z")
 CREATES = re.compile(r"CREATE |ALTER INDEX .* RENAME TO |ALTER TABLE .* (SMALL|BIG)?SERIAL ")
-CHANGES_TYPE = re.compile(r"ALTER TABLE .* ALTER COLUMN .* TYPE ")
+CHANGES_TYPE = re.compile(r"ALTER TABLE .* ALTER COLUMN .* TYPE ", re.DOTALL)
 FOR_AN_INSTANT = re.compile(r"ACCESS EXCLUSIVE on .* for an instant: readers and writers wait")
 
 
@@ -104,7 +104,7 @@ def _guard_of_1_0_0(query: Optional[str], relation: str) -> Optional[str]:
     if query is None:
         return None
     _, _, condition = query.partition(f"SELECT count(*) FROM {relation} WHERE ")
-    return condition or "true"
+    return condition or EVERY_ROW
 
 
 def _unquoted(quoted: Optional[str], plain: Optional[str]) -> str:

@@ -12,12 +12,25 @@ from psycopg2 import errors
 from converge.errors import Refused
 from converge.history.recorded import RecordedRun, RecordedStep, runs
 from converge.names import HISTORY_TABLE, VERSION
-from converge.plan import IndexChange, Kind, Lock, Plan, Refusal, Run, Step, Undo, WayOut, joined
+from converge.plan import (
+    EVERY_ROW,
+    IndexChange,
+    Kind,
+    Lock,
+    Plan,
+    Refusal,
+    Run,
+    Step,
+    Undo,
+    WayOut,
+    joined,
+)
 from converge.quoting import literal, qualified
 from converge.server import messages
 from converge.server.connection import Connection
 from converge.server.inspect import ServerFacts
-from converge.server.rights import limited_builds, without_rights
+from converge.server.proofs import no_row
+from converge.server.rights import hidden_rows, limited_builds, show_rows, without_rights
 from converge.settings.variables import Settings
 from converge.text import counted
 
@@ -144,15 +157,20 @@ class _Undoing:
             self._refuse_loss(step)
         except (errors.UndefinedColumn, errors.UndefinedTable):
             gone = True  # what it would undo
+        except errors.InsufficientPrivilege:  # the table is its own, so row security
+            self._refuse_hidden(step)
         planned = []
         for change in undo.indexes:
             for sql in self._index_statements(change):
                 online = self._step(run, step, (sql,), Run.ONLINE, Lock.SHARED)
                 planned.append(online._replace(creates=change.builds))
         if undo.statements and not gone:
-            brief = self._step(run, step, undo.statements, Run.BRIEF, undo.lock)
+            relation = qualified(self.schema, step.table)
+            proof = no_row(relation, undo.guard) if undo.guard else []
+            brief = self._step(run, step, (*proof, *undo.statements), Run.BRIEF, undo.lock)
             planned.append(brief._replace(creates=undo.creates, undo=Undo(leaves=undo.leaves)))
-            self._refuse_large(planned[-1])
+            if undo.lock is Lock.REWRITE or (undo.guard and undo.guard != EVERY_ROW):
+                self._refuse_large(planned[-1])
         count = {"count": number - 1, "run": run.run}
         mark = COUNT_DOWN.format(table=qualified(self.schema, HISTORY_TABLE), **count)
         self.steps += planned
@@ -202,15 +220,21 @@ class _Undoing:
                 f"SELECT * FROM {relation} WHERE {step.undo.guard}",
             )
 
+    def _refuse_hidden(self, step: RecordedStep) -> None:
+        """Refuse what can't be proven to lose nothing, because not all rows are seen."""
+        why = hidden_rows(qualified(self.schema, step.table), self.facts.user)
+        what = f"undoing '{step.title}' may lose values."
+        way_out = show_rows(self.facts.user)
+        self.refusals.append(Refusal(self.schema, "", what, way_out, (why,)))
+
     def _refuse_large(self, step: Step) -> None:
-        """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
+        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
         limit = self.settings.rewrite_max_rows
-        if step.lock is not Lock.REWRITE:
-            return
         rows = self._count(f"SELECT count(*) FROM {step.relation}")
         if rows > limit:
+            does = "rewrites" if step.lock is Lock.REWRITE else "reads"
             self._refuse(
-                f"undoing '{step.name}' rewrites the table while everybody waits: "
+                f"undoing '{step.name}' {does} the table while everybody waits: "
                 f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.",
                 "Raise it for one run, or in a maintenance window:",
                 *step.statements,

@@ -85,6 +85,7 @@ class Table(NamedTuple):
     owner: str = ""
     comment: Optional[str] = None
     referenced_by: Optional[List[str]] = None
+    rows_hidden: bool = False  # row security hides some from this role
 
     @property
     def primary_key(self) -> Tuple[Optional[str], Optional[Constraint]]:
@@ -133,21 +134,20 @@ def read(
 
 
 def _schema(document: Dict[str, Any]) -> Schema:
-    foreign = document["foreign"] or []
+    foreign, hidden = document["foreign"] or [], document["hidden"] or []
     tables = {
-        name: _table(value, owned=name not in foreign)
+        name: _table(value)._replace(owned=name not in foreign, rows_hidden=name in hidden)
         for name, value in (document["tables"] or {}).items()
     }
     relations, can_create = document["relations"] or {}, document["can_create"]
     return Schema(tables, relations, can_create, document["fingerprint"], foreign)
 
 
-def _table(document: Dict[str, Any], *, owned: bool) -> Table:
+def _table(document: Dict[str, Any]) -> Table:
     indexes = {name: Index(**value) for name, value in (document["indexes"] or {}).items()}
     owners = {index.constraint: index for index in indexes.values()}
     parts = {
         **document,
-        "owned": owned,
         "columns": {n: _column(value) for n, value in (document["columns"] or {}).items()},
         "constraints": {
             name: Constraint(**value, owned_index=owners.get(name))

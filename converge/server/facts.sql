@@ -1,6 +1,6 @@
 -- What the server and the role are: one row.
 -- \set extension '''pg_trgm''' \set schemas 'ARRAY[''public'']' \set homes 'ARRAY[''public'']'
--- \set unlimited '''{"statement_timeout": "0"}'''
+-- \set pid '''1''' \set unlimited '''{"statement_timeout": "0"}'''
 SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recovery(),
   current_user, current_database(),
   (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
@@ -19,7 +19,7 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   -- There is no column `trusted` before 13.
   COALESCE((SELECT bool_or((to_jsonb(v) ->> 'trusted')::boolean)
             FROM pg_available_extension_versions v WHERE v.name = :extension), false),
-  pg_backend_pid(),
+  pg_backend_pid()::text <> :pid,
   (SELECT json_agg(nspname ORDER BY nspname) FROM pg_namespace n
    WHERE NOT has_schema_privilege(n.oid, 'USAGE') AND nspname = ANY (:schemas)),
   (SELECT json_object_agg(name, current_setting(name)) FROM json_each_text(:unlimited) AS u

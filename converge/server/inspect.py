@@ -46,7 +46,7 @@ class ServerFacts(NamedTuple):
     extension_usable: bool
     extension_available: bool
     extension_trusted: bool
-    backend_pid: int
+    pooled: bool  # behind a pooler
     closed: Optional[List[str]] = None  # the schemas of POSTGRES_SCHEMAS that the role may not use
     limits: Optional[Dict[str, str]] = None  # what differs from `messages.UNLIMITED`
 
@@ -88,9 +88,10 @@ def inspect(connection: Connection, settings: Settings, extension: Extension) ->
         schemas=settings.schemas,
         homes=["public", *settings.schemas],
         unlimited=json.dumps(UNLIMITED),
+        pid=str(connection.info.backend_pid),
     )
     facts = ServerFacts(*rows(connection, READ_COMMITTED + named(connection) + query)[0])
-    connection.pooled = connection.info.backend_pid != facts.backend_pid  # see `named`
+    connection.pooled = facts.pooled
     connection.checks_client = facts.version >= 140000 and "linux" in facts.platform
     refusals = list(_obstacles(facts, settings, extension))
     if refusals:

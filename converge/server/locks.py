@@ -3,11 +3,12 @@
 import logging
 import time
 from contextlib import closing, contextmanager
-from typing import Callable, Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional
 
 from converge.names import DATABASE_WIDE, LOCK_CLASS, lock_key
+from converge.quoting import literal
 from converge.server.connection import Connection, twin
-from converge.server.messages import begin, named, rows
+from converge.server.messages import begin, named, pooled, rows
 from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
@@ -25,29 +26,24 @@ KEEPALIVES = {
 
 @contextmanager
 def run_lock(
-    control: Connection,
-    settings: Settings,
-    *,
-    database_wide: bool,
-    is_done: Callable[[], bool] = lambda: False,
+    control: Connection, settings: Settings, extension: Optional[str] = None
 ) -> Iterator[Optional[Connection]]:
-    """Wait until no other run is at work, keep others out, and yield a connection to work on.
+    """Keep other runs out while the block runs, and yield a connection to work on.
 
-    None is yielded, and nothing is held, if after a wait `is_done` says that another run has done
-    it all. The lock is this tool's advisory locks on the schemas and, with `database_wide`, on the
-    database. `control` holds them in a transaction that stays open: READ COMMITTED and idle, it has
-    no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's locks end with its
-    connection, and so do those of a block that raises an error.
+    None is yielded, and nothing is held, if it had to wait for another run, which may have done
+    all. The lock is this tool's advisory locks on the schemas and, where `extension` is missing, on
+    the database. `control` holds them in a transaction that stays open: READ COMMITTED and idle, it
+    has no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's locks end with
+    its connection, and so do those of a block that raises an error.
 
     The connection to work on is opened only now: those who wait have one each, and leave room for
     the one who works. Raises `psycopg2.OperationalError` if none can be opened.
     """
-    keys = _keys(control, settings, database_wide=database_wide)
-    while not _acquired(control, keys):
-        _wait(control, keys)
-        if is_done():
-            yield None
-            return
+    tries = _tries(control, settings, extension)
+    if not _acquired(control, tries):
+        _wait(control, settings, tries)
+        yield None
+        return
     try:
         with closing(twin(control, settings)) as work:
             yield work
@@ -57,26 +53,32 @@ def run_lock(
     control.to_roll_back = True
 
 
-def _keys(control: Connection, settings: Settings, *, database_wide: bool) -> List[int]:
+def _tries(control: Connection, settings: Settings, extension: Optional[str]) -> str:
+    """Return SQL that acquires all locks, and is true, or false if one is another's."""
+    keys = sorted(lock_key(schema) for schema in settings.schemas)
+    tries = [f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in keys]
+    missing = f"SELECT FROM pg_extension WHERE extname = {literal(extension or '')}"
     # Behind a pooler, runs of different schemas wait for each other too: each takes two of its
     # connections, and those that have one each would wait for a second for ever.
-    keys = [lock_key(schema) for schema in settings.schemas]
-    return keys + ([DATABASE_WIDE] if database_wide or control.pooled else [])
+    apart = [pooled(control)] + ([f"NOT EXISTS ({missing})"] if extension else [])
+    whole = f"pg_try_advisory_xact_lock({LOCK_CLASS}, {DATABASE_WIDE})"
+    return " AND ".join([*tries, f"CASE WHEN {' OR '.join(apart)} THEN {whole} ELSE true END"])
 
 
-def _acquired(control: Connection, keys: Sequence[int]) -> bool:
+def _acquired(control: Connection, tries: str) -> bool:
     """Try to acquire all locks, or none."""
     # A network that has vanished must not keep the lock for the two hours that it takes otherwise.
     # https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
     noticing = "".join(f"SET LOCAL {name} = {value}; " for name, value in KEEPALIVES.items())
-    opening = begin(control) + noticing + named(control)
-    if rows(control, f"{opening}SELECT {_tries(keys)}")[0][0]:
-        return True
-    rows(control, "COMMIT")  # releases what was acquired, and keeps the session's name
-    return False
+    # Read-only, so that a standby is told by name, not by its refusal to write.
+    opening = begin(control, access="READ ONLY") + noticing + named(control)
+    acquired, control.pooled = rows(control, f"{opening}SELECT {tries}, {pooled(control)}")[0]
+    if not acquired:
+        rows(control, "COMMIT")  # releases what was acquired, and keeps the session's name
+    return bool(acquired)
 
 
-def _wait(control: Connection, keys: Sequence[int]) -> None:
+def _wait(control: Connection, settings: Settings, tries: str) -> None:
     """Wait until the locks are free, and say who holds them.
 
     They are polled: a session that *blocks* in `pg_advisory_lock()` holds a snapshot for which the
@@ -84,20 +86,17 @@ def _wait(control: Connection, keys: Sequence[int]) -> None:
     so that those who wait don't wait for each other.
     """
     started = said = time.monotonic()
-    while not rows(control, f"SELECT {_tries(keys)}")[0][0]:
+    while not rows(control, f"SELECT {tries}")[0][0]:
         now = time.monotonic()
         if said == started or now - said >= LOCK_REMINDER_SECONDS:
-            holder = _lock_holder(control, keys)
+            holder = _lock_holder(control, settings)
             log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
             said = now
         time.sleep(LOCK_POLL_SECONDS)
 
 
-def _tries(keys: Sequence[int]) -> str:
-    return " AND ".join(f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in sorted(keys))
-
-
-def _lock_holder(control: Connection, keys: Sequence[int]) -> str:
+def _lock_holder(control: Connection, settings: Settings) -> str:
+    keys = [DATABASE_WIDE, *map(lock_key, settings.schemas)]
     found = rows(
         control,
         "SELECT format('pid %%s, %%s', a.pid, a.application_name) || "

@@ -27,6 +27,9 @@ UNLIMITED = {
 # First of all: a serializable, read-only and deferrable transaction would begin with waiting for
 # those of others. https://www.postgresql.org/docs/current/sql-set-transaction.html
 READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+# A query that would see only a part of the rows is an error then, never a smaller count.
+# https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+ALL_ROWS = "SET LOCAL row_security = off; "
 # How the server words what is compared, kept to be run another time, or cast to text for good.
 WORDING = {
     "DateStyle": "ISO",
@@ -52,9 +55,12 @@ def named(connection: Connection) -> str:
 
     A name that is given while connecting stays on a pooled session, for clients that give none.
     """
-    # A pooler makes up the process id that it tells libpq.
-    pooled = f"pg_backend_pid() <> {connection.info.backend_pid}"
-    return f"SELECT set_config('application_name', '{APPLICATION_NAME}', {pooled}); "
+    return f"SELECT set_config('application_name', '{APPLICATION_NAME}', {pooled(connection)}); "
+
+
+def pooled(connection: Connection) -> str:
+    """Return SQL that is true behind a pooler, which makes up the process id that libpq is told."""
+    return f"pg_backend_pid() <> {connection.info.backend_pid}"
 
 
 def begin(
@@ -130,9 +136,12 @@ def transaction(
 
 
 def ask(connection: Connection, sql: str) -> List[Tuple[Any, ...]]:
-    """Run a query in a read-only transaction of its own, however long it takes."""
+    """Run a query in a read-only transaction of its own, however long it takes.
+
+    Raises `psycopg2.errors.InsufficientPrivilege` where row security would hide rows.
+    """
     try:
-        return rows(connection, begin(connection, access="READ ONLY") + sql)
+        return rows(connection, begin(connection, access="READ ONLY") + ALL_ROWS + sql)
     finally:
         if not connection.closed:
             rows(connection, "ROLLBACK")  # at once: it holds locks on live tables

@@ -22,6 +22,16 @@ def grant_create(schema: str, role: str) -> WayOut:
     return WayOut(ADMINISTRATOR, (grant,))
 
 
+def hidden_rows(relation: str, role: str) -> str:
+    """Say that row security is in the way of looking at all rows."""
+    return f"Row security hides rows of {relation} from {role}, so nothing can be proven of them."
+
+
+def show_rows(role: str) -> WayOut:
+    """Return the way out for a role from which row security hides rows."""
+    return WayOut(ADMINISTRATOR, (f"ALTER ROLE {identifier(role)} BYPASSRLS",))
+
+
 def limited_builds(
     connection: Connection, facts: ServerFacts, steps: Iterable[Step]
 ) -> List[Refusal]:

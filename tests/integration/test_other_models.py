@@ -68,7 +68,7 @@ def converged(control: Connection, settings: Settings) -> Plan:
     """Bring the database to the library's models, and return the plan that did it."""
     desired = Desired(LIBRARY, extension=EXTENSION, indexes=INDEXES)
     facts = inspect(control, settings, EXTENSION)
-    with run_lock(control, settings, database_wide=facts.lacks_extension) as work:
+    with run_lock(control, settings) as work:
         assert work is not None
         plan = make_plan(work, facts, settings=settings, desired=desired)
         assert plan.refusals == ()

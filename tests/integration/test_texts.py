@@ -77,7 +77,7 @@ def test_a_plan_with_other_sentences_comes_to_the_same(
         undo = run("--rollback", "--plan", POSTGRES_DB=ours.name).out
     control: Connection = request.getfixturevalue("control")  # a copy wants no connections
     facts = inspect(control, settings, chater.EXTENSION)
-    with run_lock(control, settings, database_wide=facts.lacks_extension) as work:
+    with run_lock(control, settings) as work:
         assert work is not None
         plan = make_plan(work, facts, settings=settings, desired=DESIRED)
         assert plan.steps

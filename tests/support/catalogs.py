@@ -35,12 +35,12 @@ def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     for table in described.values():
         for column in table["columns"].values():
             del column["default_sql"]  # it names the schema; `default` says the same without
-        for constraint in table["constraints"].values():
+        for constraint in (table["constraints"] or {}).values():
             del constraint["sql"]  # it too
-        for index in table["indexes"].values():
+        indexes = table["indexes"] or {}
+        for index in indexes.values():
             index["definition"] = index["unique"] * "UNIQUE " + index["using"]
-        owned = {n: i for n, i in table["indexes"].items() if i["constraint"]}
-        table["indexes"] = {n: i for n, i in table["indexes"].items() if n not in owned} or None
+        table["indexes"] = {n: i for n, i in indexes.items() if not i["constraint"]} or None
     return described
 
 

@@ -35,7 +35,7 @@ SERVER = ServerFacts(
     extension_usable=True,
     extension_available=True,
     extension_trusted=True,
-    backend_pid=1,
+    pooled=False,
 )
 KEY = {"weight_pkey": Constraint("p", "PRIMARY KEY (time)", columns=["time"])}
 COLUMNS = {

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
-from tests.support.database import Database
+from tests.support.database import Database, fresh_database
 from tests.support.earlier import STATES, State, expected, known, rows, surroundings
 from tests.support.job import Run
 
@@ -18,14 +18,11 @@ UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
 """
 
 
-@pytest.fixture
-def fresh(database: Database, run: Run) -> Dict[str, Any]:
-    """The catalog of a fresh initialisation, in another schema."""
-    run(POSTGRES_SCHEMAS="fresh")
-    models = State(Path("fresh"), "fresh")
-    catalog = known(database, models, described(database, "fresh"))
-    database.execute("DROP SCHEMA fresh CASCADE; DROP EXTENSION pg_trgm")
-    return catalog
+@pytest.fixture(scope="module")
+def fresh(server: Dict[str, Any], template: str) -> Dict[str, Any]:
+    """The catalog of a fresh initialisation."""
+    with fresh_database(server, template) as database:
+        return known(database, State(Path("public"), "public"), described(database))
 
 
 OTHER_SETTINGS = "; ".join(

@@ -292,7 +292,7 @@ def test_who_holds_a_lock_is_named_with_or_without_the_right_to_see_more(
     assert re.search(rf"\n  It is held by pid {pid} \(reader\), {said}\n", result.err)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def without_pg_trgm() -> Iterator[embedded.Server]:
     """A server on which no extension is installed."""
     if sys.version_info < (3, 9):

@@ -36,8 +36,8 @@ KEPT = ROOT / ".matrix"  # packages, environments and logs
 PREPARING = Lock()  # Several pairs may want the same package, or the same environment.
 SERVERS = "12 13 14 15 16 17 18"
 PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
-# Than `make test` tries, with its one server and one Python.
-LESS = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "5"}
+# Than `make test` tries of a crowd; and more of what each pair has a share of.
+OTHER = {"EATER_PROPERTY_EXAMPLES": "60", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "2"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
@@ -126,7 +126,7 @@ def run_tests(server: str, pair: Pair, interpreter: str, settings: Dict[str, str
         subprocess.run(
             [interpreter, *PYTEST, f"--share={pair.share}"],
             cwd=ROOT,
-            env={**LESS, **os.environ, **settings},
+            env={**OTHER, **os.environ, **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -21,8 +21,8 @@ class Proxy:
 
     `round_trips` counts, over all connections, how often a client spoke up after the server had:
     each costs the distance between them. Opening a connection is among them. `environment` leads
-    through this door. `on_statement` is called with the server's process and with what hands the
-    statement on; what it does not hand on is lost.
+    through this door. `on_statement` is called with the server's process, the statement, and what
+    hands it on; what it does not hand on is lost.
     """
 
     def __init__(self, environment: Dict[str, str], *, port: int = 0) -> None:
@@ -32,7 +32,7 @@ class Proxy:
         self.passing.set()
         self._pairs: List[_Pair] = []
         self.rewrite: Callable[[bytes], bytes] = bytes  # what the server says, for the client
-        self.on_statement: Callable[[int, Send], None] = lambda _, send: send()
+        self.on_statement: Callable[[int, str, Send], None] = lambda *to: to[-1]()
         self.host = HOST
         self.port: int = self._listener.getsockname()[1]
         self.environment = {
@@ -114,7 +114,8 @@ class _Pair:
                     self._find_backend(chunk)
                     sink.sendall(self._proxy.rewrite(chunk))
                 elif self._begins_statement(chunk):
-                    self._proxy.on_statement(self._backend or 0, partial(sink.sendall, chunk))
+                    text = chunk[5:].decode("utf-8", "replace")
+                    self._proxy.on_statement(self._backend or 0, text, partial(sink.sendall, chunk))
                 else:
                     sink.sendall(chunk)
         except OSError:  # closed

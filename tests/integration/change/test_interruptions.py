@@ -1,12 +1,13 @@
 """A run may end at any statement: the next one finishes."""
 
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, Optional
 
 import pytest
 
@@ -17,8 +18,12 @@ from tests.support.database import Database
 from tests.support.drift import DRIFT
 from tests.support.proxy import Proxy, Send
 
-# The first statement, and each so many after it.
-EVERY = int(os.environ.get("EATER_INTERRUPT_EVERY", "1"))
+# The first statement and each so many after it; by default, the first and last of each shape.
+EVERY = os.environ.get("EATER_INTERRUPT_EVERY", "")
+# Whatever may differ between statements of one kind: literals, numbers, and names, which are in
+# lower case; and how many of them there are.
+LITERAL, NUMBER = re.compile(r"'(?:[^']|'')*'"), re.compile(r"\b\d+\b")
+NAMES = re.compile(r'(?:"[^"]*"|\b[a-z_][a-z0-9_.]*)(?:[\s,.]+(?:"[^"]*"|[a-z_][a-z0-9_.]*))*')
 TIMEOUT_SECONDS = 60.0
 LEFT = """
 SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
@@ -35,7 +40,7 @@ class Interruption:
 
     def __init__(self, database: Database, at: Optional[int], how: str) -> None:
         self.database, self.at, self.how = database, at, how
-        self.count = 0
+        self.statements: List[str] = []
         self.process: Optional[BaseProcess] = None
         self._lock = threading.Lock()
         self._started = threading.Event()
@@ -45,10 +50,10 @@ class Interruption:
         yield
         self._started.set()
 
-    def __call__(self, backend: int, send: Send) -> None:
+    def __call__(self, backend: int, statement: str, send: Send) -> None:
         with self._lock:
-            self.count += 1
-            reached = self.count == self.at
+            self.statements.append(statement)
+            reached = len(self.statements) == self.at
         if not reached:
             send()
         elif self.how == "killed before":
@@ -77,11 +82,11 @@ class Interruption:
 
 
 class Run(NamedTuple):
-    """How an interrupted run ended, and how many statements it sent."""
+    """How an interrupted run ended, and the statements that it sent."""
 
     code: Optional[int]
     output: str
-    statements: int
+    statements: List[str]
 
 
 def run(
@@ -96,7 +101,22 @@ def run(
     forked.join(interruption.process, TIMEOUT_SECONDS)
     proxy.close()
     output = (folder / "output").read_text("utf-8")
-    return Run(interruption.process.exitcode, output, interruption.count)
+    return Run(interruption.process.exitcode, output, interruption.statements)
+
+
+def places(statements: List[str]) -> List[int]:
+    """Return the numbers of the statements to interrupt a run at, from 1."""
+    if EVERY:
+        return list(range(1, len(statements) + 1, int(EVERY)))
+    shapes = [shape(statement) for statement in statements]
+    first = {each: number for number, each in reversed(list(enumerate(shapes, 1)))}
+    last = {each: number for number, each in enumerate(shapes, 1)}
+    return sorted({*first.values(), *last.values()})
+
+
+def shape(statement: str) -> str:
+    """Return a statement without its names, numbers and literals."""
+    return NAMES.sub("x", NUMBER.sub("0", LITERAL.sub("?", statement)))
 
 
 def left_by(database: Database) -> Any:
@@ -130,14 +150,14 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         folder.mkdir()
         with copy_of(database) as copy:
             first = run(copy, folder, at=at, how=how)
-            if "terminated" in how or first.statements < at:
+            if "terminated" in how or len(first.statements) < at:
                 assert first.code == 0, first.output
             else:
                 assert first.code == -9, first.output
                 last = run(copy, folder)
                 assert last.code == 0, last.output
             assert left_by(copy) == expected
-        return first.statements >= at
+        return len(first.statements) >= at
 
     with copy_of(database) as copy:
         whole = run(copy, tmp_path)
@@ -145,7 +165,7 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         expected = left_by(copy)
         assert expected[-1] == []
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, range(1, whole.statements + 1, EVERY)))
+        reached = list(two.map(interrupted, places(whole.statements)))
     assert all(reached)
 
 
@@ -165,17 +185,17 @@ def test_a_rollback_killed_at_any_statement_is_finished(
         folder.mkdir()
         with copy_of(database) as copy:
             first = run(copy, folder, "--rollback", at=at, how=how)
-            assert (first.code == -9) is (first.statements >= at), first.output
+            assert (first.code == -9) is (len(first.statements) >= at), first.output
             over = copy.value("SELECT action FROM eater_schema_history ORDER BY run DESC LIMIT 1")
             last = run(copy, folder, "--rollback")
             assert last.code == (4 if over == "rollback" else 0), last.output
             assert left_by(copy) == expected
-        return first.statements >= at
+        return len(first.statements) >= at
 
     with copy_of(database) as copy:
         whole = run(copy, tmp_path, "--rollback")
         assert whole.code == 0, whole.output
         expected = left_by(copy)
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, range(1, whole.statements + 1, EVERY)))
+        reached = list(two.map(interrupted, places(whole.statements)))
     assert all(reached)

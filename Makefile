@@ -26,7 +26,7 @@ stop: $(STAMP)
 	$(RUN) -m tools.embedded stop .postgres
 
 test: $(STAMP) $(POOLER)
-	$(RUN) -m pytest --cov --cov-fail-under=90
+	$(RUN) -m pytest -n auto --dist worksteal --cov --cov-fail-under=90
 
 test-matrix: $(STAMP) $(POOLER)
 	$(RUN) -m tools.matrix

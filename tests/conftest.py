@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Generator, Iterator, List, Optional
 
 import psycopg2.extensions
 import pytest
@@ -42,6 +42,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
     kept = {item for same in tests.values() for item in same[(share - 1) % len(same) :: shares]}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many workers `-n auto` means: each has a server of its own, unless one is given."""
+    return 0 if "TEST_DATABASE_URL" in os.environ else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a report hold no letter without a UTF-8, as workers send it in UTF-8."""
+    report = yield
+    for number, (name, text) in enumerate(report.sections):
+        report.sections[number] = (name, text.encode("utf-8", "backslashreplace").decode())
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,8 @@ EVERY_ROW = "true"  # the guard of what loses a row whatever it holds
 class Undo(NamedTuple):
     """What takes a step back: `indexes`, each outside a transaction, then `statements` in one.
 
-    `guard` is a condition that is true for a row of the table whose values this would lose.
+    `guard` is a condition that is true for a row of the table whose values this would lose; `keep`
+    puts these out of its way, without a loss.
     """
 
     indexes: Tuple[IndexChange, ...] = ()
@@ -92,10 +93,7 @@ class Undo(NamedTuple):
     creates: bool = False  # takes the right to create in the schema
     leaves: Tuple[str, ...] = ()  # the indexes that have these names afterwards
     guard: Optional[str] = None
-
-    @property
-    def possible(self) -> bool:
-        return bool(self.indexes or self.statements)
+    keep: Tuple[str, ...] = ()
 
 
 NO_UNDO = Undo()
@@ -125,9 +123,8 @@ class Step(NamedTuple):
     def __str__(self) -> str:
         if self.kind is Kind.UNDO:
             return f"undo {self.name}"
-        of_table = self.table if self.kind is not Kind.CREATE_TABLE else ""
-        name = self.name if self.name != of_table else ""  # as of its comments
-        parts = [self.schema if self.table else "", of_table, name]
+        whole_table = self.kind in (Kind.CREATE_TABLE, Kind.SET_COMMENTS)
+        parts = [self.schema if self.table else "", "" if whole_table else self.table, self.name]
         return f"{self.kind.words} {'.'.join(part for part in parts if part)}"
 
 

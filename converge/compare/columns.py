@@ -64,11 +64,19 @@ def add(table: ComparedTable, name: str, desired: Column) -> None:
         name,
         "it is missing" if value == "NULL" else f"it is missing; existing rows get {value}",
         statements,
-        undo=Undo(
-            statements=(table.alter(f"DROP COLUMN {identifier(name)}"),),
-            guard=f"{identifier(name)}::text IS DISTINCT FROM ({value})::text",
-        ),
+        undo=_drop(table, name, f"{identifier(name)}::text IS DISTINCT FROM ({value})::text"),
     )
+
+
+def _drop(table: ComparedTable, name: str, guard: str) -> Undo:
+    """Return what takes a column back."""
+    saved = identifier(name + "_saved")
+    keep = (
+        table.alter(f"RENAME COLUMN {identifier(name)} TO {saved}"),
+        table.alter(f"ALTER COLUMN {saved} DROP NOT NULL"),  # for INSERTs that do not name it
+    )
+    drop = table.alter(f"DROP COLUMN {identifier(name)}")
+    return Undo(statements=(drop,), guard=guard, keep=keep)
 
 
 def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[str], str]:
@@ -104,10 +112,7 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
         [statement],
         lock=Lock.REWRITE,
         creates=True,
-        undo=Undo(
-            statements=(table.alter(f"DROP COLUMN {identifier(name)}"),),
-            guard=EVERY_ROW,
-        ),
+        undo=_drop(table, name, EVERY_ROW),
     )
 
 

@@ -121,7 +121,9 @@ def _drop(schema: str, creation: Creation) -> Undo:
     """Return what takes a table back; its indexes go with it."""
     if creation.kind is not Kind.CREATE_TABLE:
         return NO_UNDO
-    return Undo(statements=(f"DROP TABLE {qualified(schema, creation.name)}",), guard=EVERY_ROW)
+    table = qualified(schema, creation.name)
+    saved = f"ALTER TABLE {table} RENAME TO {identifier(creation.name + '_saved')}"
+    return Undo(statements=(f"DROP TABLE {table}",), guard=EVERY_ROW, keep=(saved,))
 
 
 def _new(

@@ -155,5 +155,6 @@ def as_json(step: Step) -> Dict[str, Any]:
             "creates": step.undo.creates,
             "leaves": step.undo.leaves,
             "guard": step.undo.guard,
+            "keep": step.undo.keep,
         },
     }

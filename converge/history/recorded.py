@@ -61,6 +61,7 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
             undo["creates"],
             tuple(undo["leaves"]),
             undo["guard"],
+            tuple(undo["keep"]),
         ),
     )
 

@@ -213,12 +213,12 @@ class _Undoing:
             return
         relation = qualified(self.schema, step.table)
         lost = self._count(f"SELECT count(*) FROM {relation} WHERE {step.undo.guard}")
-        if lost:
-            self._refuse(
-                f"undoing '{step.title}' would lose the values of {counted(lost, 'row')}.",
-                "Save and delete them first; find them with:",
-                f"SELECT * FROM {relation} WHERE {step.undo.guard}",
-            )
+        what = f"undoing '{step.title}' would lose the values of {counted(lost, 'row')}."
+        if lost and step.undo.keep:
+            self._refuse(what, "Keep them under another name:", *step.undo.keep)
+        elif lost:
+            find = f"SELECT * FROM {relation} WHERE {step.undo.guard}"
+            self._refuse(what, "Change the values to what will fit; find them with:", find)
 
     def _refuse_hidden(self, step: RecordedStep) -> None:
         """Refuse what can't be proven to lose nothing, because not all rows are seen."""

@@ -16,6 +16,7 @@ HISTORIES = ROOT / "tests" / "support" / "histories"
 OF_1_0_0 = HISTORIES / "altered_by_hand-1.0.0.json"
 # What version 1.0.0 itself printed for `--rollback --plan`.
 ROLLBACK_OF_1_0_0 = HISTORIES / "altered_by_hand-1.0.0.rollback.sql"
+PROOF = ("LOCK TABLE ", "SET LOCAL row_security ", "DO ")  # what stands before a loss today
 RECORD = "UPDATE eater_schema_history SET steps = %s, finished = %s WHERE run = 1"
 # Of version 1.0.0, in which the sentences decided, and of today.
 TEXTS = ("step", "why", "lock", "undo_lock")
@@ -62,10 +63,11 @@ def reword(database: Database, seed: int) -> None:
 def test_a_history_of_1_0_0_is_planned_to_be_undone_as_it_was_then(
     of_1_0_0: Database, run: Run
 ) -> None:
-    """It stored SQL and sentences, and today's version reads them right."""
+    """It stored SQL and sentences, and today's version reads them right; it proves more."""
     result = run("--rollback", "--plan")
     assert result.code == 0, result.err
-    assert statements(result.out) == ROLLBACK_OF_1_0_0.read_text("utf-8").splitlines()
+    found = [line for line in statements(result.out) if not line.startswith(PROOF)]
+    assert found == ROLLBACK_OF_1_0_0.read_text("utf-8").splitlines()
 
 
 def test_a_history_of_1_0_0_is_undone(of_1_0_0: Database, run: Run) -> None:

@@ -5,8 +5,8 @@ Nothing here imports SQLAlchemy: a run that finds nothing to do needs this, and 
 
 import os
 
-from converge.server.inspect import Extension
 from converge.settings.checks import text
+from converge.settings.extension import Extension
 from converge.settings.variables import Variable
 
 ROOT = os.path.dirname(os.path.abspath(__file__))

@@ -8,32 +8,28 @@ import os
 import sys
 from contextlib import closing
 from functools import partial
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional
 
 import chater
+import converge
 from converge import benchmark
-from converge.change.apply import Applier
 from converge.console import logs
 from converge.console.advice import explained
-from converge.console.command_line import parse
-from converge.console.plan_text import render
+from converge.console.command_line import Options, parse
 from converge.console.signals import stopped_by_signals
 from converge.console.summary import Stopwatch, put, summary
 from converge.errors import ConvergeError, Refused, Terminated
-from converge.history.journal import Journal
 from converge.history.look import Look, fingerprints, look
-from converge.history.rollback import plan_rollback
-from converge.history.show import show
 from converge.names import APPLICATION_NAME
-from converge.plan import Done, Plan
 from converge.server import retries
 from converge.server.connection import Connection
-from converge.server.inspect import ServerFacts, inspect, require_supported
-from converge.server.locks import run_lock
 from converge.settings.variables import Settings, load_settings
 from converge.text import counted
 from queries import QUERIES
 from verify import analyze, stale, verify
+
+if TYPE_CHECKING:
+    Compare = Callable[[Connection, converge.ServerFacts], converge.Plan]
 
 log = logging.getLogger(APPLICATION_NAME)
 
@@ -46,7 +42,7 @@ class Job:
         self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
         self.stopwatch = Stopwatch()
         self.step = self.stopwatch.step
-        self.done: List[Done] = []
+        self.done: List[converge.Done] = []
         self._connection: Optional[Connection] = None
 
     @property
@@ -57,7 +53,6 @@ class Job:
                 self._connection = retries.connect(self.settings)
             where = self.settings
             log.info("connected to %s:%s, database %s", where.host, where.port, where.database)
-            require_supported(self._connection)
         return self._connection
 
     def close(self) -> None:
@@ -72,19 +67,20 @@ def bring_to_models(job: Job) -> None:
         found = look(connection, settings.schemas, job.fingerprints)
         tell_look(found)
     if not found.current:
-        with run_lock(connection, settings, chater.EXTENSION.name) as work:
+        with converge.run_lock(connection, settings, chater.EXTENSION.name) as work:
             if work is None:  # another run was at work, and may have done it all
                 bring_to_models(job)
                 return
             with job.step("inspect"):  # raises Refused if no run can succeed
-                facts = inspect(work, settings, chater.EXTENSION)
+                facts = converge.inspect(work, settings, chater.EXTENSION)
             with job.step("plan"):
                 compare = load_models(settings)
                 plan = compare(work, facts)
                 tell_plan(plan)  # raises Refused before any change
             with job.step("apply"):  # what is new in one transaction, what is live step by step
-                journal = Journal(plan, work, job.fingerprints)
-                for done in Applier(settings, work, connection, journal).apply(journal.opening()):
+                journal = converge.Journal(plan, work, job.fingerprints)
+                applier = converge.Applier(settings, work, connection, journal)
+                for done in applier.apply(journal.opening()):
                     job.done.append(done)
             with job.step("verify"):  # a new plan has to be empty
                 if settings.verify_indexes:
@@ -101,7 +97,7 @@ def bring_to_models(job: Job) -> None:
     log.info("done: %s", "changes were made" if job.done else "there was nothing to do")
 
 
-def load_models(settings: Settings) -> Callable[[Connection, ServerFacts], Plan]:
+def load_models(settings: Settings) -> "Compare":
     """Return what plans: the comparison with the models.
 
     It is the one door to SQLAlchemy, whose import takes ten times the whole look.
@@ -129,16 +125,18 @@ def run(job: Job) -> None:
 def roll_back(job: Job) -> None:
     """Undo the newest version under the run lock, and record that."""
     connection, settings = job.connection, job.settings
-    with run_lock(connection, settings) as work:
+    with converge.run_lock(connection, settings) as work:
         if work is None:  # another run was at work
             roll_back(job)
             return
-        facts = inspect(work, settings, chater.EXTENSION)
+        facts = converge.inspect(work, settings, chater.EXTENSION)
         with job.step("plan"):
-            rollback = plan_rollback(work, settings, facts)
+            rollback = converge.plan_rollback(work, settings, facts)
             refuse(rollback.plan)
         with job.step("undo"):
-            job.done.extend(Applier(settings, work, connection, rollback).apply(rollback.plan))
+            job.done.extend(
+                converge.Applier(settings, work, connection, rollback).apply(rollback.plan)
+            )
             rollback.record(work, sum(done.seconds for done in job.done))
     for target in rollback.targets:
         log.info("schema %s is back at version %d", target.schema, target.version)
@@ -152,12 +150,12 @@ def print_plan(job: Job) -> None:
 
 def print_rollback(job: Job) -> None:
     """Print what a rollback would execute. Raises `Refused` if it would do nothing at all."""
-    facts = inspect(job.connection, job.settings, chater.EXTENSION)
-    print_whole(plan_rollback(job.connection, job.settings, facts).plan)
+    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION)
+    print_whole(converge.plan_rollback(job.connection, job.settings, facts).plan)
 
 
-def print_whole(plan: Plan) -> None:
-    put(render(plan))
+def print_whole(plan: "converge.Plan") -> None:
+    put(converge.render(plan))
     if plan.refusals:
         found = counted(len(plan.refusals), "difference")
         raise Refused(f"{found} refused, as printed above")
@@ -165,7 +163,7 @@ def print_whole(plan: Plan) -> None:
 
 def print_history(job: Job) -> None:
     """Print what runs have changed."""
-    put(show(job.connection, job.settings.schemas))
+    put(converge.show(job.connection, job.settings.schemas))
 
 
 def compare_only(job: Job) -> None:
@@ -173,9 +171,9 @@ def compare_only(job: Job) -> None:
     verify(compared(job))
 
 
-def compared(job: Job) -> Plan:
+def compared(job: Job) -> "converge.Plan":
     """Return the plan without taking the run lock; nothing is touched."""
-    facts = inspect(job.connection, job.settings, chater.EXTENSION)
+    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION)
     return load_models(job.settings)(job.connection, facts)
 
 
@@ -187,7 +185,7 @@ def tell_look(found: Look) -> None:
         log.info("comparing in full: %s", "; ".join(found.reasons))
 
 
-def tell_plan(plan: Plan) -> None:
+def tell_plan(plan: "converge.Plan") -> None:
     """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
     for note in plan.notes:
         log.info("left alone: %s", note)
@@ -195,20 +193,19 @@ def tell_plan(plan: Plan) -> None:
     log.info("%s to do", counted(len(plan.steps), "step"))
 
 
-def refuse(plan: Plan) -> None:
+def refuse(plan: "converge.Plan") -> None:
     """Raise `Refused` with all that the plan refuses, if anything."""
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
 
 
-# What the command line asks for: a mode, and whether it is only to be shown.
-MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {
-    ("run", False): run,
-    ("run", True): print_plan,
-    ("rollback", False): roll_back,
-    ("rollback", True): print_rollback,
-    ("verify", False): compare_only,
-    ("history", False): print_history,
+MODES: Dict[Options, Callable[[Job], None]] = {
+    Options("run"): run,
+    Options("run", plan=True): print_plan,
+    Options("rollback"): roll_back,
+    Options("rollback", plan=True): print_rollback,
+    Options("verify"): compare_only,
+    Options("history"): print_history,
 }
 
 
@@ -221,7 +218,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             settings = load_settings(os.environ, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
             with closing(Job(settings)) as job:
-                MODES[options.mode, options.plan](job)
+                MODES[options](job)
     except (ConvergeError, Terminated) as error:
         log.error("%s", error)
         return error.exit_code

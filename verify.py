@@ -1,20 +1,22 @@
 """The proof at the end of a run: nothing differs, and the statistics are fresh."""
 
 import logging
-from typing import Iterable, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterable, Sequence, Tuple
 
 from converge.console.summary import put
 from converge.errors import VerificationFailed
-from converge.plan import Done, Plan
 from converge.server import statistics
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
 from converge.text import counted
 
+if TYPE_CHECKING:
+    from converge.plan import Done, Plan
+
 log = logging.getLogger(__name__)
 
 
-def verify(plan: Plan) -> None:
+def verify(plan: "Plan") -> None:
     """Print the differences and raise `VerificationFailed`, unless the plan is empty."""
     if not plan.empty:
         found = plan.differences()
@@ -27,7 +29,7 @@ def verify(plan: Plan) -> None:
 
 
 def stale(
-    connection: Connection, settings: Settings, plan: Plan, done: Iterable[Done]
+    connection: Connection, settings: Settings, plan: "Plan", done: Iterable["Done"]
 ) -> Tuple[Tuple[str, str], ...]:
     """Return schema and name of the tables that a run has changed, or that are stale anyway."""
     steps = [step for item in done for step in item.steps]

@@ -1,0 +1,36 @@
+"""The engine: brings a PostgreSQL database to the state that SQLAlchemy models describe.
+
+What a run needs only when there is something to do is imported when it is first named:
+`converge.Applier` is that of `converge.change.apply`. (https://peps.python.org/pep-0562/)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from converge.change.apply import Applier as Applier
+    from converge.console.plan_text import render as render
+    from converge.history.journal import Journal as Journal
+    from converge.history.rollback import plan_rollback as plan_rollback
+    from converge.history.show import show as show
+    from converge.plan import Done as Done
+    from converge.plan import Plan as Plan
+    from converge.server.inspect import ServerFacts as ServerFacts
+    from converge.server.inspect import inspect as inspect
+    from converge.server.locks import run_lock as run_lock
+
+WHERE = {
+    "Applier": "change.apply",
+    "Journal": "history.journal",
+    "inspect": "server.inspect",
+    "plan_rollback": "history.rollback",
+    "render": "console.plan_text",
+    "run_lock": "server.locks",
+    "show": "history.show",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{WHERE[name]}"), name)

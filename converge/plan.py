@@ -42,6 +42,14 @@ class Kind(enum.Enum):
         return self.value.replace("_", " ")
 
     @property
+    def creates_table(self) -> bool:
+        return self is Kind.CREATE_TABLE
+
+    @property
+    def completes_index(self) -> bool:
+        return self in (Kind.CREATE_INDEX, Kind.SWAP_INDEX)
+
+    @property
     def builds_index(self) -> bool:
         return self in (Kind.CREATE_INDEX, Kind.BUILD_INDEX)
 

@@ -15,7 +15,8 @@ from converge.names import HISTORY_TABLE, NEW_PREFIX, OLD_PREFIX, TRIAL_SCHEMA, 
 from converge.plan import Kind
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Schema
-from converge.server.inspect import Extension, ServerFacts
+from converge.server.inspect import ServerFacts
+from converge.settings.extension import Extension
 from converge.settings.variables import Settings
 
 

@@ -5,11 +5,13 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Sequence
 
 from converge.errors import ConvergeError
-from converge.plan import Done, Kind
 from converge.text import duration, table, visible
+
+if TYPE_CHECKING:
+    from converge.plan import Done
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +52,16 @@ def put(text: str) -> None:
 
 
 def summary(
-    done: Iterable[Done], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
+    done: Iterable["Done"], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
 ) -> str:
     """Return what was created, altered, indexed and left unchanged in each schema."""
     steps = [step for item in done for step in item.steps if step.table]
     body = []
     for schema in schemas:
         ours = [step for step in steps if step.schema == schema]
-        created = {step.table for step in ours if step.kind is Kind.CREATE_TABLE}
+        created = {step.table for step in ours if step.kind.creates_table}
         altered = {step.table for step in ours if not step.kind.changes_only_indexes} - created
-        indexed = {step.name for step in ours if step.kind in (Kind.CREATE_INDEX, Kind.SWAP_INDEX)}
+        indexed = {step.name for step in ours if step.kind.completes_index}
         unchanged = len(tables) - len({step.table for step in ours})
         body.append((schema, len(created), len(altered), len(indexed), unchanged))
     head = ("schema", "created", "altered", "indexed", "unchanged")

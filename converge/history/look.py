@@ -15,8 +15,8 @@ from converge.server.messages import named, rows, unhindered
 from converge.server.sql import ENGINE, statement
 
 NOTE_START = f'{{"{NOTE_KEY}" : '  # any other comment is somebody else's
-# The rooms whose rules decide what a difference is, and what it leads to.
-RULES = ("compare", "server")
+# The files that decide what a difference is, and what it leads to.
+RULES = ("compare", "server/catalog.py", "server/catalog.sql", "server/tables.sql")
 
 
 class Fingerprints(NamedTuple):
@@ -45,20 +45,20 @@ def fingerprints(models: Sequence[str], rules: Sequence[str]) -> Fingerprints:
 
     They are read as files: importing them would import SQLAlchemy, ten times the whole look.
     """
-    engine = [
-        os.path.join(ENGINE, room, name)
-        for room in RULES
-        for name in sorted(os.listdir(os.path.join(ENGINE, room)))
-        if name.endswith((".py", ".sql"))
-    ]
+    engine = [os.path.join(ENGINE, file) for file in RULES]
     return Fingerprints(_digest(models), _digest([*engine, *rules]))
 
 
 def _digest(files: Sequence[str]) -> str:
+    """Return the digest of the files, those of the Python modules for a directory."""
     digest = hashlib.sha256()
     for name in files:
-        with open(name, "rb") as file:
-            digest.update(file.read())
+        if os.path.isdir(name):
+            found = (entry for entry in os.listdir(name) if entry.endswith(".py"))
+            digest.update(_digest([os.path.join(name, entry) for entry in sorted(found)]).encode())
+        else:
+            with open(name, "rb") as file:
+                digest.update(file.read())
     return digest.hexdigest()
 
 

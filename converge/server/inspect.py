@@ -10,23 +10,12 @@ from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.messages import READ_COMMITTED, UNLIMITED, named, rows
 from converge.server.sql import statement
+from converge.settings.extension import Extension
 from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 
-OLDEST_SERVER = 120000
 ADMINISTRATOR = "Let an administrator run:"
-
-
-class Extension(NamedTuple):
-    """An extension that the models need.
-
-    `ascii_only_under_c` says what does not work in a database whose LC_CTYPE is C, where the
-    extension ignores every letter that is not ASCII; empty if it does not mind.
-    """
-
-    name: str
-    ascii_only_under_c: str = ""
 
 
 class ServerFacts(NamedTuple):
@@ -66,15 +55,6 @@ class ServerFacts(NamedTuple):
     def extension_permitted(self) -> bool:
         """For a trusted extension (13 and newer), CREATE on the database is enough."""
         return self.superuser or (self.extension_trusted and self.can_create_schema)
-
-
-def require_supported(connection: Connection) -> None:
-    """Raise `Refused` if the server is too old to understand our queries."""
-    if connection.server_version < OLDEST_SERVER:
-        raise Refused(
-            f"refused: the server is PostgreSQL {connection.server_version // 10000}; "
-            "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
-        )
 
 
 def inspect(connection: Connection, settings: Settings, extension: Extension) -> ServerFacts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 import psycopg2
 from psycopg2 import errors
 
-from converge.errors import ConnectionFailed
+from converge.errors import ConnectionFailed, Refused
 from converge.quoting import identifier
 from converge.server import failures
 from converge.server.connection import Connection, open_connection
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+OLDEST_SERVER = 120000
 # Between two attempts at a lock, so that the clients that queued behind the last one get through.
 LOCK_PAUSE_SECONDS = (0.1, 0.6)
 # What a new plan may well mend: the connection or the server went away, somebody deadlocked with
@@ -49,6 +50,7 @@ def connect(settings: Settings) -> Connection:
     """Open a connection, in up to `MAX_RETRIES` attempts, `RETRY_DELAY` seconds apart.
 
     Raises `ConnectionFailed` with the server's last reason; a wrong password is not tried again.
+    Raises `Refused` if the server is too old to understand our queries.
     """
 
     def is_worth_it(error: BaseException) -> bool:
@@ -73,9 +75,19 @@ def connect(settings: Settings) -> Connection:
         return open_connection(settings)
 
     try:
-        return _repeated(settings, attempt, is_worth_it, say)
+        connection = _repeated(settings, attempt, is_worth_it, say)
     except psycopg2.OperationalError as error:
         raise _connection_failed(settings, error, attempts) from None
+    _require_supported(connection)
+    return connection
+
+
+def _require_supported(connection: Connection) -> None:
+    if connection.server_version < OLDEST_SERVER:
+        raise Refused(
+            f"refused: the server is PostgreSQL {connection.server_version // 10000}; "
+            "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
+        )
 
 
 def until_done(settings: Settings, run: Callable[[], T]) -> T:

@@ -25,9 +25,10 @@ from converge.history.journal import Journal
 from converge.history.look import Fingerprints, look
 from converge.plan import Plan
 from converge.server.connection import Connection
-from converge.server.inspect import Extension, inspect
+from converge.server.inspect import inspect
 from converge.server.locks import run_lock
 from converge.server.retries import connect
+from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
 

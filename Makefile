@@ -65,6 +65,6 @@ $(STAMP): requirements.txt requirements-dev.txt
 	$(RUN) -m pip install --quiet --no-cache-dir --disable-pip-version-check -r requirements-dev.txt
 	touch $(STAMP)
 
-# Where it can't be had, the tests that need it fail and say what to do.
+# Where one can't be had, the tests that need it fail and say what to do.
 $(POOLER):
-	-tools/get-pgbouncer .pgbouncer
+	-tools/get-debian-program pgbouncer .pgbouncer

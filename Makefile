@@ -2,6 +2,7 @@
 PYTHON = python3
 STAMP = .venv/requirements-installed
 POOLER = .pgbouncer/pgbouncer
+TRANSLATED = .translated/initdb
 RUN = .venv/bin/python
 ARGS =
 
@@ -25,10 +26,10 @@ run: $(STAMP)
 stop: $(STAMP)
 	$(RUN) -m tools.embedded stop .postgres
 
-test: $(STAMP) $(POOLER)
+test: $(STAMP) $(POOLER) $(TRANSLATED)
 	$(RUN) -m pytest -n auto --dist worksteal --cov --cov-fail-under=90
 
-test-matrix: $(STAMP) $(POOLER)
+test-matrix: $(STAMP) $(POOLER) $(TRANSLATED)
 	$(RUN) -m tools.matrix
 
 lint: $(STAMP)
@@ -56,8 +57,8 @@ sbom: $(STAMP)
 
 clean:
 	if [ -d .postgres ]; then $(MAKE) stop; fi
-	rm -rf .postgres .pgbouncer .matrix .venv sbom.json .coverage .hypothesis .mypy_cache \
-		.pytest_cache .ruff_cache
+	rm -rf .postgres .pgbouncer .translated .matrix .venv sbom.json .coverage .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt requirements-dev.txt
@@ -68,3 +69,6 @@ $(STAMP): requirements.txt requirements-dev.txt
 # Where one can't be had, the tests that need it fail and say what to do.
 $(POOLER):
 	-tools/get-debian-program pgbouncer .pgbouncer
+
+$(TRANSLATED):
+	-tools/get-debian-program postgresql .translated

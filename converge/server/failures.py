@@ -105,5 +105,7 @@ def out_of_space(error: BaseException) -> bool:
 
 def first_line(error: BaseException) -> str:
     """Return the server's own reason, without its context."""
-    lines = str(error).strip().splitlines()
+    # psycopg2 takes `ERROR:` off the text, but no translation of it.
+    said = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
+    lines = (said or str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -28,13 +28,15 @@ SELECT json_object_agg(c.relname, json_build_object(
       'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
       'generated', a.attgenerated,
       'comment', col_description(c.oid, a.attnum),
-      -- What ALTER TYPE does not rebuild by itself.
+      -- What ALTER TYPE does not rebuild by itself. Other than of pg_describe_object, the words of
+      -- pg_identify_object are never translated: the fingerprint is the same in every language.
       'used_by', (
         SELECT json_agg(DISTINCT jsonb_build_object(
           'foreign_key', d.classid = 'pg_constraint'::regclass,
-          'description', CASE WHEN r.oid IS NULL
-            THEN pg_describe_object(d.classid, d.objid, d.objsubid)
-            ELSE pg_describe_object('pg_class'::regclass, r.ev_class, 0) END))
+          'description', (SELECT type || ' ' || identity FROM pg_identify_object(
+            CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
+            COALESCE(r.ev_class, d.objid),
+            CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END))))
         FROM pg_depend d
         LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
@@ -73,7 +75,8 @@ SELECT json_object_agg(c.relname, json_build_object(
       'on_delete', NULLIF(k.confdeltype::text, ' '),
       'match', NULLIF(k.confmatchtype::text, ' '),
       'used_by', (
-        SELECT json_agg(DISTINCT pg_describe_object('pg_class'::regclass, r.ev_class, 0))
+        SELECT json_agg(DISTINCT (SELECT type || ' ' || identity
+          FROM pg_identify_object('pg_class'::regclass, r.ev_class, 0)))
         FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_constraint'::regclass
           AND d.refobjid = k.oid),
@@ -111,7 +114,8 @@ SELECT json_object_agg(c.relname, json_build_object(
         SELECT k.conname FROM pg_constraint k WHERE k.conindid = i.indexrelid
           AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),
       'used_by', (
-        SELECT json_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid))
+        SELECT json_agg(DISTINCT (SELECT type || ' ' || identity
+          FROM pg_identify_object(d.classid, d.objid, d.objsubid)))
         FROM pg_depend d
         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid
           AND d.classid = 'pg_constraint'::regclass),

@@ -15,7 +15,7 @@ help:
 	@echo "make stop   stop it"
 	@echo "make test   all tests, on a private PostgreSQL or on TEST_DATABASE_URL"
 	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
-	@echo "make lint   ruff, mypy and hadolint"
+	@echo "make lint   ruff, mypy, import-linter and hadolint"
 	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"
 	@echo "make sbom   write sbom.json, what is in the image's lock, as CycloneDX"
 	@echo "make clean  stop it, and remove its data, .venv and what the tools keep"
@@ -36,6 +36,7 @@ lint: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	.venv/bin/lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	.venv/bin/hadolint Dockerfile
 
 lock: $(STAMP)

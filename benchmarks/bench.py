@@ -25,9 +25,11 @@ PYTHON = sys.executable
 
 # Both run with a project in PYTHONPATH. The statements are told apart by a NUL byte.
 PRINT_DDL = """
-from converge.compare import desired as ddl
+import chater, indexes, models
+from converge.compare.desired import Desired
+desired = Desired(models.Base.metadata, indexes=indexes.INDEXES, extension=chater.EXTENSION)
 statements = ["CREATE EXTENSION pg_trgm"]
-statements += [sql for creation in ddl.create_all() for sql in creation.statements]
+statements += [sql for creation in desired.create_all() for sql in creation.statements]
 print("\\0".join(statements), end="")
 """
 CREATE_ALL = """

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from sqlalchemy import Index, MetaData, String, create_mock_engine, literal_column
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
-from sqlalchemy.schema import CreateIndex, CreateTable, SchemaConst
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
@@ -115,12 +115,11 @@ class Desired:
 
         Without a schema all is unqualified, with one nothing is.
         """
-        metadata = self._copied(schema, extension_schema)
         created: Dict[str, Creation] = {}
 
         def collect(element: Any, *_: Any, **__: Any) -> None:
-            target, sql = element.element, str(element.compile(dialect=DIALECT)).strip()
-            name = str(target.name)
+            target = element.element
+            name, sql = str(target.name), _written(element, schema, extension_schema)
             if isinstance(element, CreateTable):
                 created[name] = Creation(Kind.CREATE_TABLE, name, name, (sql,))
             elif isinstance(element, CreateIndex):
@@ -130,32 +129,34 @@ class Desired:
                 statements = (*commented.statements, sql)
                 created[commented.name] = commented._replace(statements=statements)
 
-        wanted = [t for t in metadata.sorted_tables if tables is None or t.name in tables]
+        wanted = [t for t in self.metadata.sorted_tables if tables is None or t.name in tables]
         engine = create_mock_engine("postgresql+psycopg2://", collect)
-        metadata.create_all(engine, tables=wanted, checkfirst=False)
+        self.metadata.create_all(engine, tables=wanted, checkfirst=False)
         # SQLAlchemy keeps a table's indexes in a set; a plan reads the same every time.
         order = {table.name: number for number, table in enumerate(wanted)}
         place = self._index_order
         return sorted(created.values(), key=lambda c: (order[c.table], place.get(c.name, -1)))
 
-    def _copied(self, schema: Optional[str], extension_schema: Optional[str]) -> MetaData:
-        """Return the models in a schema, with the extension's operator classes qualified."""
-        metadata = MetaData()
-        for table in self.metadata.sorted_tables:
-            copy = table.to_metadata(metadata, schema=schema or SchemaConst.RETAIN_SCHEMA)
-            for index in copy.indexes:
-                options = index.dialect_options["postgresql"]
-                if extension_schema is not None:
-                    options["ops"] = {
-                        column: qualified(extension_schema, operator)
-                        for column, operator in options["ops"].items()
-                    }
-        return metadata
-
     def backfill(self, table: str, column: str) -> "Optional[Backfill]":
         """Return what the models put into rows that have no value for the column, if they say."""
         expression = self.metadata.tables[table].columns[column].info.get("backfill")
         return None if expression is None else Backfill(expression, self.backfills)
+
+
+def _written(element: Any, schema: Optional[str], extension_schema: Optional[str]) -> str:
+    """Return DDL as SQLAlchemy writes it, in a schema, with the extension's operator classes."""
+    options = element.element.dialect_options["postgresql"]
+    operators = options["ops"] if isinstance(element, CreateIndex) else {}
+    if operators and extension_schema is not None:
+        options["ops"] = {
+            column: qualified(extension_schema, name) for column, name in operators.items()
+        }
+    where = {"schema_translate_map": {None: schema}, "render_schema_translate": True}
+    try:
+        return str(element.compile(dialect=DIALECT, **(where if schema else {}))).strip()
+    finally:
+        if operators:
+            options["ops"] = operators
 
 
 class Backfill:

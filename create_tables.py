@@ -6,7 +6,7 @@ What every option, variable and exit code means stands in README.md.
 import logging
 import os
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional
 
@@ -67,7 +67,10 @@ def bring_to_models(job: Job) -> None:
         found = look(connection, settings.schemas, job.fingerprints)
         tell_look(found)
     if not found.current:
-        with converge.run_lock(connection, settings, chater.EXTENSION.name) as work:
+        with ExitStack() as held:
+            with job.step("lock"):  # one run at a time; the others wait here
+                lock = converge.run_lock(connection, settings, chater.EXTENSION.name)
+                work = held.enter_context(lock)
             if work is None:  # another run was at work, and may have done it all
                 bring_to_models(job)
                 return
@@ -82,11 +85,13 @@ def bring_to_models(job: Job) -> None:
                 applier = converge.Applier(settings, work, connection, journal)
                 for done in applier.apply(journal.opening()):
                     job.done.append(done)
-            with job.step("verify"):  # a new plan has to be empty
-                if settings.verify_indexes:
+            if settings.verify_indexes:
+                with job.step("verify"):  # a new plan has to be empty
                     proof = compare(work, facts.after_run(settings))
                     verify(proof)
                     journal.verified(proof)
+            else:
+                log.info("verification is switched off (VERIFY_INDEXES)")
         found = Look((), tables=plan.tables, stale=stale(connection, settings, plan, job.done))
     with job.step("analyze"):
         analyze(connection, found.stale)
@@ -134,9 +139,9 @@ def roll_back(job: Job) -> None:
             rollback = converge.plan_rollback(work, settings, facts)
             refuse(rollback.plan)
         with job.step("undo"):
-            job.done.extend(
-                converge.Applier(settings, work, connection, rollback).apply(rollback.plan)
-            )
+            applier = converge.Applier(settings, work, connection, rollback)
+            for done in applier.apply(rollback.plan):
+                job.done.append(done)
             rollback.record(work, sum(done.seconds for done in job.done))
     for target in rollback.targets:
         log.info("schema %s is back at version %d", target.schema, target.version)

@@ -15,6 +15,7 @@ from psycopg2 import errors
 
 from converge.change import progress
 from converge.change.backfill import batches
+from converge.change.giving_up import drop_helpers
 from converge.errors import LockNotAcquired, Refused, Terminated
 from converge.plan import Done, Kind, Plan, Run, Step
 from converge.quoting import qualified
@@ -81,9 +82,11 @@ class Applier:
         started = time.monotonic()
         try:
             action()
-        except (psycopg2.Error, Terminated) as error:
+        except (psycopg2.Error, LockNotAcquired, Terminated) as error:
             more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
             log.warning("not finished: %s%s", steps[0], more)
+            if not isinstance(error, Terminated):  # after that, another run goes on from here
+                drop_helpers(self.connection, self.settings, steps[0])
             if isinstance(error, psycopg2.Error) and has_failed(error):
                 raise Refused(_PROOF_FAILED.format(steps[0])) from None
             raise

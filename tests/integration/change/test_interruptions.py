@@ -23,6 +23,7 @@ EVERY = os.environ.get("EATER_INTERRUPT_EVERY", "")
 # Whatever may differ between statements of one kind: literals, numbers, and names, which are in
 # lower case; and how many of them there are.
 LITERAL, NUMBER = re.compile(r"'(?:[^']|'')*'"), re.compile(r"\b\d+\b")
+READS = "BEGIN READ ONLY"  # and leaves everything as it was
 NAMES = re.compile(r'(?:"[^"]*"|\b[a-z_][a-z0-9_.]*)(?:[\s,.]+(?:"[^"]*"|[a-z_][a-z0-9_.]*))*')
 TIMEOUT_SECONDS = 60.0
 LEFT = """
@@ -104,18 +105,23 @@ def run(
     return Run(interruption.process.exitcode, output, interruption.statements)
 
 
-def places(statements: List[str]) -> List[int]:
-    """Return the numbers of the statements to interrupt a run at, from 1."""
+def places(statements: List[str], how: str) -> List[int]:
+    """Return the numbers of the statements to interrupt a run at, from 1.
+
+    What a run that loses its connection leaves on the server is what a killed one leaves.
+    """
     if EVERY:
         return list(range(1, len(statements) + 1, int(EVERY)))
     shapes = [shape(statement) for statement in statements]
     first = {each: number for number, each in reversed(list(enumerate(shapes, 1)))}
     last = {each: number for number, each in enumerate(shapes, 1)}
-    return sorted({*first.values(), *last.values()})
+    return sorted({*first.values(), *(last.values() if "killed" in how else ())})
 
 
 def shape(statement: str) -> str:
-    """Return a statement without its names, numbers and literals."""
+    """Return a statement without its names, numbers and literals; of what only reads, nothing."""
+    if statement.startswith(READS) and "READ WRITE" not in statement:
+        return READS
     return NAMES.sub("x", NUMBER.sub("0", LITERAL.sub("?", statement)))
 
 
@@ -165,7 +171,7 @@ def test_a_run_interrupted_at_any_statement_is_finished(
         expected = left_by(copy)
         assert expected[-1] == []
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, places(whole.statements)))
+        reached = list(two.map(interrupted, places(whole.statements, how)))
     assert all(reached)
 
 
@@ -197,5 +203,5 @@ def test_a_rollback_killed_at_any_statement_is_finished(
         assert whole.code == 0, whole.output
         expected = left_by(copy)
     with ThreadPoolExecutor(2) as two:
-        reached = list(two.map(interrupted, places(whole.statements)))
+        reached = list(two.map(interrupted, places(whole.statements, how)))
     assert all(reached)

@@ -134,6 +134,11 @@ REFUSED = {
         "ALTER TABLE weight ALTER weight TYPE real; CREATE VIEW heavy AS SELECT weight FROM weight",
         "It is used by view public.heavy.",
     ),
+    "a check that only the old type can have": (
+        "ALTER TABLE weight ALTER date TYPE integer USING 20241108; "
+        "ALTER TABLE weight ADD CONSTRAINT sane CHECK (date > 5)",
+        "The server says: operator does not exist: character varying > integer.",
+    ),
     "a collation": (
         'ALTER TABLE weight ALTER date TYPE varchar COLLATE "C"',
         'refused: public.weight.date is character varying COLLATE "C", the model says character',

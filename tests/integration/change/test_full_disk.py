@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.catalogs import described
 from tests.support.database import FAST, Database
-from tests.support.job import Spawn
+from tests.support.job import Run
 from tools import embedded
 
 # No file may grow beyond this: more than a file of the WAL, and not a whole number of pages, so
@@ -56,34 +56,34 @@ def full_disk(folder: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def initialised(own_server: Path, spawn: Spawn) -> Path:
+def initialised(own_server: Path, run: Run) -> Path:
     """The folder of a server that is stopped; its database is as the models describe."""
     embedded.stop(str(own_server))
     with running(own_server) as database:
-        assert spawn(**database.environment).wait() == 0
+        assert run(**database.environment).code == 0
     return own_server
 
 
-def test_an_index_that_fills_the_disk_is_dropped(initialised: Path, spawn: Spawn) -> None:
+def test_an_index_that_fills_the_disk_is_dropped(initialised: Path, run: Run) -> None:
     """At once: everybody else needs the space too. It is built when there is more."""
     with running(initialised) as database:
         catalog = described(database)
         database.execute(LARGE_INDEX)
         before = database.rows(ROWS)
     with full_disk(initialised) as database:
-        process = spawn(**database.environment)
-        errors = process.communicate()[1]
-        assert process.returncode == 1
+        result = run(**database.environment)
+        errors = result.err
+        assert result.code == 1
         assert "WARNING dropped what was built of idx_weight_user_email: it filled the" in errors
         assert re.search(FULL.format(r"wrote only 1000 of 8192 bytes at block 2176"), errors)
         assert database.value("SELECT to_regclass('idx_weight_user_email')") is None
         assert (database.rows(ROWS), database.value(UNFINISHED)) == (before, 0)
     with running(initialised) as database:
-        assert spawn(**database.environment).wait() == 0
+        assert run(**database.environment).code == 0
         assert (database.rows(ROWS), described(database)) == (before, catalog)
 
 
-def test_a_backfill_that_fills_the_disk_goes_on_later(initialised: Path, spawn: Spawn) -> None:
+def test_a_backfill_that_fills_the_disk_goes_on_later(initialised: Path, run: Run) -> None:
     """Its finished batches stay, no row is lost, and the rest is filled when there is space."""
     with running(initialised) as database:
         catalog = described(database)
@@ -91,14 +91,14 @@ def test_a_backfill_that_fills_the_disk_goes_on_later(initialised: Path, spawn: 
         database.execute("VACUUM ANALYZE weight")
         ((rows, _, *values),) = database.rows(ROWS)
     with full_disk(initialised) as database:
-        process = spawn(**database.environment)
-        errors = process.communicate()[1]
-        assert process.returncode == 1
+        result = run(**database.environment)
+        errors = result.err
+        assert result.code == 1
         assert re.search(FULL.format(".*"), errors)
         ((left, filled, *others),) = database.rows(ROWS)
         assert (left, others) == (rows, values)
         assert 0 < filled < rows
     with running(initialised) as database:
-        assert spawn(**database.environment).wait() == 0
+        assert run(**database.environment).code == 0
         assert database.rows(ROWS) == [(rows, rows, *values)]
         assert described(database) == catalog

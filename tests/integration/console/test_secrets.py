@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import Database
-from tests.support.job import Spawn
+from tests.support.job import Run, Spawn
 from tests.support.program import copy_program
 
 # Of everything that a URL, a connection string, SQL, JSON or Python would write in another way.
@@ -79,18 +79,16 @@ CASES = [
 ]
 
 
-def test_no_output_holds_the_password(
-    database: Database, spawn: Spawn, loud: Dict[str, str]
-) -> None:
+def test_no_output_holds_the_password(database: Database, run: Run, loud: Dict[str, str]) -> None:
     """Not at DEBUG, whatever goes wrong, nor in what a run leaves in the database."""
-    assert spawn(**loud).wait() == 0
+    assert run(**loud).code == 0
     database.execute(SAMPLE_ROWS)
     said: List[str] = []
     for drift, arguments, code, variables in CASES:
         database.execute(drift or "SELECT")
-        process = spawn(*arguments.split(), **{**loud, **variables})
-        said += process.communicate(timeout=60)
-        assert process.returncode == code, said[-1]
+        result = run(*arguments.split(), **{**loud, **variables})
+        said += result.out, result.err
+        assert result.code == code, result.err
     for text in said:
         assert_hidden(text)
     for row in database.rows("SELECT to_jsonb(h)::text FROM eater_schema_history h"):

@@ -10,7 +10,7 @@ from typing import Iterator, List
 import pytest
 
 from tests.support.database import FAST, Database
-from tests.support.job import Spawn
+from tests.support.job import Run, Spawn
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 from tools import embedded
@@ -40,14 +40,14 @@ def said(process: "subprocess.Popen[str]", words: str) -> List[str]:
 
 @pytest.mark.parametrize("shutdown", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
 def test_a_server_that_restarts_costs_an_attempt(
-    own_server: Path, spawn: Spawn, shutdown: signal.Signals
+    own_server: Path, run: Run, spawn: Spawn, shutdown: signal.Signals
 ) -> None:
     """It is away for a while, and comes back with a recovery after an immediate shutdown."""
     server = embedded.start(str(own_server))
     address = {"host": server.host, "port": server.port, "user": server.user}
     private = Database(address, server.database)
     settings = {**server.environment(), "MAX_RETRIES": "100"}
-    assert spawn(**settings).wait(TIMEOUT_SECONDS) == 0
+    assert run(**settings).code == 0
     drift(private)
     reader = private.connect()
     reader.cursor().execute("BEGIN; SELECT FROM weight")
@@ -60,7 +60,7 @@ def test_a_server_that_restarts_costs_an_attempt(
     embedded.start(str(own_server), options=FAST)
     errors = process.communicate(timeout=TIMEOUT_SECONDS)[1]
     assert process.returncode == 0, errors
-    assert spawn("--verify", **settings).wait(TIMEOUT_SECONDS) == 0
+    assert run("--verify", **settings).code == 0
     private.close()
     reader.close()
 

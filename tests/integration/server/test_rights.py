@@ -286,7 +286,7 @@ def test_who_holds_a_lock_is_named_with_or_without_the_right_to_see_more(
     result = run(**settings(bare), LOCK_PATIENCE="300ms")
     pid = other.info.backend_pid
     other.close()
-    seen = r"idle in transaction, for 00:00:0\d: BEGIN; SELECT \* FROM weight"
+    seen = r"idle in transaction, for 00:0\d:\d\d: BEGIN; SELECT \* FROM weight"
     said = seen if may_read else "<insufficient privilege>"
     assert result.code == 4
     assert re.search(rf"\n  It is held by pid {pid} \(reader\), {said}\n", result.err)

@@ -10,6 +10,8 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional
 
+from psycopg2.errors import LockNotAvailable
+
 import chater
 import converge
 from converge import benchmark
@@ -172,8 +174,9 @@ def print_history(job: Job) -> None:
 
 
 def compare_only(job: Job) -> None:
-    """Raise `VerificationFailed` with what differs."""
+    """Raise `VerificationFailed` with what differs, or print that nothing does."""
     verify(compared(job))
+    put("The database is as the models describe.")
 
 
 def compared(job: Job) -> "converge.Plan":
@@ -204,6 +207,14 @@ def refuse(plan: "converge.Plan") -> None:
         raise Refused("\n".join(map(str, plan.refusals)))
 
 
+def execute(job: Job, mode: Callable[[Job], None]) -> None:
+    """Run a mode. If one of its queries waits too long for a lock, say who holds that."""
+    try:
+        mode(job)
+    except LockNotAvailable:
+        raise converge.not_acquired(job.connection, job.settings) from None
+
+
 MODES: Dict[Options, Callable[[Job], None]] = {
     Options("run"): run,
     Options("run", plan=True): print_plan,
@@ -223,7 +234,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             settings = load_settings(os.environ, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
             with closing(Job(settings)) as job:
-                MODES[options](job)
+                execute(job, MODES[options])
     except (ConvergeError, Terminated) as error:
         log.error("%s", error)
         return error.exit_code

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from converge.plan import Plan as Plan
     from converge.server.inspect import ServerFacts as ServerFacts
     from converge.server.inspect import inspect as inspect
+    from converge.server.locks import not_acquired as not_acquired
     from converge.server.locks import run_lock as run_lock
 
 WHERE = {
     "Applier": "change.apply",
     "Journal": "history.journal",
     "inspect": "server.inspect",
+    "not_acquired": "server.locks",
     "plan_rollback": "history.rollback",
     "render": "console.plan_text",
     "run_lock": "server.locks",

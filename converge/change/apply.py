@@ -172,8 +172,8 @@ class Applier:
         try:
             retries.until_locked(self.settings, action, say)
         except errors.LockNotAvailable:
-            waited = f"{time.monotonic() - started:.0f} s"
-            holders = "; ".join(self._blockers(step)) or "a session that has just ended"
+            waited = duration(time.monotonic() - started)
+            holders = "; ".join(self._blockers(step)) or "a session that has just ended."
             raise LockNotAcquired(
                 f"{step}: could not acquire the lock within LOCK_PATIENCE ({waited}).\n"
                 f"  It is held by {holders}\n"

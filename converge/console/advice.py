@@ -2,16 +2,17 @@
 
 import logging
 from contextlib import contextmanager
-from typing import Iterator, Mapping
+from typing import Iterator, Mapping, Optional
 
 import psycopg2
 
 from converge.errors import ConnectionFailed, ConvergeError
-from converge.server.failures import Failure, lost_connection, out_of_space
+from converge.server.connection import NoSecondConnection
+from converge.server.failures import Failure, cause, lost_connection, out_of_space
 
 log = logging.getLogger(__name__)
 
-ADVICE: Mapping[Failure, str] = {
+ADVICE: Mapping[Optional[Failure], str] = {
     Failure.NOT_LISTENING: "Check POSTGRES_HOST and POSTGRES_PORT, and that the server is running.",
     Failure.NO_SOCKET: "Check POSTGRES_HOST (a socket directory), and that the server is running.",
     Failure.UNKNOWN_HOST: "Check POSTGRES_HOST: this name cannot be resolved here.",
@@ -43,14 +44,17 @@ ADVICE: Mapping[Failure, str] = {
     Failure.SERVER_FULL: "Close other connections, or raise max_connections.",
     Failure.LIMIT_REACHED: "Close other connections, or raise the CONNECTION LIMIT.",
     Failure.POOL_EMPTY: (
-        "The pooler had no free connection in time: a run takes two (default_pool_size)."
+        "The pooler had no server connection free in time. Check that the server is running, and "
+        "default_pool_size: a run takes two."
     ),
+    Failure.POOLER_FULL: "Close other connections, or raise the pooler's max_client_conn.",
     Failure.NO_TLS: "Check POSTGRES_SSLMODE: the server does not accept TLS.",
     Failure.CERTIFICATE: "Check POSTGRES_SSLMODE and POSTGRES_SSLROOTCERT.",
     Failure.LOST: (
         "The server was restarted, it crashed, or an administrator ended the session: see its log."
     ),
 }
+IN_A_RUN = (Failure.NO_ANSWER, Failure.POOL_EMPTY)  # they end an open connection too
 OTHERWISE = "Try the same connection with psql from the same place."
 FREE_SPACE = "No row is lost. Free space on the server, or give it more, then run again."
 SAFE = "What was finished stays; safe to run again."
@@ -71,8 +75,13 @@ def explained() -> Iterator[None]:
 
 def _explained(error: psycopg2.Error) -> ConvergeError:
     reason = str(error).strip()
+    if isinstance(error, NoSecondConnection):
+        what = f"the run's second connection could not be opened: {reason}"
+        advice = ADVICE.get(cause(error), OTHERWISE).format(**error.names)
+        return ConnectionFailed(f"{what}\n  {advice}\n  {SAFE}")
     if lost_connection(error):
-        advice = ADVICE[Failure.LOST]
+        failure = cause(error)
+        advice = ADVICE[failure if failure in IN_A_RUN else Failure.LOST]
         return ConnectionFailed(f"the connection was lost: {reason}\n  {advice}\n  {SAFE}")
     if out_of_space(error):
         return ConvergeError(f"the server has no space left: {reason}\n  {FREE_SPACE}\n  {SAFE}")

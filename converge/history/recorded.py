@@ -6,7 +6,7 @@ from converge.names import HISTORY_TABLE
 from converge.plan import IndexChange, Lock, Undo
 from converge.quoting import qualified
 from converge.server.connection import Connection
-from converge.server.messages import rows
+from converge.server.messages import ask, rows
 
 RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
 
@@ -39,7 +39,7 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
         return []
     return [
         RecordedRun(run, version, action, desired, [_step(step) for step in steps], finished)
-        for run, version, action, desired, steps, finished in rows(
+        for run, version, action, desired, steps, finished in ask(
             connection, RUNS.format(table=table)
         )
     ]

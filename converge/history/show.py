@@ -11,7 +11,7 @@ from converge.quoting import identifier, literal, qualified
 from converge.server.connection import Connection
 from converge.server.failures import first_line
 from converge.server.inspect import ADMINISTRATOR
-from converge.server.messages import rows
+from converge.server.messages import ask, rows
 from converge.text import duration, table
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
@@ -32,7 +32,7 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
         relation = qualified(schema, HISTORY_TABLE)
         try:
             if rows(connection, f"SELECT to_regclass({literal(relation)})")[0][0]:
-                for *row, seconds, role, tool in rows(connection, SHOW.format(table=relation)):
+                for *row, seconds, role, tool in ask(connection, SHOW.format(table=relation)):
                     taken = "not verified" if seconds is None else duration(seconds)
                     body.append((schema, *row, taken, role, tool))
         except errors.InsufficientPrivilege as error:

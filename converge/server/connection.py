@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional
 import psycopg2
 import psycopg2.extensions
 
+from converge.quoting import identifier
 from converge.settings.variables import Settings
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -34,6 +35,17 @@ WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
 
 class Silence(psycopg2.OperationalError):
     """The server, or the network before it, does not answer."""
+
+
+class NoSecondConnection(psycopg2.OperationalError):
+    """A run takes two connections, and the second one could not be opened.
+
+    `names` are those of the role and the database, quoted, for the advice.
+    """
+
+    def __init__(self, reason: str, **names: str) -> None:
+        super().__init__(reason)
+        self.names = names
 
 
 class Connection(psycopg2.extensions.connection):
@@ -133,11 +145,20 @@ def twin(connection: Connection, settings: Settings) -> Connection:
     """Open another connection to where `connection` leads, in one attempt.
 
     Where that was opened without TLS, this is not asked for again: a round trip less.
+    Raises `NoSecondConnection`.
     """
     sslmode = settings.sslmode if connection.info.ssl_in_use else "disable"
-    other = open_connection(settings, sslmode=sslmode)
+    try:
+        other = open_connection(settings, sslmode=sslmode)
+    except psycopg2.OperationalError as error:
+        raise NoSecondConnection(str(error), **quoted_names(settings)) from None
     other.pooled, other.checks_client = connection.pooled, connection.checks_client
     return other
+
+
+def quoted_names(settings: Settings) -> Dict[str, str]:
+    """Return the names of the role and the database, quoted, for an advice."""
+    return {"user": identifier(settings.user), "database": identifier(settings.database)}
 
 
 def _answers(settings: Settings, seconds: float) -> bool:

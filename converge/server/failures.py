@@ -2,10 +2,12 @@
 
 import enum
 import re
-from typing import Optional
+from typing import Optional, Tuple
 
 import psycopg2
 from psycopg2 import errors
+
+from converge.server.connection import Silence
 
 
 class Failure(enum.Enum):
@@ -29,23 +31,22 @@ class Failure(enum.Enum):
     SERVER_FULL = "server_full"
     LIMIT_REACHED = "limit_reached"
     POOL_EMPTY = "pool_empty"
+    POOLER_FULL = "pooler_full"
     NO_TLS = "no_tls"
     CERTIFICATE = "certificate"
     LOST = "lost"
 
 
-# psycopg2 gives no SQLSTATE while connecting, so only the server's or libpq's own message tells
-# the causes apart: the whole of it, because names in it are other people's.
+# psycopg2 gives no SQLSTATE while connecting, so only the message of the server, of a pooler or of
+# libpq tells the causes apart: the whole of it, because names in it are other people's. libpq may
+# report several attempts, one for each address, or with and without TLS: the one that got furthest
+# is the cause, so it stands first here.
 MESSAGES = (
-    (Failure.NOT_LISTENING, r"Connection refused"),
-    (Failure.NO_SOCKET, r"No such file or directory"),
-    (Failure.UNKNOWN_HOST, r'could not translate host name ".*" to address: .*'),
-    (Failure.NO_ANSWER, r"timeout expired|Connection timed out|Operation timed out"),
-    (Failure.NO_ANSWER, r"No route to host|Network is unreachable"),
-    (Failure.WRONG_PASSWORD, r'FATAL:  password authentication failed for user ".*"'),
+    (  # a pooler names no user
+        Failure.WRONG_PASSWORD,
+        r'FATAL:  (password|LDAP|PAM|RADIUS|SASL|"trust") authentication failed( for user ".*")?',
+    ),
     (Failure.NO_PASSWORD, r"(fe_sendauth: )?no password supplied"),
-    (Failure.HBA_NO_ENTRY, r"FATAL:  no pg_hba\.conf entry for host .*"),
-    (Failure.HBA_REJECTS, r"FATAL:  pg_hba\.conf rejects connection for host .*"),
     (Failure.NO_ROLE, r'FATAL:  role ".*" does not exist'),
     (Failure.NO_LOGIN, r'FATAL:  role ".*" is not permitted to log in'),
     (Failure.NO_DATABASE, r'FATAL:  database ".*" does not exist'),
@@ -58,14 +59,26 @@ MESSAGES = (
     (Failure.SERVER_FULL, r"FATAL:  remaining connection slots are reserved for .*"),
     (Failure.LIMIT_REACHED, r'FATAL:  too many connections for (role|database) ".*"'),
     (Failure.POOL_EMPTY, r"(FATAL:  )?query_wait_timeout"),
+    (Failure.POOLER_FULL, r"(FATAL:  )?no more connections allowed \(max_client_conn\)"),
+    (Failure.HBA_NO_ENTRY, r"FATAL:  no pg_hba\.conf entry for host .*"),
+    (Failure.HBA_REJECTS, r"FATAL:  pg_hba\.conf rejects connection for host .*"),
     (Failure.NO_TLS, r"server does not support SSL, but SSL was required"),
     (Failure.CERTIFICATE, r'root certificate file ".*" does not exist'),
     (Failure.CERTIFICATE, r"SSL error: certificate verify failed"),
     (Failure.CERTIFICATE, r'server certificate for ".*" .*does not match host name ".*"'),
     (Failure.CERTIFICATE, r'could not read root certificate file ".*": .*'),
+    (Failure.NO_ANSWER, r"timeout expired|Connection timed out|Operation timed out"),
+    (Failure.NO_ANSWER, r"No route to host|Network is unreachable"),
+    (Failure.NOT_LISTENING, r"Connection refused"),
+    (Failure.NO_SOCKET, r"No such file or directory"),
+    (Failure.UNKNOWN_HOST, r'could not translate host name ".*" to address: .*'),
 )
-# libpq puts where it tried to connect to before the reason.
-BEFORE = r'(connection to server (at|on socket) ".*" ?.*failed: |could not connect to server: )?'
+# What libpq puts before the reason: where it tried to connect to, or what it tried to do.
+BEFORE = (
+    r'(connection to server (at|on socket) ".*" ?.*failed: |could not connect to server: '
+    r"|could not receive data from server: |could not send data to server: "
+    r"|SSL SYSCALL error: )?"
+)
 # Another attempt with the same password would only help to lock the account.
 FINAL = (Failure.WRONG_PASSWORD, Failure.NO_PASSWORD)
 # Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
@@ -73,13 +86,25 @@ FINAL = (Failure.WRONG_PASSWORD, Failure.NO_PASSWORD)
 WRITERS = ("mdextend", "mdzeroextend", "BufFileDumpBuffer")
 
 
-def while_connecting(error: BaseException) -> Optional[Failure]:
-    """Return why a connection could not be opened, if it is known."""
-    for line in str(error).splitlines():
-        for failure, message in MESSAGES:
-            if re.fullmatch(f"{BEFORE}(?:{message})", line.strip()):
-                return failure
-    return None
+def cause(error: BaseException) -> Optional[Failure]:
+    """Return why a connection could not be opened, or was lost, if it is known."""
+    if isinstance(error, Silence):
+        return Failure.NO_ANSWER
+    return _told(error)[0]
+
+
+def decisive_line(error: BaseException) -> str:
+    """Return the line that says why a connection could not be opened, else the first."""
+    return _told(error)[1]
+
+
+def _told(error: BaseException) -> Tuple[Optional[Failure], str]:
+    lines = [line.strip() for line in str(error).splitlines()]
+    for failure, message in MESSAGES:
+        for line in lines:
+            if re.fullmatch(f"{BEFORE}(?:{message})", line):
+                return failure, line
+    return None, first_line(error)
 
 
 def lost_connection(error: psycopg2.Error) -> bool:

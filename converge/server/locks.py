@@ -5,11 +5,15 @@ import time
 from contextlib import closing, contextmanager
 from typing import Iterator, List, Optional
 
+from psycopg2 import errors
+
+from converge.errors import LockNotAcquired
 from converge.names import DATABASE_WIDE, LOCK_CLASS, lock_key
 from converge.quoting import literal
 from converge.server.connection import Connection, twin
 from converge.server.messages import begin, named, pooled, rows
 from converge.settings.variables import Settings
+from converge.text import duration
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +41,8 @@ def run_lock(
     its connection, and so do those of a block that raises an error.
 
     The connection to work on is opened only now: those who wait have one each, and leave room for
-    the one who works. Raises `psycopg2.OperationalError` if none can be opened.
+    the one who works. Raises `NoSecondConnection` if none can be opened, and
+    `LockNotAcquired` for a block in which a query has waited too long for a lock.
     """
     tries = _tries(control, settings, extension)
     if not _acquired(control, tries):
@@ -47,9 +52,11 @@ def run_lock(
     try:
         with closing(twin(control, settings)) as work:
             yield work
-    except BaseException:
-        control.close()
-        raise
+    except BaseException as error:
+        with closing(control):
+            if isinstance(error, errors.LockNotAvailable):
+                raise not_acquired(control, settings) from None
+            raise
     control.to_roll_back = True
 
 
@@ -123,14 +130,45 @@ def session(view: str) -> str:
     )
 
 
+def not_acquired(connection: Connection, settings: Settings) -> LockNotAcquired:
+    """Return the error for a query that has waited for LOCK_PATIENCE, with who holds its lock.
+
+    Even a query waits, behind an ACCESS EXCLUSIVE lock, be it held or only waited for.
+    """
+    holders = _holders(connection, settings) or "It is held by a session that has just ended."
+    return LockNotAcquired(
+        "a query could not acquire its lock within LOCK_PATIENCE "
+        f"({duration(settings.lock_patience)}).\n"
+        f"  {holders}\n  What was finished stays; safe to run again."
+    )
+
+
+def _holders(connection: Connection, settings: Settings) -> str:
+    found = rows(
+        connection,
+        f"SELECT pg_stat_clear_snapshot(); "
+        f"SELECT format('%%I.%%I', n.nspname, c.relname), {session('a')} "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_stat_activity a "
+        "WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p') "
+        "AND a.datname = current_database() AND a.pid <> pg_backend_pid() "
+        "AND EXISTS (SELECT FROM pg_locks w JOIN pg_database d ON d.oid = w.database "
+        "WHERE d.datname = a.datname AND w.relation = c.oid AND w.mode = 'AccessExclusiveLock') "
+        "AND EXISTS (SELECT FROM pg_locks h WHERE h.relation = c.oid AND h.granted "
+        "AND h.pid = a.pid) ORDER BY a.xact_start LIMIT 3",
+        {"schemas": list(settings.schemas)},
+    )
+    return "\n  ".join(f"The lock on {table} is held by {holder}" for table, holder in found)
+
+
 def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
     """Describe the sessions with locks on a relation (`schema.table`, quoted), oldest first."""
     found = rows(
         connection,
         # In the run lock's transaction, the view would be as old as the lock.
         f"SELECT pg_stat_clear_snapshot(); SELECT {session('a')} "
-        "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.pid IN (SELECT pid FROM pg_locks "
-        "WHERE granted AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
+        "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.datname = current_database() "
+        "AND a.pid IN (SELECT pid FROM pg_locks WHERE granted "
+        "AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
         "ORDER BY a.xact_start LIMIT 3",
         {"relation": relation, "pid": but_pid},
     )

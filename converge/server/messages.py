@@ -151,7 +151,7 @@ def lift_restrictions(connection: Connection) -> None:
     """Let the statements that run outside a transaction write, and take as long as they need.
 
     The session is ours alone, so nobody else's is changed. A pooled one is left as it is: there,
-    `preflight.limited_builds` has made sure that nothing is to be lifted.
+    `rights.limited_builds` has made sure that nothing is to be lifted.
     """
     if not connection.pooled and not connection.restrictions_lifted:
         settings = {

@@ -11,9 +11,8 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.errors import ConnectionFailed, Refused
-from converge.quoting import identifier
 from converge.server import failures
-from converge.server.connection import Connection, open_connection
+from converge.server.connection import Connection, open_connection, quoted_names
 from converge.settings.variables import Settings
 from converge.text import counted
 
@@ -55,7 +54,7 @@ def connect(settings: Settings) -> Connection:
 
     def is_worth_it(error: BaseException) -> bool:
         known = isinstance(error, psycopg2.OperationalError)
-        return known and failures.while_connecting(error) not in failures.FINAL
+        return known and failures.cause(error) not in failures.FINAL
 
     def say(state: "RetryCallState") -> None:
         log.warning(
@@ -64,7 +63,7 @@ def connect(settings: Settings) -> Connection:
             settings.port,
             state.attempt_number,
             settings.max_retries,
-            failures.first_line(_failure_of(state)),
+            failures.decisive_line(_failure_of(state)),
         )
 
     attempts = 0
@@ -97,12 +96,13 @@ def until_done(settings: Settings, run: Callable[[], T]) -> T:
     """
 
     def say(state: "RetryCallState") -> None:
-        log.warning(
-            "attempt %d of %d was interrupted, planning again: %s",
-            state.attempt_number,
-            settings.max_retries,
-            failures.first_line(_failure_of(state)),
-        )
+        if state.attempt_number < settings.max_retries:  # else it is not planned again
+            log.warning(
+                "attempt %d of %d was interrupted, planning again: %s",
+                state.attempt_number,
+                settings.max_retries,
+                failures.first_line(_failure_of(state)),
+            )
 
     return _repeated(settings, run, _is_mended_by_a_new_plan, say)
 
@@ -170,9 +170,8 @@ def _connection_failed(
     return ConnectionFailed(
         f"no connection to {settings.host}:{settings.port}, database {settings.database}, "
         f"user {settings.user}, after {counted(attempts, 'attempt')}.\n  {str(error).strip()}",
-        failures.while_connecting(error),
-        user=identifier(settings.user),
-        database=identifier(settings.database),
+        failures.cause(error),
+        **quoted_names(settings),
     )
 
 

@@ -155,14 +155,15 @@ def test_a_run_that_gets_no_second_connection_lets_go_of_the_first(
     others = [small_server.connect() for _ in range(7)]
     errors = spawn(**{**small_server.environment, "MAX_RETRIES": "1"}).communicate()[1]
     assert errors.endswith(
+        " ERROR the run's second connection could not be opened: "
         "FATAL:  sorry, too many clients already\n"
-        "  Free connections, or raise max_connections.\n"
+        "  Close other connections, or raise max_connections.\n"
         "  What was finished stays; safe to run again.\n"
     )
     patient = spawn(**{**small_server.environment, "MAX_RETRIES": "1000"})
     assert patient.stderr is not None
     lines = [patient.stderr.readline() for _ in range(3)]
-    assert "attempt 1 of 1000 was interrupted, planning anew: " in lines[1]
+    assert "attempt 1 of 1000 was interrupted, planning again: FATAL:  sorry, " in lines[2]
     for other in others:
         other.close()
     errors = patient.communicate()[1]

@@ -29,7 +29,7 @@ listen_addr =
 listen_port = {pooler_port}
 unix_socket_dir = {folder}
 logfile = {folder}/log
-auth_type = trust
+auth_type = {auth_type}
 auth_file = {folder}/users
 admin_users = {admin}
 pool_mode = transaction
@@ -41,16 +41,18 @@ max_client_conn = 100
 class Pooler:
     """Leads to the server of `environment`, for its user and for those of `users`.
 
-    `environment` leads through it. `log` is what it has written.
+    `environment` leads through it. `log` is what it has written. With another `auth_type` than
+    `trust` it asks for the password of `environment`.
     """
 
-    def __init__(self, environment: Dict[str, str], *users: str) -> None:
+    def __init__(self, environment: Dict[str, str], *users: str, auth_type: str = "trust") -> None:
         program = shutil.which("pgbouncer", path=PLACES)
         if program is None:
             pytest.fail(HOW_TO_GET_ONE, pytrace=False)
         self._folder = Path(tempfile.mkdtemp(prefix="eater-init-tests-"))
         self.environment = {"POSTGRES_HOST": str(self._folder), "POSTGRES_PORT": str(PORT)}
-        self._write(environment, users)
+        self._password = environment["POSTGRES_PASSWORD"]
+        self._write(environment, users, auth_type)
         arguments = ["-q", str(self._folder / "ini")]
         if os.geteuid() == 0:  # it refuses to stay root
             shutil.chown(self._folder, "nobody")
@@ -103,8 +105,8 @@ class Pooler:
         self._process.wait()
         shutil.rmtree(self._folder)
 
-    def _write(self, environment: Dict[str, str], users: Tuple[str, ...]) -> None:
-        password = environment["POSTGRES_PASSWORD"].replace('"', '""')
+    def _write(self, environment: Dict[str, str], users: Tuple[str, ...], auth_type: str) -> None:
+        password = self._password.replace('"', '""')
         names = [environment["POSTGRES_USER"], ADMIN, *users]
         lines = "".join(f'"{name}" "{password}"\n' for name in names)
         (self._folder / "users").write_text(lines, "utf-8")
@@ -115,13 +117,14 @@ class Pooler:
             folder=self._folder,
             admin=ADMIN,
             pool_size=POOL_SIZE,
+            auth_type=auth_type,
         )
         (self._folder / "ini").write_text(text, "utf-8")
 
     def _connect(self, database: str, user: str) -> psycopg2.extensions.connection:
         psycopg2.extensions.set_wait_callback(None)  # the job sets one, for the whole process
         connection: psycopg2.extensions.connection = psycopg2.connect(
-            **self.address, dbname=database, user=user
+            **self.address, dbname=database, user=user, password=self._password
         )
         connection.autocommit = True
         return connection

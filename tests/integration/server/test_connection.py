@@ -31,7 +31,7 @@ def test_each_failed_attempt_is_one_line(run: Run, attempts: int, said: str) -> 
     assert re.search(
         rf" ERROR no connection to 127\.0\.0\.1:1, database d, user u, after {said}\.\n"
         r"  .*Connection refused\n(.*\n)?"
-        r"  Check POSTGRES_HOST and POSTGRES_PORT, and that the server runs\.\n"
+        r"  Check POSTGRES_HOST and POSTGRES_PORT, and that the server is running\.\n"
         r"  Safe to run again\.\n\Z",
         result.err,
     )
@@ -41,12 +41,12 @@ REASONS = {
     "host": (
         {"POSTGRES_HOST": "no.such.host.invalid"},
         'could not translate host name "no.such.host.invalid" to address: ',
-        "Check POSTGRES_HOST: the name is unknown here.",
+        "Check POSTGRES_HOST: this name cannot be resolved here.",
     ),
     "socket": (
-        {"POSTGRES_HOST": "/no/such/folder"},
+        {"POSTGRES_HOST": "/no/such/directory"},
         "No such file or directory\n",
-        "Check POSTGRES_HOST (a socket folder), and the server.",
+        "Check POSTGRES_HOST (a socket directory), and that the server is running.",
     ),
     "database": (
         {"POSTGRES_DB": "no_such_database"},
@@ -81,7 +81,7 @@ CLOSED = {
     ),
     "ALTER ROLE {0} CONNECTION LIMIT 0": (
         'FATAL:  too many connections for role "{0}"\n',
-        "Free connections, or raise the CONNECTION LIMIT.",
+        "Close other connections, or raise the CONNECTION LIMIT.",
     ),
 }
 
@@ -154,12 +154,12 @@ def test_a_server_may_start_after_the_job(database: Database, spawn: Spawn) -> N
 
 
 @pytest.mark.usefixtures("initialised")
-def test_a_run_that_loses_its_connection_plans_anew(database: Database, run: Run) -> None:
+def test_a_run_that_loses_its_connection_plans_again(database: Database, run: Run) -> None:
     """A server that restarts costs an attempt, and what was finished is not done twice."""
     database.execute("DROP INDEX idx_users_email, idx_weight_date" + TERMINATE.format("= 2"))
     result = run()
     assert result.code == 0, result.err
-    assert result.err.count(" WARNING attempt 1 of 2 was interrupted, planning anew: ") == 1
+    assert result.err.count(" WARNING attempt 1 of 2 was interrupted, planning again: ") == 1
     assert "public        0        0        2          5\n" in result.out
     for index in ("user.idx_users_email", "weight.idx_weight_date"):
         assert result.err.count(f" INFO  create index public.{index} (") == 1
@@ -249,7 +249,8 @@ def test_a_wrong_password_is_said_without_it(guarded: str, run: Run) -> None:
     assert result.code == 3
     assert result.err.endswith(
         f'FATAL:  password authentication failed for user "{guarded}"\n'
-        "  Check POSTGRES_USER and POSTGRES_PASSWORD.\n  Safe to run again.\n"
+        "  Check POSTGRES_USER and POSTGRES_PASSWORD, and that the password has not expired.\n"
+        "  It is not tried again, because that may lock the account.\n  Safe to run again.\n"
     )
 
 
@@ -257,41 +258,41 @@ RIGHTS = {
     "temporary tables": (
         "CREATE EXTENSION pg_trgm; REVOKE TEMPORARY ON DATABASE {0} FROM PUBLIC; "
         "GRANT CREATE ON SCHEMA public TO {0}",
-        "{0} may not create temporary tables, which the comparison needs.\n"
-        "  Let an administrator run:\n"
-        '    GRANT TEMPORARY ON DATABASE "{0}" TO "{0}";\n  Nothing was changed.',
+        "{0} lacks the right to create temporary tables, which the comparison needs.\n"
+        "  Nothing was changed. Let an administrator run:\n"
+        "    GRANT TEMPORARY ON DATABASE {0} TO {0};",
     ),
     "create in the schema": (
         "CREATE EXTENSION pg_trgm; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         "schema public lacks alcohol_consumption, alcohol_for_day, dishes, dishes_day, "
-        "total_for_day, user, weight, and this role may not create in it.\n"
+        "total_for_day, user, weight, and {0} lacks the right to create in it.\n"
         "  Nothing was changed. Let an administrator run:\n"
         "    GRANT CREATE ON SCHEMA public TO {0};",
     ),
     "create the schema": (
         "CREATE EXTENSION pg_trgm; DROP SCHEMA public CASCADE; CREATE SCHEMA ext; "
         "GRANT USAGE ON SCHEMA ext TO PUBLIC; CREATE EXTENSION pg_trgm SCHEMA ext",
-        "schema public is missing, and {0} may not create it.\n"
+        "schema public is missing, and {0} lacks the right to create it.\n"
         "  Nothing was changed. Let an administrator run:\n"
         "    CREATE SCHEMA public AUTHORIZATION {0};",
     ),
     "create the extension": (
         "GRANT CREATE ON SCHEMA public TO {0}",
-        "the extension pg_trgm is missing, and {0} may not create it.\n"
-        "  Let an administrator run, in database {0}:\n"
-        "    CREATE EXTENSION pg_trgm;\n  Nothing was changed.",
+        "extension pg_trgm is missing, and {0} lacks the right to create it.\n"
+        "  Nothing was changed. Let an administrator run in database {0}:\n"
+        "    CREATE EXTENSION pg_trgm;",
     ),
     "use the extension": (
         "CREATE SCHEMA ext; CREATE EXTENSION pg_trgm SCHEMA ext; "
         "GRANT CREATE ON SCHEMA public TO {0}",
-        'the extension pg_trgm is in schema "ext", which {0} may not use.\n'
-        "  Let an administrator run:\n"
-        '    GRANT USAGE ON SCHEMA "ext" TO "{0}";\n  Nothing was changed.',
+        "extension pg_trgm is in schema ext, which {0} lacks the right to use.\n"
+        "  Nothing was changed. Let an administrator run:\n"
+        "    GRANT USAGE ON SCHEMA ext TO {0};",
     ),
     "own the table": (
         "CREATE EXTENSION pg_trgm; CREATE TABLE weight (time integer); "
         "GRANT CREATE ON SCHEMA public TO {0}",
-        "public.weight differs from the models, belongs to {1}, and can't be read.\n"
+        "public.weight differs from the models, belongs to {1}, and cannot be read.\n"
         "  Nothing was changed. Run as its owner, or let an administrator run:\n"
         "    ALTER TABLE public.weight OWNER TO {0};",
     ),
@@ -320,7 +321,7 @@ def test_all_missing_rights_are_said_at_once(database: Database, run: Run, role:
     database.execute(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
     result = run(POSTGRES_USER=role)
     assert result.code == 4
-    assert f'\n    GRANT TEMPORARY ON DATABASE "{role}" TO "{role}";\n' in result.err
+    assert f"\n    GRANT TEMPORARY ON DATABASE {role} TO {role};\n" in result.err
     assert "\n    CREATE EXTENSION pg_trgm;\n" in result.err
 
 
@@ -338,12 +339,12 @@ def test_a_role_that_may_change_nothing_is_enough_when_nothing_is_to_do(
     result = run(POSTGRES_USER=role)
     assert result.code == 0, result.err
     assert ("schema is current: version 1, " in result.err) is noted
-    assert ("it is verified can't be recorded: permission denied" in result.err) is not noted
+    assert ("the verification cannot be recorded: permission denied" in result.err) is not noted
 
 
 @pytest.mark.usefixtures("initialised")
 def test_a_history_of_another_role_is_refused(database: Database, run: Run, role: str) -> None:
-    """A change that can't be recorded is not begun."""
+    """A change that cannot be recorded is not begun."""
     database.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
     for table in described(database):
         database.execute(f'ALTER TABLE "{table}" OWNER TO {role}')
@@ -367,7 +368,7 @@ def test_an_old_server_is_refused(run: Run, tcp: Proxy, mode: str) -> None:
     result = run(*mode.split(), **tcp.environment, POSTGRES_SSLMODE="disable")
     assert result.code == 4
     assert result.err.endswith(
-        " ERROR refused: the server is PostgreSQL 11, 12 is the oldest that is supported.\n"
+        " ERROR refused: the server is PostgreSQL 11; 12 is the oldest that is supported.\n"
         "  Nothing was changed. Upgrade the server.\n"
     )
 
@@ -395,7 +396,7 @@ def test_a_standby_is_refused_when_there_is_something_to_do(
         assert result.code == 4
         assert result.err.endswith(
             f" ERROR refused: {standby.host} is a read-only standby.\n"
-            "  Name the primary in POSTGRES_HOST.\n  Nothing was changed.\n"
+            "  Nothing was changed. Name the primary in POSTGRES_HOST.\n"
         )
     result = run(**settings, ENABLE_PERFORMANCE_TEST="true")
     assert result.code == 0, result.err

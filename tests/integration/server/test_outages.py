@@ -54,7 +54,7 @@ def test_a_server_that_restarts_costs_an_attempt(
     process = spawn(**settings)
     until(private, WAITS)
     os.kill(postmaster(own_server), shutdown)
-    before = said(process, "planning anew")
+    before = said(process, "planning again")
     assert " WARNING not finished: add column public.weight.weight" in "".join(before)
     said(process, "attempt 1 of 100 failed")
     embedded.start(str(own_server), options=FAST)
@@ -104,10 +104,11 @@ def test_silence_is_noticed(waiting: Database, spawn: Spawn, tcp: Proxy) -> None
     assert given_up.returncode == 3
     assert re.search(
         r" ERROR the connection was lost: no answer for \d+ s, nor to a new connection\n"
+        r"  Check the network: firewall, network policy, POSTGRES_HOST\.\n"
         r"  What was finished stays; safe to run again\.\n\Z",
         errors,
     )
-    said(patient, "attempt 1 of 100 was interrupted, planning anew: no answer for ")
+    said(patient, "attempt 1 of 100 was interrupted, planning again: no answer for ")
     tcp.cut()
     tcp.resume()
     waiting.execute(END)
@@ -121,9 +122,11 @@ def test_a_signal_ends_a_run_whose_network_is_silent(
     """A cancellation that nobody answers is not waited for."""
     process = spawn(**{**tcp.environment, **STUBBORN})
     until(waiting, WAITS)
+    seen = waiting.rows("SELECT pid, application_name, wait_event_type, wait_event, left(query,300), right(query,300) FROM pg_stat_activity WHERE datname = current_database()")
     tcp.silent()
     process.terminate()
     errors = process.communicate(timeout=5)[1]
+    if "not finished: add" not in errors: print("SEEN", seen, "ERR", errors)
     assert process.returncode == 143
     assert " WARNING not finished: add column public.weight.weight\n" in errors
     assert " WARNING left for another run: 2 steps\n" in errors

@@ -95,7 +95,7 @@ def test_four_runs_at_once_share_a_pool_of_two(
     other.close()
     ended = finished(runs)
     assert [code for code, _ in ended] == [0] * 4, ended
-    assert sum(" INFO  another run has done it\n" in log for _, log in ended) == 3
+    assert sum(" INFO  schema is current: version 1, verified " in log for _, log in ended) == 3
     assert not any("WARNING" in log for _, log in ended)
     assert run("--verify").code == 0
 
@@ -134,11 +134,11 @@ def test_a_signal_reaches_the_server_through_a_pooler(
 def test_a_session_that_ends_behind_the_pooler_costs_an_attempt(
     database: Database, run: Run, pooler: Pooler
 ) -> None:
-    """The pooler says so in words of its own; the run plans anew."""
+    """The pooler says so in words of its own; the run plans again."""
     database.execute("DROP INDEX idx_users_email, idx_weight_date" + TERMINATE.format("= 2"))
     result = run(**pooler.environment)
     assert result.code == 0, result.err
-    assert result.err.count(" WARNING attempt 1 of 2 was interrupted, planning anew: ") == 1
+    assert result.err.count(" WARNING attempt 1 of 2 was interrupted, planning again: ") == 1
 
 
 def test_a_pool_that_others_use_up_is_said(database: Database, run: Run, pooler: Pooler) -> None:
@@ -153,9 +153,39 @@ def test_a_pool_that_others_use_up_is_said(database: Database, run: Run, pooler:
     assert result.code == 3
     assert re.search(
         r" ERROR the connection was lost: .*query_wait_timeout\n(.*\n)*"
-        r"  The pooler had no connection free in time: a run takes two \(default_pool_size\)\.\n"
+        r"  The pooler had no server connection free in time\. Check that the server is running, "
+        r"and default_pool_size: a run takes two\.\n"
         r"  What was finished stays; safe to run again\.\n\Z",
         result.err,
+    )
+
+
+@pytest.mark.parametrize("auth_type", ["md5", "scram-sha-256"])
+def test_a_wrong_password_is_not_tried_again_at_a_pooler(
+    database: Database, run: Run, auth_type: str
+) -> None:
+    """It names no user, and has words of its own."""
+    pooler = Pooler(database.environment, auth_type=auth_type)
+    assert run(**pooler.environment).code == 0
+    result = run(**pooler.environment, POSTGRES_PASSWORD="wrong")
+    pooler.close()
+    assert result.code == 3
+    assert re.search(
+        r" after 1 attempt\.\n  FATAL:  (password|SASL) authentication failed\n"
+        r"  Check POSTGRES_USER and POSTGRES_PASSWORD, and that the password has not expired\.\n"
+        r"  It is not tried again, because that may lock the account\.\n  Safe to run again\.\n\Z",
+        result.err,
+    )
+
+
+def test_a_pooler_without_room_for_clients_is_said(run: Run, pooler: Pooler) -> None:
+    """Exit code 3, with the pooler's own setting."""
+    pooler.command("SET max_client_conn = 0")
+    result = run(**pooler.environment)
+    assert result.code == 3
+    assert result.err.endswith(
+        "\n  FATAL:  no more connections allowed (max_client_conn)\n"
+        "  Close other connections, or raise the pooler's max_client_conn.\n  Safe to run again.\n"
     )
 
 
@@ -177,14 +207,12 @@ def test_a_limit_that_a_pooled_build_would_meet_is_refused(
     database.execute(f"ALTER TABLE weight DROP date; {INDEX}")
     before = everything(database)
     user = database.environment["POSTGRES_USER"]
-    statement = (
-        f'ALTER ROLE "{user}" IN DATABASE "{database.name}" SET {limit} = {LIMITS[limit][1]};'
-    )
+    statement = f"ALTER ROLE {user} IN DATABASE {database.name} SET {limit} = {LIMITS[limit][1]};"
     result = run(**pooler.environment)
     assert result.code == 4
     assert result.err.endswith(
-        f" ERROR refused: {limit} is {LIMITS[limit][0]} for {user}, which behind a pooler can't be "
-        "lifted for create index public.dishes.idx_dishes_name.\n"
+        f" ERROR refused: {limit} is {LIMITS[limit][0]} for {user}, which cannot be lifted "
+        "behind a pooler for create index public.dishes.idx_dishes_name.\n"
         "  Nothing was changed. Name the server itself in POSTGRES_HOST, or run this and let the "
         f"pooler reconnect:\n    {statement}\n"
     )
@@ -224,7 +252,10 @@ def test_a_limited_rollback_is_refused_as_well(
     for arguments in ["--rollback"], ["--rollback", "--plan"]:
         result = run(*arguments, **pooler.environment)
         assert result.code == 4
-        assert "can't be lifted for undo create index" in result.err + result.out
+        assert (
+            "which cannot be lifted behind a pooler for undo create index"
+            in result.err + result.out
+        )
     assert run("--rollback").code == 0
 
 

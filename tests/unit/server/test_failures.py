@@ -3,9 +3,10 @@
 import psycopg2
 import pytest
 
-from converge.console.advice import ADVICE, explained
+from converge.console.advice import ADVICE, OTHERWISE, explained
 from converge.errors import ConnectionFailed
-from converge.server.failures import Failure, while_connecting
+from converge.server.connection import NoSecondConnection, Silence
+from converge.server.failures import Failure, cause, decisive_line
 
 AT = 'connection to server at "db.example.org" (10.0.0.7), port 5432 failed: '
 SOCKET = 'connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: '
@@ -17,7 +18,11 @@ MESSAGES = {
     ),
     "could not connect to server: Connection timed out": Failure.NO_ANSWER,
     "timeout expired": Failure.NO_ANSWER,
+    "could not receive data from server: Connection timed out": Failure.NO_ANSWER,
     f'{AT}FATAL:  password authentication failed for user "x"': Failure.WRONG_PASSWORD,
+    "FATAL:  password authentication failed": Failure.WRONG_PASSWORD,  # these three: PgBouncer's
+    "FATAL:  SASL authentication failed": Failure.WRONG_PASSWORD,
+    'FATAL:  "trust" authentication failed': Failure.WRONG_PASSWORD,
     f"{AT}fe_sendauth: no password supplied": Failure.NO_PASSWORD,
     f'{AT}FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "x", database "d"': (
         Failure.HBA_NO_ENTRY
@@ -38,6 +43,7 @@ MESSAGES = {
     "attribute": Failure.SERVER_FULL,
     f'{AT}FATAL:  too many connections for role "x"': Failure.LIMIT_REACHED,
     f"{AT}FATAL:  query_wait_timeout": Failure.POOL_EMPTY,
+    "FATAL:  no more connections allowed (max_client_conn)": Failure.POOLER_FULL,
     f"{AT}server does not support SSL, but SSL was required": Failure.NO_TLS,
     f"{AT}SSL error: certificate verify failed": Failure.CERTIFICATE,
     f'{AT}root certificate file "/ca.pem" does not exist': Failure.CERTIFICATE,
@@ -47,7 +53,7 @@ MESSAGES = {
 @pytest.mark.parametrize("message", list(MESSAGES))
 def test_a_failure_is_known_by_its_whole_message(message: str) -> None:
     """libpq puts where it tried before it, and more lines behind."""
-    assert while_connecting(psycopg2.OperationalError(message + "\n")) is MESSAGES[message]
+    assert cause(psycopg2.OperationalError(message + "\n")) is MESSAGES[message]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,27 @@ def test_a_failure_is_known_by_its_whole_message(message: str) -> None:
 )
 def test_words_in_a_message_tell_nothing(message: str) -> None:
     """Names are other people's, and may be anything."""
-    assert while_connecting(psycopg2.OperationalError(message)) is None
+    assert cause(psycopg2.OperationalError(message)) is None
+
+
+SEVERAL = {
+    # `localhost` has two addresses, and the server listens on one of them.
+    "Connection refused\n\tIs the server running on that host?\n"
+    f"{AT}FATAL:  the database system is starting up": Failure.STARTING,
+    # POSTGRES_SSLMODE=prefer tries without TLS what the server admits only with it.
+    f'{AT}FATAL:  password authentication failed for user "x"\n'
+    f'{AT}FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "x", database "d", '
+    "no encryption": Failure.WRONG_PASSWORD,
+}
+
+
+@pytest.mark.parametrize("message", list(SEVERAL))
+def test_of_several_attempts_the_one_that_got_furthest_is_the_cause(message: str) -> None:
+    """A log line shows that one, whichever came first."""
+    error = psycopg2.OperationalError(message)
+    assert cause(error) is SEVERAL[message]
+    assert "FATAL:  " in decisive_line(error)
+    assert "no pg_hba.conf entry" not in decisive_line(error)
 
 
 def test_each_failure_has_advice() -> None:
@@ -97,3 +123,31 @@ def test_a_lost_connection_gets_no_advice_on_connecting(reason: str) -> None:
         f"the connection was lost: {reason}\n  {ADVICE[Failure.LOST]}\n"
         "  What was finished stays; safe to run again."
     )
+
+
+def test_silence_in_a_run_is_the_network() -> None:
+    """Neither the server nor its administrator has said anything."""
+    with pytest.raises(ConnectionFailed) as caught, explained():
+        raise Silence("no answer for 23 s, nor to a new connection")
+    assert str(caught.value) == (
+        "the connection was lost: no answer for 23 s, nor to a new connection\n"
+        f"  {ADVICE[Failure.NO_ANSWER]}\n  What was finished stays; safe to run again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ('FATAL:  role "X" is not permitted to log in', 'ALTER ROLE "X" LOGIN;'),
+        ("something that nobody has seen yet", OTHERWISE),
+    ],
+)
+def test_a_second_connection_that_fails_has_the_advice_on_connecting(
+    reason: str, advice: str
+) -> None:
+    """The first one worked, but the server may have no room for another, or close its door."""
+    with pytest.raises(ConnectionFailed) as caught, explained():
+        raise NoSecondConnection(f"{AT}{reason}\n", user='"X"', database="d")
+    message = str(caught.value)
+    assert message.startswith(f"the run's second connection could not be opened: {AT}{reason}\n")
+    assert message.endswith(f"  {advice}\n  What was finished stays; safe to run again.")

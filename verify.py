@@ -23,7 +23,7 @@ def verify(plan: "Plan") -> None:
         put("\n".join(found))
         raise VerificationFailed(
             f"{counted(len(found), 'difference')} between database and models, as printed above.\n"
-            "  Look at --plan, then run without --verify."
+            "  --plan prints what a run would do."
         )
     log.info("verified: every table, column, constraint and index is as the models describe")
 

@@ -29,6 +29,12 @@ def helper_name(prefix: str, name: str) -> str:
     return (prefix + name).encode()[:NAME_BYTES].decode(errors="ignore")
 
 
+def suffixed(name: str, suffix: str) -> str:
+    """Return a name for what somebody is told to rename: the server would cut off the suffix."""
+    cut = name.encode()[: NAME_BYTES - len(suffix)].decode(errors="ignore")
+    return cut + suffix
+
+
 def lock_key(schema: str) -> int:
     """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
     key = zlib.crc32(schema.encode()) or 1

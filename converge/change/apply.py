@@ -35,9 +35,9 @@ SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
-_PROOF_FAILED = """refused: {}: a client wrote rows meanwhile that it would lose.
-  Nothing of this step was done; the steps before it are, and the log names them.
-  Run again: it says which rows, and what to type."""
+_PROOF_FAILED = """refused: {} would lose values that a client has written since it was planned.
+  Nothing of this step was done; the steps before it are finished, and the log names them.
+  Run again: then the refusal says which rows, and what to type."""
 
 
 class Counting(Protocol):
@@ -74,7 +74,7 @@ class Applier:
                     yield self._timed([step], partial(self.how[step.run], step))
                     left -= 1
         except Terminated:
-            log.warning("left for another run: %s", counted(left, "step"))
+            log.warning("%s left for the next run", counted(left, "step"))
             raise
 
     def _timed(self, steps: Sequence[Step], action: Callable[[], None]) -> Done:
@@ -132,7 +132,7 @@ class Applier:
             drop = f"DROP INDEX CONCURRENTLY {qualified(step.schema, step.name)}"
             with suppress(psycopg2.Error):  # then the next run drops it
                 self._build(step, drop)
-                log.warning("dropped what was built of %s: it filled the disk", step.name)
+                log.warning("dropped the unfinished index %s, which filled the disk", step.name)
 
     def _once_free(self, step: Step) -> None:
         """Wait until nobody vacuums the table or builds an index on it.
@@ -177,7 +177,7 @@ class Applier:
             raise LockNotAcquired(
                 f"{step}: could not acquire the lock within LOCK_PATIENCE ({waited}).\n"
                 f"  It is held by {holders}\n"
-                "  What was finished stays; safe to run again."
+                "  Finished steps stay; safe to run again."
             ) from None
 
     def _blockers(self, step: Step) -> List[str]:

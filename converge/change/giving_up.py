@@ -33,4 +33,4 @@ def drop_helpers(connection: Connection, settings: Settings, step: Step) -> None
         for (name,) in messages.ask(connection, query):
             drop = f"ALTER TABLE {step.relation} DROP CONSTRAINT {identifier(name)}"
             messages.transaction(connection, [drop], lock_timeout=settings.lock_timeout)
-            log.info("dropped the check %s, which was on the way to %s", name, step)
+            log.info("dropped the helper constraint %s of a step that could not be finished", name)

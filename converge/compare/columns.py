@@ -4,7 +4,8 @@ from typing import List, Tuple
 
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.compare.types import change_type
-from converge.plan import EVERY_ROW, Kind, Lock, Undo, WayOut
+from converge.names import suffixed
+from converge.plan import Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
 from converge.text import counted
@@ -70,13 +71,16 @@ def add(table: ComparedTable, name: str, desired: Column) -> None:
 
 def _drop(table: ComparedTable, name: str, guard: str) -> Undo:
     """Return what takes a column back."""
-    saved = identifier(name + "_saved")
-    keep = (
-        table.alter(f"RENAME COLUMN {identifier(name)} TO {saved}"),
-        table.alter(f"ALTER COLUMN {saved} DROP NOT NULL"),  # for INSERTs that do not name it
-    )
+    saved = suffixed(name, "_saved")
+    keep = [
+        table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(saved)}"),
+        table.alter_column(saved, "DROP NOT NULL"),  # for INSERTs that do not name it
+    ]
+    key_name, key = table.desired.primary_key
+    if key_name and key and name in (key.columns or []):  # its columns can't be made nullable
+        keep.insert(0, table.alter(f"DROP CONSTRAINT {identifier(key_name)}"))
     drop = table.alter(f"DROP COLUMN {identifier(name)}")
-    return Undo(statements=(drop,), guard=guard, keep=keep)
+    return Undo(statements=(drop,), guard=guard, keep=tuple(keep))
 
 
 def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[str], str]:
@@ -112,7 +116,7 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
         [statement],
         lock=Lock.REWRITE,
         creates=True,
-        undo=_drop(table, name, EVERY_ROW),
+        undo=_drop(table, name, f"{identifier(name)} IS NOT NULL"),
     )
 
 
@@ -169,18 +173,21 @@ def restore_sequence(table: ComparedTable, name: str) -> None:
 
 def comments(table: ComparedTable) -> None:
     """Write the models' comments; a live comment where the model has none is left alone."""
-    statements, undo, changes = [], [], []
+    statements, undo, changes, added = [], [], [], set()
     wanted = [("TABLE " + table.relation, "", table.desired.comment, table.live.comment)]
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         column = f"COLUMN {table.relation}.{identifier(name)}"
         if live is not None or name in table.values:
             wanted.append((column, f"{name} ", desired.comment, live.comment if live else None))
+        if live is None:
+            added.add(column)
     for target, subject, text, before in wanted:
         if text is not None and text != before:
-            old = "NULL" if before is None else literal(before)
             statements.append(f"COMMENT ON {target} IS {literal(text)}")
-            undo.append(f"COMMENT ON {target} IS {old}")
+            if target not in added:  # which go with their comments
+                old = "NULL" if before is None else literal(before)
+                undo.append(f"COMMENT ON {target} IS {old}")
             was = "" if before is None else f"was {before!r}, "
             changes.append(f"{subject}{was}is to be {text!r}")
     if statements:

@@ -110,8 +110,8 @@ def _refuse_if_used(table: ComparedTable, name: str, live: Constraint, desired: 
 
 
 def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
-    """Return what drops the new constraint and puts the old one back."""
-    drop = table.alter(f"DROP CONSTRAINT {identifier(name)}")
+    """Return what drops the new constraint, if it is still there, and puts the old one back."""
+    drop = table.alter(f"DROP CONSTRAINT IF EXISTS {identifier(name)}")
     if old is None:
         return Undo(statements=(drop,))
     live = table.live.constraints[old]
@@ -134,7 +134,7 @@ def _key_again(table: ComparedTable, name: str, live: Constraint) -> Tuple[Index
 
 def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Optional[str]) -> None:
     """Add a check or foreign key that holds for new rows at once, and is then proven for all."""
-    if _refuse_violations(table, name, desired):
+    if _refuse_violations(table, name, desired, "is missing"):
         return
     added = name if old is None else helper_name(NEW_PREFIX, name)
     if added in table.live.constraints:
@@ -148,7 +148,7 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         [table.alter(f"ADD CONSTRAINT {identifier(added)} {sql} NOT VALID")],
         undo=_back_to(table, name, None) if old is None else NO_UNDO,
     )
-    _validate_step(table, added, on_the_way=True)
+    _validate_step(table, added, "existing rows are checked too", on_the_way=True)
     if old is not None:
         rename = f"RENAME CONSTRAINT {identifier(added)} TO {identifier(name)}"
         table.step(
@@ -166,31 +166,31 @@ def _validate(table: ComparedTable, name: str, live: Constraint) -> None:
     if live.kind in KEYS:
         reindex = f"REINDEX INDEX CONCURRENTLY {qualified(table.schema, name)}"
         table.refuse(name, "has an invalid index.", way_out=WayOut("Rebuild it:", (reindex,)))
-    elif not _refuse_violations(table, name, live):
-        _validate_step(table, name)
+    elif not _refuse_violations(table, name, live, "is NOT VALID"):
+        _validate_step(table, name, "it is NOT VALID: existing rows were never checked")
 
 
-def _validate_step(table: ComparedTable, name: str, *, on_the_way: bool = False) -> None:
+def _validate_step(table: ComparedTable, name: str, why: str, *, on_the_way: bool = False) -> None:
     table.step(
         Kind.VALIDATE_CONSTRAINT,
         name,
-        "it holds for existing rows too",
+        why,
         [table.alter(f"VALIDATE CONSTRAINT {identifier(name)}")],
         lock=Lock.SHARED,
         on_the_way=on_the_way,
     )
 
 
-def _refuse_violations(table: ComparedTable, name: str, desired: Constraint) -> bool:
+def _refuse_violations(table: ComparedTable, name: str, desired: Constraint, what: str) -> bool:
     """Refuse a check or foreign key that rows violate."""
     condition = violation(table.schema, desired, table.values)
     bad = table.count(condition)
     if bad:
         known = [column for column in desired.columns or [] if column in table.live.columns]
-        examples = f", {table.examples(condition, known[0])}" if known else ""
+        examples = table.examples(condition, known[0]) if known else ""
         table.refuse(
             name,
-            f"is missing: {desired.definition}.",
+            f"{what}: {desired.definition}.",
             f"{counted(bad, 'row')} violate{'s' if bad == 1 else ''} it{examples}.",
             way_out=table.find(condition, known),
         )

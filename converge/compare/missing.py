@@ -4,7 +4,7 @@ from typing import Optional, Sequence, Set
 
 from converge.compare.desired import Creation
 from converge.compare.table import KINDS, Given, rename
-from converge.names import HISTORY_TABLE
+from converge.names import HISTORY_TABLE, suffixed
 from converge.plan import (
     EVERY_ROW,
     NO_UNDO,
@@ -122,8 +122,8 @@ def _drop(schema: str, creation: Creation) -> Undo:
     if creation.kind is not Kind.CREATE_TABLE:
         return NO_UNDO
     table = qualified(schema, creation.name)
-    saved = f"ALTER TABLE {table} RENAME TO {identifier(creation.name + '_saved')}"
-    return Undo(statements=(f"DROP TABLE {table}",), guard=EVERY_ROW, keep=(saved,))
+    keep = f"ALTER TABLE {table} RENAME TO {identifier(suffixed(creation.name, '_saved'))}"
+    return Undo(statements=(f"DROP TABLE {table}",), guard=EVERY_ROW, keep=(keep,))
 
 
 def _new(

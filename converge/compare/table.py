@@ -6,7 +6,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.compare.desired import Backfill, Desired
-from converge.names import TRIAL_TABLE
+from converge.names import TRIAL_TABLE, suffixed
 from converge.plan import NO_UNDO, Kind, Lock, Refusal, Right, Run, Step, Undo, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Schema
@@ -17,7 +17,6 @@ from converge.text import counted, rows_of
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
 OUT_OF_THE_WAY = WayOut("Drop what is in the way, run again, create it again.")
-RENAME = "Rename what has the name:"
 # What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
 KINDS = {
     "r": "TABLE",
@@ -164,7 +163,10 @@ class ComparedTable:
         return (key.columns or []) if key else []
 
     def examples(self, condition: str, column: str) -> str:
-        """Return some offending rows: key and value, as `time=1731000000 '31-02-2024'`."""
+        """Return some offending rows, as `, e.g. time=1731000000 '31-02-2024'`.
+
+        It is empty where the rows have neither a key nor a value.
+        """
         key = [name for name in self._key if name != column]
         # As text: Python cannot hold every value that PostgreSQL can.
         selected = ", ".join(f"{identifier(name)}::text" for name in [*key, column])
@@ -172,8 +174,8 @@ class ComparedTable:
         found = []
         for *values, value in self.ask(query):
             shown = [f"{name}={text}" for name, text in zip(key, values)]
-            found.append(" ".join([*shown, "NULL" if value is None else literal(value)]))
-        return "e.g. " + ", ".join(found)
+            found.append(" ".join(shown if value is None else [*shown, literal(value)]))
+        return ", e.g. " + ", ".join(found) if any(found) else ""
 
     def refuse_used(self, name: str, what: str, used_by: Sequence[str]) -> None:
         """Refuse to change what other objects rely on."""
@@ -185,7 +187,7 @@ class ComparedTable:
     ) -> None:
         """Refuse because of rows: how many, some of them, and the query that finds all."""
         found = f"{rows_of(bad, self.count())} {verbs[bad != 1]}"
-        why = f"{found}, {self.examples(condition, name)}."
+        why = f"{found}{self.examples(condition, name)}."
         self.refuse(name, what, why, way_out=self.find(condition, [name]))
 
     def refuse_duplicates(
@@ -230,8 +232,9 @@ class ComparedTable:
         if name in self.relations:
             way_out = rename(self.schema, name, self.relations[name])
         else:
-            change = f"RENAME CONSTRAINT {identifier(name)} TO {identifier(name + '_old')}"
-            way_out = WayOut(RENAME, (self.alter(change),))
+            new = identifier(suffixed(name, "_old"))
+            change = f"RENAME CONSTRAINT {identifier(name)} TO {new}"
+            way_out = WayOut("Rename the constraint:", (self.alter(change),))
         self.refuse("", what, way_out=way_out)
 
     def try_on_a_copy(self, changes: Sequence[str]) -> Dict[str, str]:
@@ -269,7 +272,10 @@ class ComparedTable:
             what,
             f"That rewrites the table while everybody waits: {counted(rows, 'row')}, {size}; "
             f"REWRITE_MAX_ROWS is {limit:,}.",
-            way_out=WayOut("Raise it for one run, or in a maintenance window:", tuple(statements)),
+            way_out=WayOut(
+                f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}, or type:",
+                tuple(statements),
+            ),
         )
         return True
 
@@ -281,5 +287,6 @@ def alter_column(column: str, change: str) -> str:
 
 def rename(schema: str, name: str, kind: str) -> WayOut:
     """Return the way out where a relation or type has the name that is needed."""
-    new = identifier(name + "_old")
-    return WayOut(RENAME, (f"ALTER {KINDS[kind]} {qualified(schema, name)} RENAME TO {new}",))
+    new, what = identifier(suffixed(name, "_old")), KINDS[kind]
+    statement = f"ALTER {what} {qualified(schema, name)} RENAME TO {new}"
+    return WayOut(f"Rename the {what.lower()}:", (statement,))

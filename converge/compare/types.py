@@ -5,8 +5,9 @@ from typing import List, Tuple
 
 from converge.compare import conversions
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
+from converge.names import suffixed
 from converge.plan import Kind, Lock, Undo, WayOut
-from converge.quoting import identifier
+from converge.quoting import identifier, literal
 from converge.server.proofs import no_row
 
 
@@ -55,7 +56,7 @@ def _convert(table: ComparedTable, pair: ColumnPair, using: str, fits: str) -> N
     table.step(
         Kind.CHANGE_TYPE,
         name,
-        pair.differs,
+        f"it {pair.differs}",
         statements,
         lock=Lock.REWRITE if rewrite else Lock.INSTANT,
         undo=_undo(table, pair),
@@ -80,16 +81,39 @@ def _undo(table: ComparedTable, pair: ColumnPair) -> Undo:
     lock = Lock.REWRITE if rewrite else Lock.INSTANT
     known = conversions.conversion(desired.type, live.type, _shapes_of(table, pair))
     column = identifier(name)
-    if known is None:
-        no_way = table.alter_column(name, f"TYPE {live.type} USING NULL::{live.type}")
-        return Undo(statements=(no_way,), lock=lock, guard=f"{column} IS NOT NULL")
-    using, fits = (part.format(c=column) for part in known)
+    keep: Tuple[str, ...] = ()
+    if known is None:  # it is only for a column without values, or for one converted by hand
+        using, fits = f"{column}::text::{live.type}", _has_type(table, name, live.type)
+        keep = _kept_aside(table, pair)
+    else:
+        using, fits = (part.format(c=column) for part in known)
     statements = [table.alter_column(name, f"TYPE {live.type} USING {using}")]
     if live.default_sql is not None and live.default != FROM_A_SEQUENCE:
         statements.insert(0, table.alter_column(name, "DROP DEFAULT"))
         statements.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
-    guard = f"{column} IS NOT NULL AND NOT ({fits})"
-    return Undo(statements=tuple(statements), lock=lock, guard=guard)
+    guard = None if fits == conversions.ALWAYS else f"{column} IS NOT NULL AND NOT ({fits})"
+    return Undo(statements=tuple(statements), lock=lock, guard=guard, keep=keep)
+
+
+def _has_type(table: ComparedTable, column: str, type_name: str) -> str:
+    """Return SQL that is true if the column has the type when it is asked."""
+    relation = f"{literal(table.relation)}::regclass"
+    return (
+        f"EXISTS (SELECT FROM pg_attribute WHERE attrelid = {relation} "
+        f"AND attname = {literal(column)} "
+        f"AND format_type(atttypid, atttypmod) = {literal(type_name)})"
+    )
+
+
+def _kept_aside(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
+    """Return what keeps a column's values in another, and lets the server convert it as it can."""
+    name, live, desired = pair
+    column, saved = identifier(name), identifier(suffixed(name, "_saved"))
+    return (
+        table.alter(f"ADD COLUMN {saved} {desired.type}"),
+        f"UPDATE {table.relation} SET {saved} = {column}",
+        table.alter_column(name, f"TYPE {live.type} USING {column}::{live.type}"),
+    )
 
 
 def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
@@ -103,10 +127,20 @@ def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
 
 
 def _refuse_unknown(table: ComparedTable, pair: ColumnPair) -> None:
-    alter = table.alter_column(pair.name, f"TYPE {pair.desired.type} USING …")
+    """Refuse, with a conversion that fails where a row's text is none of the desired type."""
+    name, live, desired = pair
+    using = f"{identifier(name)}::text::{desired.type}"
+    changes = [alter_column(name, f"TYPE {desired.type} USING {using}")]
+    if live.default is not None:
+        changes.insert(0, alter_column(name, "DROP DEFAULT"))
+        if desired.default_sql is not None:
+            changes.append(alter_column(name, f"SET DEFAULT {desired.default_sql}"))
     table.refuse(
-        pair.name,
+        name,
         f"{pair.differs}.",
         "No conversion is known that is right for every row.",
-        way_out=WayOut("Convert it by hand, in a maintenance window:", (alter,)),
+        way_out=WayOut(
+            "Convert it by hand, in a maintenance window, for example:",
+            tuple(table.alter(change) for change in changes),
+        ),
     )

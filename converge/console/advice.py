@@ -27,8 +27,8 @@ ADVICE: Mapping[Optional[Failure], str] = {
         "connections, set POSTGRES_SSLMODE=require."
     ),
     Failure.HBA_REJECTS: (
-        "A reject line of pg_hba.conf matches. If the message says 'no encryption', set "
-        "POSTGRES_SSLMODE=require; else let an administrator change pg_hba.conf."
+        "A reject line of pg_hba.conf matches. If only encrypted connections are admitted, set "
+        "POSTGRES_SSLMODE=require;\n  otherwise let an administrator change pg_hba.conf."
     ),
     Failure.NO_ROLE: "Check POSTGRES_USER: create the role, or name another.",
     Failure.NO_LOGIN: "Let an administrator run:\n    ALTER ROLE {user} LOGIN;",
@@ -56,8 +56,8 @@ ADVICE: Mapping[Optional[Failure], str] = {
 }
 IN_A_RUN = (Failure.NO_ANSWER, Failure.POOL_EMPTY)  # they end an open connection too
 OTHERWISE = "Try the same connection with psql from the same place."
-FREE_SPACE = "No row is lost. Free space on the server, or give it more, then run again."
-SAFE = "What was finished stays; safe to run again."
+FREE_SPACE = "No row is lost. Free disk space on the server or add some, then run again."
+SAFE = "Finished steps stay; safe to run again."
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def stopped_by_signals() -> Iterator[None]:
         raise Terminated(
             number,
             f"stopped by {name}: the running statement was cancelled.\n"
-            "  What was finished stays; another run goes on from there.",
+            "  Finished steps stay; the next run continues from there.",
         )
 
     def end_at_once(number: int, _: Optional[FrameType]) -> None:

@@ -6,9 +6,11 @@ taken.
 """
 
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from converge.names import suffixed
 from converge.plan import EVERY_ROW, IndexChange, Lock, Undo
+from converge.quoting import identifier
 
 NAME = r'(?:"((?:[^"]|"")+)"|([^\s".]+))'
 RELATION = re.compile(rf"{NAME}\.{NAME}")
@@ -19,11 +21,23 @@ CHANGES_TYPE = re.compile(r"ALTER TABLE .* ALTER COLUMN .* TYPE ", re.DOTALL)
 FOR_AN_INSTANT = re.compile(r"ACCESS EXCLUSIVE on .* for an instant: readers and writers wait")
 
 
-def table_and_undo(stored: Dict[str, Any]) -> Tuple[str, Undo]:
-    """Return the table of a step that version 1.0.0 stored, and what undoes it."""
-    statements = tuple(stored.get("undo") or ())
+def tables_and_undos(stored: Sequence[Dict[str, Any]]) -> List[Tuple[str, Undo]]:
+    """Return the table of each step that a run of version 1.0.0 stored, and what undoes it."""
+    columns = [
+        f"{step.get('relation')}.{column}"
+        for step in stored
+        for column in _dropped_columns(step.get("undo") or (), step.get("relation") or "")
+    ]
+    # Of columns that are dropped anyway, or that are kept under another name.
+    needless = {f"COMMENT ON COLUMN {column} IS NULL" for column in columns}
+    return [_table_and_undo(step, needless) for step in stored]
+
+
+def _table_and_undo(stored: Dict[str, Any], needless: Set[str]) -> Tuple[str, Undo]:
+    statements = tuple(sql for sql in stored.get("undo") or () if sql not in needless)
     relation = stored.get("relation") or ""
     found = RELATION.fullmatch(relation)
+    table = _unquoted(*found.groups()[2:]) if found else ""
     changes_type = any(CHANGES_TYPE.match(sql) for sql in statements)
     instant = FOR_AN_INSTANT.fullmatch(stored.get("undo_lock") or "")
     undo = Undo(
@@ -32,9 +46,10 @@ def table_and_undo(stored: Dict[str, Any]) -> Tuple[str, Undo]:
         Lock.REWRITE if changes_type and not instant else Lock.INSTANT,
         any(CREATES.match(sql) for sql in statements),
         tuple(_unquoted(*match.groups()) for sql in statements for match in LEAVES.finditer(sql)),
-        _guard(stored.get("guard"), relation),
+        _guard(stored.get("guard"), relation, _dropped_columns(statements, relation)),
+        _keep(statements, relation, table),
     )
-    return _unquoted(*found.groups()[2:]) if found else "", undo
+    return table, undo
 
 
 def _index(sql: str) -> IndexChange:
@@ -43,11 +58,31 @@ def _index(sql: str) -> IndexChange:
     return IndexChange(_unquoted(*found.groups()[3:]), found.group(1) == "CREATE", sql)
 
 
-def _guard(query: Optional[str], relation: str) -> Optional[str]:
+def _guard(query: Optional[str], relation: str, dropped: Sequence[str]) -> Optional[str]:
     if query is None:
         return None
     _, _, condition = query.partition(f"SELECT count(*) FROM {relation} WHERE ")
-    return condition or EVERY_ROW
+    # Of a column that numbers the rows, each has a value; once it has another name, none is lost.
+    return condition or (f"{dropped[0]} IS NOT NULL" if dropped else EVERY_ROW)
+
+
+def _keep(statements: Sequence[str], relation: str, table: str) -> Tuple[str, ...]:
+    """Return what puts the values of a table or column that is dropped under another name."""
+    if f"DROP TABLE {relation}" in statements:
+        return (f"ALTER TABLE {relation} RENAME TO {identifier(suffixed(table, '_saved'))}",)
+    keep: List[str] = []
+    for column in _dropped_columns(statements, relation):
+        found = re.fullmatch(NAME, column)
+        saved = identifier(suffixed(_unquoted(*found.groups()) if found else column, "_saved"))
+        keep.append(f"ALTER TABLE {relation} RENAME COLUMN {column} TO {saved}")
+        keep.append(f"ALTER TABLE {relation} ALTER COLUMN {saved} DROP NOT NULL")
+    return tuple(keep)
+
+
+def _dropped_columns(statements: Sequence[str], relation: str) -> List[str]:
+    """Return the columns that statements drop, as they are quoted there."""
+    drop = f"ALTER TABLE {relation} DROP COLUMN "
+    return [sql[len(drop) :] for sql in statements if sql.startswith(drop)]
 
 
 def _unquoted(quoted: Optional[str], plain: Optional[str]) -> str:

@@ -38,18 +38,25 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
     if not rows(connection, exists, {"table": table})[0][0]:
         return []
     return [
-        RecordedRun(run, version, action, desired, [_step(step) for step in steps], finished)
+        RecordedRun(run, version, action, desired, _steps(steps), finished)
         for run, version, action, desired, steps, finished in ask(
             connection, RUNS.format(table=table)
         )
     ]
 
 
-def _step(stored: Dict[str, Any]) -> RecordedStep:
-    if "kind" not in stored:
-        from converge.history.of_1_0_0 import table_and_undo  # where there is such a history
+def _steps(stored: List[Dict[str, Any]]) -> List[RecordedStep]:
+    if all("kind" in step for step in stored):
+        return [_step(step) for step in stored]
+    from converge.history.of_1_0_0 import tables_and_undos  # where there is such a history
 
-        return RecordedStep(stored["step"], stored.get("why", ""), *table_and_undo(stored))
+    return [
+        RecordedStep(step["step"], step.get("why", ""), table, undo)
+        for step, (table, undo) in zip(stored, tables_and_undos(stored))
+    ]
+
+
+def _step(stored: Dict[str, Any]) -> RecordedStep:
     undo = stored["undo"]
     return RecordedStep(
         stored["step"],

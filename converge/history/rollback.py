@@ -152,10 +152,11 @@ class _Undoing:
 
     def _undo(self, run: RecordedRun, number: int, step: RecordedStep) -> None:
         """Plan one recorded step's undo, unless it is no longer in effect."""
-        undo, gone = step.undo, False
+        undo, gone = step.undo, bool(step.table) and not self._exists(step.table)
         try:
-            self._refuse_loss(step)
-        except (errors.UndefinedColumn, errors.UndefinedTable):
+            if not gone:
+                self._refuse_loss(step)
+        except errors.UndefinedColumn:
             gone = True  # what it would undo
         except errors.InsufficientPrivilege:  # the table is its own, so row security
             self._refuse_hidden(step)
@@ -178,9 +179,7 @@ class _Undoing:
 
     def _index_statements(self, change: IndexChange) -> List[str]:
         """Return what runs outside a transaction: nothing where an index is already as wanted."""
-        index = qualified(self.schema, change.name)
-        known = "SELECT to_regclass(%(index)s) IS NOT NULL"
-        exists = messages.rows(self.connection, known, {"index": index})[0][0]
+        index, exists = qualified(self.schema, change.name), self._exists(change.name)
         if not change.builds:
             renamed = any(change.name in step.undo.leaves for step in self.steps)  # by then
             return [change.statement] if exists or renamed else []
@@ -213,12 +212,14 @@ class _Undoing:
             return
         relation = qualified(self.schema, step.table)
         lost = self._count(f"SELECT count(*) FROM {relation} WHERE {step.undo.guard}")
-        what = f"undoing '{step.title}' would lose the values of {counted(lost, 'row')}."
+        values = f"the values of {counted(lost, 'row')}"
         if lost and step.undo.keep:
+            what = f"undoing '{step.title}' would lose {values}."
             self._refuse(what, "Keep them under another name:", *step.undo.keep)
         elif lost:
+            what = f"undoing '{step.title}' is not possible: {values} would not fit."
             find = f"SELECT * FROM {relation} WHERE {step.undo.guard}"
-            self._refuse(what, "Change the values to what will fit; find them with:", find)
+            self._refuse(what, "Change them to what fits; find them with:", find)
 
     def _refuse_hidden(self, step: RecordedStep) -> None:
         """Refuse what can't be proven to lose nothing, because not all rows are seen."""
@@ -236,12 +237,17 @@ class _Undoing:
             self._refuse(
                 f"undoing '{step.name}' {does} the table while everybody waits: "
                 f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.",
-                "Raise it for one run, or in a maintenance window:",
-                *step.statements,
+                f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}.",
             )
 
     def _refuse(self, what: str, advice: str, *statements: str) -> None:
         self.refusals.append(Refusal(self.schema, "", what, WayOut(advice, statements)))
+
+    def _exists(self, name: str) -> bool:
+        """Return whether a table or index of the schema exists."""
+        known = "SELECT to_regclass(%(name)s) IS NOT NULL"
+        found = {"name": qualified(self.schema, name)}
+        return bool(messages.rows(self.connection, known, found)[0][0])
 
     def _count(self, query: str) -> int:
         return int(messages.ask(self.connection, query)[0][0])

@@ -139,7 +139,7 @@ def not_acquired(connection: Connection, settings: Settings) -> LockNotAcquired:
     return LockNotAcquired(
         "a query could not acquire its lock within LOCK_PATIENCE "
         f"({duration(settings.lock_patience)}).\n"
-        f"  {holders}\n  What was finished stays; safe to run again."
+        f"  {holders}\n  Finished steps stay; safe to run again."
     )
 
 

@@ -19,7 +19,7 @@ def no_row(relation: str, condition: str) -> List[str]:
     `relation` is qualified and quoted. They end the transaction by an error, see `has_failed`.
     """
     found = f"EXISTS (SELECT FROM {relation} WHERE {condition})"
-    message = literal("rows that would be lost were written meanwhile")
+    message = literal("a client wrote rows whose values would be lost")
     raises = f"RAISE EXCEPTION USING ERRCODE = {literal(PROOF_FAILED)}, MESSAGE = {message}"
     return [
         f"LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE",

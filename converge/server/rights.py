@@ -24,7 +24,8 @@ def grant_create(schema: str, role: str) -> WayOut:
 
 def hidden_rows(relation: str, role: str) -> str:
     """Say that row security is in the way of looking at all rows."""
-    return f"Row security hides rows of {relation} from {role}, so nothing can be proven of them."
+    hidden = f"Row security hides rows of {relation} from {role}"
+    return f"{hidden}, so it cannot be proven that no value is lost."
 
 
 def show_rows(role: str) -> WayOut:

@@ -35,7 +35,7 @@ def text(value: str) -> str:
 
 def host(value: str) -> str:
     if CREDENTIALS.search(value):
-        raise ValueError("must be a host name, an address or the folder of a socket, not a URL")
+        raise ValueError("must be a host name, an address or the directory of a socket, not a URL")
     return text(value)
 
 
@@ -134,9 +134,9 @@ def schema_names(value: str) -> Tuple[str, ...]:
 
 def _checked_schema(name: str, earlier: List[str]) -> str:
     if not name:
-        raise ValueError("an empty name is not allowed; look for a comma too many")
+        raise ValueError("an empty name is not allowed; check for an extra comma")
     if name in earlier:
-        raise ValueError(f"the name {shortened(name)} stands there twice")
+        raise ValueError(f"the name {shortened(name)} is listed twice")
     if len(name.encode("utf-8")) > LONGEST_NAME:
         raise ValueError(f"the name {shortened(name)} is longer than {LONGEST_NAME} bytes")
     if name.startswith("pg_") or name == "information_schema":

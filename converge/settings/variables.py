@@ -84,7 +84,7 @@ class Variable(NamedTuple):
 LOCK_TIMEOUT = duration(
     least=MILLISECOND,
     most=LONGEST_TIMEOUT,
-    allowed="from 1ms (0 would mean to wait for ever) to 596h",
+    allowed="from 1ms (0 would mean to wait forever) to 596h",
 )
 LOCK_PATIENCE = duration(least=0, most=LONGEST_TIMEOUT, allowed="from 0 to 596h")
 RETRY_DELAY = duration(least=0, most=DAY, allowed="from 0 to 24h")
@@ -92,7 +92,7 @@ SSL_MODES = one_of("disable", "allow", "prefer", "require", "verify-ca", "verify
 LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 VARIABLES = (
-    Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket folder"),
+    Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket directory"),
     Variable("POSTGRES_PORT", "port", "5432", whole_number(1, 65535), "port of the server"),
     Variable("POSTGRES_DB", "database", None, text, "database; it has to exist"),
     Variable("POSTGRES_USER", "user", None, text, "role to connect as"),

@@ -158,7 +158,7 @@ def test_a_run_that_gets_no_second_connection_lets_go_of_the_first(
         " ERROR the run's second connection could not be opened: "
         "FATAL:  sorry, too many clients already\n"
         "  Close other connections, or raise max_connections.\n"
-        "  What was finished stays; safe to run again.\n"
+        "  Finished steps stay; safe to run again.\n"
     )
     patient = spawn(**{**small_server.environment, "MAX_RETRIES": "1000"})
     assert patient.stderr is not None

@@ -50,7 +50,7 @@ def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
 
 
 SMALL_PLAN = """\
--- left alone, columns of public.weight: mood
+-- left alone: columns of public.weight: mood
 
 -- brief: alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
 -- online: outside a transaction, each for as long as it takes; it blocks nobody
@@ -59,13 +59,13 @@ SMALL_PLAN = """\
 --    online, SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
 CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes USING btree (name);
 
--- 2. add column public.weight.user_email: it is missing; older rows get 'it''s@example.org'
+-- 2. add column public.weight.user_email: it is missing; existing rows get 'it''s@example.org'
 --    brief, ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
 ALTER TABLE public.weight ADD COLUMN user_email character varying DEFAULT 'it''s@example.org' \
 NOT NULL;
 ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
 
--- 3. comment public.weight.comments: they differ from the models
+-- 3. set comments public.weight: user_email is to be 'e-mail of the user that the row belongs to'
 --    brief, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
 COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row belongs to';
 
@@ -114,8 +114,9 @@ def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> Non
     assert result.code == 4
     assert "\n\n-- 1. create index public.dishes.idx_dishes_name: " in result.out
     assert result.out.endswith(
-        "\n\n-- refused: public.weight is a view, the models say a table.\n"
-        "--   Nothing was changed. Rename it: public.weight.\n\n"
+        "\n\n-- refused: public.weight is a view; the models say a table.\n"
+        "--   Nothing was changed. Rename the view:\n"
+        "--     ALTER VIEW public.weight RENAME TO weight_old;\n\n"
         "-- 1 refused, 1 possible: nothing at all would be done, exit code 4.\n"
     )
     assert result.err.endswith(" ERROR 1 difference refused, as printed above\n")
@@ -140,7 +141,7 @@ def test_a_plan_needs_no_right_to_create(database: Database, run: Run, role: str
     assert result.code == 4
     assert result.out.startswith(
         "-- refused: schema public lacks alcohol_consumption, alcohol_for_day, dishes, dishes_day, "
-        "total_for_day, user, weight, and this role may not create in it.\n"
+        f"total_for_day, user, weight, and {role} lacks the right to create in it.\n"
         "--   Nothing was changed. Let an administrator run:\n"
         f"--     GRANT CREATE ON SCHEMA public TO {role};\n"
     )
@@ -151,14 +152,16 @@ def test_a_plan_needs_no_right_to_create(database: Database, run: Run, role: str
 def test_an_empty_plan_says_so(database: Database, run: Run) -> None:
     """Nothing to do is an answer too."""
     assert run("--plan").out == "-- Nothing to do: the database is as the models describe.\n"
-    assert run("--verify").out == "The database is as the models describe.\n"
+    verified = run("--verify")
+    assert (verified.code, verified.out) == (0, "The database is as the models describe.\n")
 
 
 DRIFTS = {
     "DROP INDEX idx_dishes_name": "create index public.dishes.idx_dishes_name: it is missing",
     "ALTER TABLE weight DROP weight": (
-        "add column public.weight.weight: it is missing; older rows get 0\n"
-        "comment public.weight.comments: they differ from the models"
+        "add column public.weight.weight: it is missing; existing rows get 0\n"
+        "set comments public.weight: "
+        "weight is to be 'kilograms of body weight; 0 is unknown'"
     ),
     "DROP TABLE weight": (
         "create table public.weight: it is missing\n"
@@ -168,28 +171,34 @@ DRIFTS = {
         "create index public.weight.idx_weight_user_time: it is missing"
     ),
     "COMMENT ON TABLE weight IS NULL": (
-        "comment public.weight.comments: they differ from the models"
+        'set comments public.weight: is to be "what the users\' scales showed"'
+    ),
+    "COMMENT ON TABLE weight IS 'other'; COMMENT ON COLUMN weight.date IS 'a\nday'; "
+    "COMMENT ON COLUMN weight.weight IS 'pounds'": (
+        "set comments public.weight: was 'other', is to be \"what the users' scales showed\"; "
+        "date was 'a\\nday', is to be 'as text'; "
+        "weight was 'pounds', is to be 'kilograms of body weight; 0 is unknown'"
     ),
     "ALTER TABLE \"user\" ALTER language SET DEFAULT 'de'": (
-        "set default public.user.language: it is 'de'::character varying, "
+        "set default public.user.language: it is 'de'::character varying; "
         "the model says 'en'::character varying"
     ),
     "ALTER TABLE weight ALTER date DROP NOT NULL": (
-        "set not null public.weight.date: it may be NULL, the model says NOT NULL"
+        "set not null public.weight.date: it is nullable; the model requires NOT NULL"
     ),
     "ALTER TABLE weight ALTER weight TYPE text": (
-        "change type public.weight.weight: is text, the model says double precision"
+        "change type public.weight.weight: it is text; the model says double precision"
     ),
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_dishes_name'::regclass": (
         "drop index public.dishes.idx_dishes_name: it is invalid: an interrupted build left it"
     ),
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'weight_pkey'::regclass": (
-        "can't be closed: public.weight.weight_pkey has an invalid index.\n"
-        "  Build it again:\n"
+        "cannot be closed: public.weight.weight_pkey has an invalid index.\n"
+        "  Rebuild it:\n"
         "    REINDEX INDEX CONCURRENTLY public.weight_pkey;"
     ),
     "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories)": (
-        "swap index public.dishes.idx_dishes_name: it is btree (calories), the model says btree "
+        "swap index public.dishes.idx_dishes_name: it is btree (calories); the model says btree "
         "(name)"
     ),
 }
@@ -207,7 +216,7 @@ def test_verify_lists_each_difference(database: Database, run: Run, drift: str) 
     listed = len([line for line in result.out.splitlines() if line[0] != " "])
     assert result.err.endswith(
         f" ERROR {counted(listed, 'difference')} between database and models, as printed above.\n"
-        "  Look at --plan, then run without --verify.\n"
+        "  --plan prints what a run would do.\n"
     )
     assert everything(database) == before
 
@@ -255,7 +264,7 @@ def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
         "ERROR The configuration is unusable; nothing was done.\n"
         "  POSTGRES_PORT='abc': must be a whole number from 1 to 65535\n"
         "  LOG_FORMAT='xml': must be one of text, json\n"
-        "  POSTGRES_HOST is missing: server: name, address or socket folder\n"
+        "  POSTGRES_HOST is missing: server: name, address or socket directory\n"
     )
 
 

@@ -192,7 +192,8 @@ def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, 
             column["type"] = WIDER.get(column["type"], column["type"])
             column["default"] = column["default"] and fresh[name]["columns"][key]["default"]
         for index in table["indexes"].values():  # the extension may live elsewhere
-            index["definition"] = index["definition"].replace("extensions.", "public.")
+            for part in ("using", "definition"):
+                index[part] = index[part].replace("extensions.", "public.")
         keys = [found for found in table["constraints"].values() if found["kind"] == "p"]
         table["constraints"] = {key["definition"]: key["valid"] for key in keys}
     return tables

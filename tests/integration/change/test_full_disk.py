@@ -29,8 +29,8 @@ UNFINISHED = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
 FULL = (
     r" ERROR the server has no space left: could not extend file \"base/.*\": {}\n"
     r"HINT:  Check free disk space\.\n"
-    r"  No row is lost\. Free space on the server, or give it more, then run again\.\n"
-    r"  What was finished stays; safe to run again\.\n\Z"
+    r"  No row is lost\. Free disk space on the server or add some, then run again\.\n"
+    r"  Finished steps stay; safe to run again\.\n\Z"
 )
 ROWS = "SELECT count(*), count(date), sum(hashtext(user_email)), sum(weight) FROM weight"
 
@@ -74,7 +74,8 @@ def test_an_index_that_fills_the_disk_is_dropped(initialised: Path, run: Run) ->
         result = run(**database.environment)
         errors = result.err
         assert result.code == 1
-        assert "WARNING dropped what was built of idx_weight_user_email: it filled the" in errors
+        dropped = "WARNING dropped the unfinished index idx_weight_user_email, which filled the"
+        assert dropped in errors
         assert re.search(FULL.format(r"wrote only 1000 of 8192 bytes at block 2176"), errors)
         assert database.value("SELECT to_regclass('idx_weight_user_email')") is None
         assert (database.rows(ROWS), database.value(UNFINISHED)) == (before, 0)

@@ -5,6 +5,7 @@ from typing import Any, Iterator, List
 
 import pytest
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.database import Database
@@ -23,15 +24,27 @@ VIOLATED = {
     "unique": (
         "INSERT INTO weight SELECT time + 1, date, weight, user_email FROM weight",
         "weight_date_key is missing: UNIQUE (date).\n"
-        "  There more than once: 1 value, e.g. date=2024-11-08 2 times.",
+        "  1 value is duplicated, e.g. date=2024-11-08 (2 rows).\n"
+        "  Nothing was changed. Find them with:\n"
+        "    SELECT date, count(*) FROM (SELECT date AS date FROM public.weight "
+        "WHERE NOT ((date) IS NULL) AND (true)) AS rows GROUP BY date HAVING count(*) > 1;\n",
     ),
     "check": (
         "UPDATE weight SET weight = -1",
-        "  It is violated by 1 row, e.g. time=1731024000 -1.0.",
+        "weight_sane is missing: CHECK ((weight > (0)::double precision)).\n"
+        "  1 row violates it, e.g. time=1731024000 '-1'.\n"
+        "  Nothing was changed. Find them with:\n"
+        '    SELECT "time", weight FROM public.weight '
+        "WHERE NOT ((weight > (0)::double precision));\n",
     ),
     "foreign key": (
         "UPDATE weight SET user_email = 'gone@example.org'",
-        "  It is violated by 1 row, e.g. time=1731024000 'gone@example.org'.",
+        'weight_user_fkey is missing: FOREIGN KEY (user_email) REFERENCES "user"(email).\n'
+        "  1 row violates it, e.g. time=1731024000 'gone@example.org'.\n"
+        "  Nothing was changed. Find them with:\n"
+        '    SELECT "time", user_email FROM public.weight WHERE user_email IS NOT NULL '
+        "AND NOT EXISTS (SELECT FROM (SELECT email AS key_1_of_target "
+        'FROM public."user") AS target WHERE key_1_of_target = user_email);\n',
     ),
 }
 # So that no later run is content with a look.
@@ -92,14 +105,15 @@ def test_a_rollback_takes_a_constraint_away_again(
 
 
 def test_a_constraint_that_rows_violate_is_refused(said: str, database: Database, run: Run) -> None:
-    """With how many, and which; nothing is changed."""
+    """With how many, and which; nothing is changed, and the printed query finds them."""
     drift, message = VIOLATED[said]
     database.execute(drift)
     before = described(database), all_rows(database)
     result = run(VERIFY_INDEXES="false")
     assert result.code == 4
-    assert message in result.err
+    assert result.err.endswith(f" ERROR refused: public.weight.{message}")
     assert (described(database), all_rows(database)) == before
+    assert len(database.rows(result.err.splitlines()[-1])) == 1
 
 
 def test_a_constraint_under_another_name_is_accepted(
@@ -113,18 +127,53 @@ def test_a_constraint_under_another_name_is_accepted(
 
 
 def test_an_unproven_constraint_is_proven(said: str, database: Database, run: Run) -> None:
-    """What somebody left NOT VALID is validated."""
+    """What somebody left NOT VALID is validated, or refused as what it is where rows violate it."""
     if said == "unique":
         database.execute("ALTER TABLE weight ADD CONSTRAINT weight_date_key UNIQUE (date)")
     else:
-        definition = {
-            "check": "weight_sane CHECK (weight > 0)",
-            "foreign key": 'weight_user_fkey FOREIGN KEY (user_email) REFERENCES "user" (email)',
+        name, definition = {
+            "check": ("weight_sane", "CHECK (weight > 0)"),
+            "foreign key": (
+                "weight_user_fkey",
+                'FOREIGN KEY (user_email) REFERENCES "user" (email)',
+            ),
         }[said]
-        database.execute(f"ALTER TABLE weight ADD CONSTRAINT {definition} NOT VALID")
-        assert run("--verify").code == 5
+        drift, message = VIOLATED[said]
+        database.execute(drift)
+        database.execute(f"ALTER TABLE weight ADD CONSTRAINT {name} {definition} NOT VALID")
+        refused = run(VERIFY_INDEXES="false")
+        assert refused.code == 4
+        assert refused.err.endswith(message.replace("is missing", "is NOT VALID"))
+        database.execute("TRUNCATE weight")
+        verified = run("--verify")
+        assert verified.code == 5
+        assert verified.out == (
+            f"validate constraint public.weight.{name}: "
+            "it is NOT VALID: existing rows were never checked\n"
+        )
     assert run(VERIFY_INDEXES="false").code == 0
     assert run("--verify").code == 0
+
+
+def test_an_exclusion_constraint_is_left_to_a_person(
+    initialised: Database, request: pytest.FixtureRequest, run: Run
+) -> None:
+    """It can only be added under a lock; once it is, the run finishes."""
+    never = ExcludeConstraint(("date", "="), name="weight_dates", using="btree")
+    initialised.execute(SAMPLE_ROWS + UNVERIFIED)
+    constraints = METADATA.tables["weight"].constraints
+    METADATA.tables["weight"].append_constraint(never)
+    request.addfinalizer(lambda: constraints.discard(never))
+    result = run()
+    assert result.code == 4
+    assert result.err.endswith(
+        " ERROR refused: public.weight.weight_dates is missing: EXCLUDE USING btree (date WITH =)."
+        "\n  Exclusion constraints cannot be added under live traffic.\n"
+        "  Nothing was changed. Add it by hand, in a maintenance window:\n    ALTER TABLE "
+        "public.weight ADD CONSTRAINT weight_dates EXCLUDE USING btree (date WITH =);\n"
+    )
+    initialised.execute(result.err.splitlines()[-1])
+    assert run().code == 0
 
 
 @pytest.mark.usefixtures("initialised")

@@ -18,10 +18,10 @@ INDEXES = [str(index.name) for index in ALL_INDEXES]
 # and the statement that a refusal names.
 WITHOUT_VALUE = {
     ("user", "email"): 'ALTER TABLE public."user" ADD COLUMN email character varying;',
-    ("dishes_day", "time"): "ALTER TABLE public.dishes_day ADD COLUMN time integer;",
-    ("weight", "time"): "ALTER TABLE public.weight ADD COLUMN time integer;",
+    ("dishes_day", "time"): 'ALTER TABLE public.dishes_day ADD COLUMN "time" integer;',
+    ("weight", "time"): 'ALTER TABLE public.weight ADD COLUMN "time" integer;',
     ("alcohol_consumption", "time"): (
-        "ALTER TABLE public.alcohol_consumption ADD COLUMN time integer;"
+        'ALTER TABLE public.alcohol_consumption ADD COLUMN "time" integer;'
     ),
     ("alcohol_for_day", "date"): "ALTER TABLE public.alcohol_for_day ADD COLUMN date date;",
 }
@@ -77,8 +77,8 @@ def test_a_missing_key_is_refused_where_rows_would_need_a_value(
     result = run()
     assert result.code == 4
     assert result.err.endswith(
-        f" ERROR refused: public.{table}.{column} is missing, the model says NOT NULL and no value "
-        "for older rows.\n  The table has 1 row.\n"
+        f" ERROR refused: public.{table}.{column} is missing; the model requires NOT NULL and "
+        "declares no backfill for existing rows.\n  The table has 1 row.\n"
         "  Nothing was changed. Add it, fill every row, then run again:\n"
         f"    {WITHOUT_VALUE[table, column]}\n"
     )
@@ -158,7 +158,7 @@ def test_an_invalid_index_of_a_key_is_refused_with_its_repair(
     assert result.code == 4
     assert result.err.endswith(
         " ERROR refused: public.weight.weight_pkey has an invalid index.\n"
-        "  Nothing was changed. Build it again:\n"
+        "  Nothing was changed. Rebuild it:\n"
         "    REINDEX INDEX CONCURRENTLY public.weight_pkey;\n"
     )
     initialised.execute(result.err.splitlines()[-1])
@@ -231,53 +231,95 @@ def test_what_the_models_do_not_know_is_left_alone(initialised: Database, run: R
         "indexes of public.weight: idx_mood",
         "constraints of public.weight: weight_mood_check",
     ):
-        assert result.err.count(f" INFO  left alone, {note}\n") == 1
+        assert result.err.count(f" INFO  left alone: {note}\n") == 1
     assert described(initialised) == catalog
     assert initialised.value("SELECT to_regclass('feedbacks') IS NOT NULL")
 
 
-IS = "public.{0} is {1}, the models say a table.\n  Nothing was changed. Rename it: public.{0}."
+IS = (
+    "public.{0} is {1} {2}; the models say a table.\n  Nothing was changed. Rename the {2}:\n"
+    "    ALTER {3} public.{0} RENAME TO {0}_old;"
+)
 TAKEN = {
-    "CREATE VIEW dishes AS SELECT 1": IS.format("dishes", "a view"),
-    "CREATE MATERIALIZED VIEW dishes AS SELECT 1": IS.format("dishes", "a materialized view"),
-    "CREATE SEQUENCE weight": IS.format("weight", "a sequence"),
-    "CREATE TYPE dishes AS ENUM ('a')": IS.format("dishes", "a type"),
-    "CREATE TYPE dishes AS (a integer)": IS.format("dishes", "a type"),
-    "CREATE TABLE other (a integer); CREATE INDEX dishes ON other (a)": (
-        IS.format("dishes", "an index")
+    "CREATE VIEW dishes AS SELECT 1": IS.format("dishes", "a", "view", "VIEW"),
+    "CREATE MATERIALIZED VIEW dishes AS SELECT 1": (
+        IS.format("dishes", "a", "materialized view", "MATERIALIZED VIEW")
     ),
-    "CREATE VIEW eater_schema_history AS SELECT 1": IS.format("eater_schema_history", "a view"),
+    "CREATE SEQUENCE weight": IS.format("weight", "a", "sequence", "SEQUENCE"),
+    "CREATE TYPE dishes AS ENUM ('a')": IS.format("dishes", "a", "type", "TYPE"),
+    "CREATE TYPE dishes AS (a integer)": IS.format("dishes", "a", "type", "TYPE"),
+    "CREATE DOMAIN dishes AS integer": IS.format("dishes", "a", "type", "TYPE"),
+    "CREATE FOREIGN DATA WRAPPER f; CREATE SERVER s FOREIGN DATA WRAPPER f; "
+    "CREATE FOREIGN TABLE dishes (a integer) SERVER s": (
+        IS.format("dishes", "a", "foreign table", "FOREIGN TABLE")
+    ),
+    "CREATE TABLE other (a integer); CREATE INDEX dishes ON other (a)": (
+        IS.format("dishes", "an", "index", "INDEX")
+    ),
+    "CREATE VIEW eater_schema_history AS SELECT 1": (
+        IS.format("eater_schema_history", "a", "view", "VIEW")
+    ),
     "CREATE SEQUENCE idx_dishes_name": (
-        "public.dishes needs an index named idx_dishes_name, but that name belongs to something "
-        "else.\n  Nothing was changed. Rename what has it: public.idx_dishes_name."
+        "public.dishes needs an index named idx_dishes_name, but something else has that name.\n"
+        "  Nothing was changed. Rename the sequence:\n"
+        "    ALTER SEQUENCE public.idx_dishes_name RENAME TO idx_dishes_name_old;"
     ),
 }
 
 
 @pytest.mark.parametrize("taken", list(TAKEN))
 def test_a_name_that_is_taken_is_refused(database: Database, run: Run, taken: str) -> None:
-    """Somebody else's object is never dropped for its name, and nothing else is begun."""
+    """Somebody else's object is never dropped for its name; once it is renamed, the run goes on."""
     database.execute(taken)
     before = everything(database)
     result = run()
     assert result.code == 4
     assert result.err.endswith(f" ERROR refused: {TAKEN[taken]}\n")
     assert everything(database) == before
+    database.execute(result.err.splitlines()[-1])
+    assert run().code == 0
 
 
 LIVE_TAKEN = {
     "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON weight (date)": (
-        "public.dishes.idx_dishes_name is missing, but its name belongs to something else in the "
-        "schema.\n  Nothing was changed. Rename what has it: public.idx_dishes_name."
+        "public.dishes.idx_dishes_name is missing, but something else in the schema has its name."
+        "\n  Nothing was changed. Rename the index:\n"
+        "    ALTER INDEX public.idx_dishes_name RENAME TO idx_dishes_name_old;"
     ),
     "ALTER TABLE dishes DROP CONSTRAINT dishes_pkey; CREATE VIEW dishes_pkey AS SELECT 1": (
-        "public.dishes needs an index named dishes_pkey, but that name belongs to something else."
-        "\n  Nothing was changed. Rename what has the name: public.dishes_pkey."
+        "public.dishes needs an index named dishes_pkey, but something else has that name.\n"
+        "  Nothing was changed. Rename the view:\n"
+        "    ALTER VIEW public.dishes_pkey RENAME TO dishes_pkey_old;"
+    ),
+    "ALTER TABLE dishes DROP CONSTRAINT dishes_pkey; "
+    "ALTER TABLE dishes ADD CONSTRAINT dishes_pkey CHECK (id > 0)": (
+        "public.dishes needs an index named dishes_pkey, but something else has that name.\n"
+        "  Nothing was changed. Rename the constraint:\n"
+        "    ALTER TABLE public.dishes RENAME CONSTRAINT dishes_pkey TO dishes_pkey_old;"
+    ),
+    "ALTER TABLE dishes DROP CONSTRAINT dishes_pkey; "
+    "ALTER TABLE dishes ADD CONSTRAINT dishes_pkey UNIQUE (name)": (
+        "public.dishes needs an index named dishes_pkey, but something else has that name.\n"
+        "  Nothing was changed. Rename the index:\n"
+        "    ALTER INDEX public.dishes_pkey RENAME TO dishes_pkey_old;"
     ),
     "ALTER TABLE dishes ALTER id DROP DEFAULT; DROP SEQUENCE dishes_id_seq; "
     "CREATE VIEW dishes_id_seq AS SELECT 1": (
-        "public.dishes needs a sequence named dishes_id_seq, but that name belongs to something "
-        "else.\n  Nothing was changed. Rename what has the name: public.dishes_id_seq."
+        "public.dishes needs a sequence named dishes_id_seq, but something else has that name.\n"
+        "  Nothing was changed. Rename the view:\n"
+        "    ALTER VIEW public.dishes_id_seq RENAME TO dishes_id_seq_old;"
+    ),
+    "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories); "
+    "CREATE TABLE eater_new_idx_dishes_name ()": (
+        "public.dishes needs an index named eater_new_idx_dishes_name, but something else has that "
+        "name.\n  Nothing was changed. Rename the table:\n"
+        "    ALTER TABLE public.eater_new_idx_dishes_name RENAME TO eater_new_idx_dishes_name_old;"
+    ),
+    "DROP INDEX idx_dishes_name; CREATE INDEX idx_dishes_name ON dishes (calories); "
+    "CREATE SEQUENCE eater_old_idx_dishes_name": (
+        "public.dishes needs an index named eater_old_idx_dishes_name, but something else has that "
+        "name.\n  Nothing was changed. Rename the sequence:\n    ALTER SEQUENCE "
+        "public.eater_old_idx_dishes_name RENAME TO eater_old_idx_dishes_name_old;"
     ),
 }
 
@@ -287,12 +329,17 @@ def test_a_name_that_a_live_table_needs_is_refused_when_taken(
     initialised: Database, run: Run, taken: str
 ) -> None:
     """The same for what belongs to a live table; other differences wait too."""
+    catalog = described(initialised)
     initialised.execute(taken + "; DROP INDEX idx_users_email")
     before = everything(initialised)
     result = run()
     assert result.code == 4
     assert result.err.endswith(f" ERROR refused: {LIVE_TAKEN[taken]}\n")
     assert everything(initialised) == before
+    initialised.execute(result.err.splitlines()[-1])
+    assert run().code == 0
+    wanted = catalog["dishes"]["indexes"]
+    assert wanted.items() <= described(initialised)["dishes"]["indexes"].items()
 
 
 def _without(rows: Dict[str, List[Tuple[Any, ...]]], columns: Dict[str, str]) -> Dict[str, Any]:

@@ -53,8 +53,8 @@ def test_rows_that_are_hidden_are_not_taken_for_none(
     assert result.code == 4, result.err
     assert result.err.endswith(
         f"refused: public.{table} differs from the models.\n"
-        f"  Row security hides rows of public.{table} from {owner}, so nothing can be proven of "
-        "them.\n"
+        f"  Row security hides rows of public.{table} from {owner}, so it cannot be proven that no "
+        "value is lost.\n"
         f"  Nothing was changed. Let an administrator run:\n    ALTER ROLE {owner} BYPASSRLS;\n"
     )
     assert all_rows(database) == before

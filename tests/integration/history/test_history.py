@@ -1,13 +1,16 @@
 """Versions, the quick look, and undoing a change."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from converge.quoting import identifier
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.database import Database
+from tests.support.desired import METADATA
 from tests.support.earlier import (
     STATES,
     State,
@@ -127,14 +130,25 @@ def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, stat
 
 @pytest.mark.usefixtures("initialised")
 def test_a_rollback_that_would_lose_data_is_refused(database: Database, run: Run) -> None:
-    """With counts, and nothing is changed."""
+    """With counts, and nothing is changed; once its tables have other names, it leaves them."""
     database.execute(SAMPLE_ROWS)
     before = described(database), all_rows(database)
     result = run("--rollback")
     assert result.code == 4
-    assert "undoing 'create table public.weight' would lose the values of 1 row." in result.err
-    assert "SELECT * FROM public.weight;" in result.err
+    refusals = "\n".join(
+        f"refused: undoing 'create table public.{table}' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        f"    ALTER TABLE public.{identifier(table)} RENAME TO {table}_saved;"
+        for table in reversed([t.name for t in METADATA.sorted_tables])
+    )
+    assert result.err.endswith(f" ERROR {refusals}\n")
     assert (described(database), all_rows(database)) == before
+    for statement in re.findall("^    (ALTER .*;)$", result.err, re.MULTILINE):
+        database.execute(statement)
+    assert run("--rollback").code == 0
+    assert described(database) == {}
+    for table, kept in before[1].items():
+        assert database.rows(f"SELECT to_jsonb(t)::text FROM {table}_saved t") == kept
 
 
 def test_there_is_nothing_to_undo_before_the_first_run(database: Database, run: Run) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import random
+import re
 import string
-from typing import Any, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 
+from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.copies import load
 from tests.support.database import Database
 from tests.support.job import Run
@@ -100,3 +102,74 @@ def test_no_text_of_the_history_decides(
     assert again.code == 4
     rewrites = "rewrites the table while everybody waits"
     assert again.err.count(rewrites) == large.err.count(rewrites)
+
+
+def stored(step: str, *undo: str, guard: Optional[str] = None) -> Dict[str, Any]:
+    """Return a step on dishes as version 1.0.0 stored it."""
+    statements = {"undo": undo, "undo_online": (), "undo_lock": "", "guard": guard}
+    return {"step": step, "why": "", "sql": (), "relation": "public.dishes", **statements}
+
+
+# Of columns that were missing; the second one's sequence has numbered the rows.
+ADDED_BY_1_0_0 = [
+    stored(
+        "add column public.dishes.user_email",
+        "ALTER TABLE public.dishes DROP COLUMN user_email",
+        guard="SELECT count(*) FROM public.dishes "
+        "WHERE user_email::text IS DISTINCT FROM ('legacy@localhost')::text",
+    ),
+    stored(
+        "add column public.dishes.id",
+        "ALTER TABLE public.dishes DROP COLUMN id",
+        guard="SELECT count(*) FROM public.dishes",
+    ),
+    stored(
+        "comment public.dishes.comments",
+        "COMMENT ON COLUMN public.dishes.calories IS NULL",
+        "COMMENT ON COLUMN public.dishes.user_email IS NULL",
+    ),
+]
+
+
+@pytest.mark.usefixtures("initialised")
+def test_columns_that_1_0_0_added_are_kept_under_another_name(database: Database, run: Run) -> None:
+    """Its way out was to delete the rows; today's works on its history too."""
+    database.execute(SAMPLE_ROWS + "ALTER TABLE dishes DROP CONSTRAINT dishes_pkey")
+    database.execute(RECORD, (json.dumps(ADDED_BY_1_0_0), len(ADDED_BY_1_0_0)))
+    result = run("--rollback")
+    assert result.code == 4
+    assert result.err.endswith(
+        " ERROR refused: undoing 'add column public.dishes.id' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.dishes RENAME COLUMN id TO id_saved;\n"
+        "    ALTER TABLE public.dishes ALTER COLUMN id_saved DROP NOT NULL;\n"
+        "refused: undoing 'add column public.dishes.user_email' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.dishes RENAME COLUMN user_email TO user_email_saved;\n"
+        "    ALTER TABLE public.dishes ALTER COLUMN user_email_saved DROP NOT NULL;\n"
+    )
+    for statement in re.findall("^    (ALTER .*;)$", result.err, re.MULTILINE):
+        database.execute(statement)
+    again = run("--rollback")
+    assert again.code == 0, again.err
+    assert again.out.startswith("1 step undone.\n")
+    kept = "SELECT id_saved, name, user_email_saved FROM dishes"
+    assert database.rows(kept) == [(1, "soup", "ann@example.org")]
+
+
+def test_a_table_that_1_0_0_created_is_kept_under_another_name(
+    of_1_0_0: Database, run: Run
+) -> None:
+    """The same for a table; the rest is undone."""
+    of_1_0_0.execute("INSERT INTO alcohol_for_day VALUES ('2024-11-08', 'ann', 1, 90, '{cider}')")
+    result = run("--rollback")
+    assert result.code == 4
+    assert result.err.endswith(
+        " ERROR refused: undoing 'create table public.alcohol_for_day' would lose the values of 1 "
+        "row.\n  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.alcohol_for_day RENAME TO alcohol_for_day_saved;\n"
+    )
+    of_1_0_0.execute(result.err.splitlines()[-1])
+    again = run("--rollback")
+    assert again.code == 0, again.err
+    assert of_1_0_0.value("SELECT user_email FROM alcohol_for_day_saved") == "ann"

@@ -1,11 +1,14 @@
 """Every kind of step can be taken back."""
 
 import re
+from typing import Any, List, NamedTuple, Tuple
 
 import pytest
 
+from converge.quoting import identifier
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described, everything
 from tests.support.database import Database
+from tests.support.desired import METADATA
 from tests.support.job import Run, Spawn
 from tests.support.waiting import WAITS, holding, until
 
@@ -49,75 +52,183 @@ def test_each_kind_of_step_is_undone(database: Database, run: Run, kind: str) ->
     assert all_rows(database) == before[1]
 
 
-@pytest.mark.usefixtures("initialised")
-def test_a_column_with_other_values_is_not_dropped(database: Database, run: Run) -> None:
-    """What somebody wrote since would be lost: exit code 4, with the query that shows it."""
-    database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + BEFORE["add column"])
-    run()
-    database.execute("UPDATE dishes_day SET user_email = 'ann@example.org'")
-    before = described(database), all_rows(database)
-    result = run("--rollback")
-    assert result.code == 4
-    assert "'add column public.dishes_day.user_email' would lose the values of 1 row." in result.err
-    assert (described(database), all_rows(database)) == before
+class Lost(NamedTuple):
+    """What an undo would lose, and how that is averted."""
+
+    before: str  # what the version has found
+    since: str  # what somebody has done to its rows
+    refused: str
+    kept: str  # a query for the values, in its first column, after the way out and the rollback
+    values: List[Tuple[Any, ...]]
+    by_hand: str = ""  # empty: what is printed is typed as it is
 
 
 LOST = {
-    "a type that has no way back": (
-        "ALTER TABLE weight ALTER weight TYPE numeric",
-        "",
-        "'change type public.weight.weight' would lose the values of 1 row.\n"
-        "  Nothing was changed. Save and delete them first; find them with:\n"
-        "    SELECT * FROM public.weight WHERE weight IS NOT NULL;",
-    ),
-    "a value that no longer fits": (
-        "ALTER TABLE weight ALTER date TYPE varchar(10)",
-        "UPDATE weight SET date = 'the day before yesterday'",
-        "'change type public.weight.date' would lose the values of 1 row.\n"
-        "  Nothing was changed. Save and delete them first; find them with:\n"
-        "    SELECT * FROM public.weight WHERE date IS NOT NULL AND NOT (char_length(date) <= 10);",
-    ),
-    "json that jsonb would change": (
-        "ALTER TABLE dishes_day ALTER contains TYPE jsonb",
-        """UPDATE dishes_day SET contains = '{"b":1, "a": 2}'""",
-        "'change type public.dishes_day.contains' would lose the values of 1 row.\n",
-    ),
-    "json that jsonb does not take": (
-        "ALTER TABLE dishes_day ALTER contains TYPE jsonb",
-        """UPDATE dishes_day SET contains = '{"a": "\\u0000", "b": 1e9999999}'""",
-        "'change type public.dishes_day.contains' would lose the values of 1 row.\n",
-    ),
-    "a NULL where NOT NULL comes back": (
-        'UPDATE "user" SET language = \'en\'; ALTER TABLE "user" ALTER language SET NOT NULL',
-        'UPDATE "user" SET language = NULL',
-        "'drop not null public.user.language' would lose the values of 1 row.\n",
-    ),
-    "a table with rows": (
+    "a table with rows": Lost(
         "DROP TABLE alcohol_for_day",
         "INSERT INTO alcohol_for_day SELECT '2024-11-08', 'a', 1, 2, '{}' "
         "FROM generate_series(1, 1)",
         "'create table public.alcohol_for_day' would lose the values of 1 row.\n"
-        "  Nothing was changed. Save and delete them first; find them with:\n"
-        "    SELECT * FROM public.alcohol_for_day;",
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.alcohol_for_day RENAME TO alcohol_for_day_saved;\n",
+        "SELECT date::text, user_email, total_calories FROM alcohol_for_day_saved",
+        [("2024-11-08", "a", 2)],
+    ),
+    "a column with other values": Lost(
+        "ALTER TABLE dishes_day DROP user_email",
+        "UPDATE dishes_day SET user_email = 'ann@example.org'",
+        "'add column public.dishes_day.user_email' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.dishes_day RENAME COLUMN user_email TO user_email_saved;\n"
+        "    ALTER TABLE public.dishes_day ALTER COLUMN user_email_saved DROP NOT NULL;\n",
+        'SELECT user_email_saved, "time" FROM dishes_day',
+        [("ann@example.org", 1731024000)],
+    ),
+    "a number of every row, which is the key": Lost(
+        "ALTER TABLE dishes DROP id",
+        "UPDATE dishes SET id = 41",
+        "'add column public.dishes.id' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.dishes DROP CONSTRAINT dishes_pkey;\n"
+        "    ALTER TABLE public.dishes RENAME COLUMN id TO id_saved;\n"
+        "    ALTER TABLE public.dishes ALTER COLUMN id_saved DROP NOT NULL;\n",
+        "SELECT id_saved, name FROM dishes",
+        [(41, "soup")],
+    ),
+    "a column of a key that took the place of another": Lost(
+        "ALTER TABLE total_for_day DROP user_email; "
+        "ALTER TABLE total_for_day ADD CONSTRAINT total_for_day_pkey PRIMARY KEY (today)",
+        "UPDATE total_for_day SET user_email = 'ann@example.org'",
+        "'add column public.total_for_day.user_email' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.total_for_day DROP CONSTRAINT total_for_day_pkey;\n"
+        "    ALTER TABLE public.total_for_day RENAME COLUMN user_email TO user_email_saved;\n"
+        "    ALTER TABLE public.total_for_day ALTER COLUMN user_email_saved DROP NOT NULL;\n",
+        "SELECT user_email_saved, today::text FROM total_for_day",
+        [("ann@example.org", "2024-11-08")],
+    ),
+    "a type that has no way back": Lost(
+        "ALTER TABLE weight ALTER weight TYPE numeric",
+        "UPDATE weight SET weight = 61.25",
+        "'change type public.weight.weight' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.weight ADD COLUMN weight_saved double precision;\n"
+        "    UPDATE public.weight SET weight_saved = weight;\n"
+        "    ALTER TABLE public.weight ALTER COLUMN weight TYPE numeric USING weight::numeric;\n",
+        "SELECT weight_saved::text, weight::text, pg_typeof(weight)::text FROM weight",
+        [("61.25", "61.25", "numeric")],
+    ),
+    "a type that has no way back, of a key": Lost(
+        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
+        "ALTER TABLE weight ALTER time TYPE numeric(20, 0); "
+        "ALTER TABLE weight ADD PRIMARY KEY (time)",
+        "UPDATE weight SET time = 7",
+        "'change type public.weight.time' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.weight ADD COLUMN time_saved integer;\n"
+        '    UPDATE public.weight SET time_saved = "time";\n'
+        '    ALTER TABLE public.weight ALTER COLUMN "time" TYPE numeric(20,0) '
+        'USING "time"::numeric(20,0);\n',
+        "SELECT time_saved, time::text, pg_typeof(time)::text FROM weight",
+        [(7, "7", "numeric")],
+    ),
+    "a text that the server would cut off": Lost(
+        "ALTER TABLE weight ALTER date TYPE char(10)",
+        "UPDATE weight SET date = 'the day before yesterday'",
+        "'change type public.weight.date' would lose the values of 1 row.\n"
+        "  Nothing was changed. Keep them under another name:\n"
+        "    ALTER TABLE public.weight ADD COLUMN date_saved character varying;\n"
+        "    UPDATE public.weight SET date_saved = date;\n"
+        "    ALTER TABLE public.weight ALTER COLUMN date TYPE character(10) "
+        "USING date::character(10);\n",
+        "SELECT date_saved, date, pg_typeof(date)::text FROM weight",
+        [("the day before yesterday", "the day be", "character")],
+    ),
+    "a value that no longer fits": Lost(
+        "ALTER TABLE weight ALTER date TYPE varchar(10)",
+        "UPDATE weight SET date = 'the day before yesterday'",
+        "'change type public.weight.date' is not possible: the values of 1 row would not fit.\n"
+        "  Nothing was changed. Change them to what fits; find them with:\n"
+        "    SELECT * FROM public.weight WHERE date IS NOT NULL AND NOT "
+        "(char_length(date) <= 10);\n",
+        "SELECT date FROM weight",
+        [("06-11-2024",)],
+        "UPDATE weight SET date = '06-11-2024'",
+    ),
+    "json that jsonb would change": Lost(
+        "ALTER TABLE dishes_day ALTER contains TYPE jsonb",
+        """UPDATE dishes_day SET contains = '{"b":1, "a": 2}'""",
+        "'change type public.dishes_day.contains' is not possible: the values of 1 row would not "
+        "fit.\n  Nothing was changed. Change them to what fits; find them with:\n"
+        "    SELECT * FROM public.dishes_day WHERE contains IS NOT NULL AND NOT (CASE WHEN ",
+        "SELECT contains::text FROM dishes_day",
+        [('{"a": 2, "b": 1}',)],
+        "UPDATE dishes_day SET contains = contains::jsonb::json",
+    ),
+    "json that jsonb does not take": Lost(
+        "ALTER TABLE dishes_day ALTER contains TYPE jsonb",
+        """UPDATE dishes_day SET contains = '{"a": "\\u0000", "b": 1e9999999}'""",
+        "'change type public.dishes_day.contains' is not possible: the values of 1 row would not "
+        "fit.\n  Nothing was changed. Change them to what fits; find them with:\n"
+        "    SELECT * FROM public.dishes_day WHERE contains IS NOT NULL AND NOT (CASE WHEN ",
+        "SELECT contains::text FROM dishes_day",
+        [("{}",)],
+        "UPDATE dishes_day SET contains = '{}'",
+    ),
+    "a NULL where NOT NULL comes back": Lost(
+        'UPDATE "user" SET language = \'en\'; ALTER TABLE "user" ALTER language SET NOT NULL',
+        'UPDATE "user" SET language = NULL',
+        "'drop not null public.user.language' is not possible: the values of 1 row would not fit."
+        "\n  Nothing was changed. Change them to what fits; find them with:\n"
+        '    SELECT * FROM public."user" WHERE language IS NULL;\n',
+        'SELECT language FROM "user"',
+        [("de",)],
+        "UPDATE \"user\" SET language = 'de'",
     ),
 }
 
 
+def texts(database: Database) -> List[List[Tuple[Any, ...]]]:
+    """Return every row as text: some JSON can't be read as anything else."""
+    return [
+        database.rows(f"SELECT t::text FROM {identifier(table)} t") for table in METADATA.tables
+    ]
+
+
+@pytest.mark.usefixtures("initialised")
 @pytest.mark.parametrize("what", list(LOST))
-def test_an_undo_that_would_lose_data_is_refused(database: Database, run: Run, what: str) -> None:
-    """With the number of rows and the query that finds them; nothing is changed."""
-    before, since, message = LOST[what]
-    run()
-    database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + before)
+def test_an_undo_that_would_lose_values_is_refused_until_they_are_kept(
+    database: Database, run: Run, what: str
+) -> None:
+    """After the printed way out the rollback succeeds, and all values are still there.
+
+    A later run brings the database to the models again, and leaves them where they are.
+    """
+    lost = LOST[what]
+    database.execute(SAMPLE_ROWS + "DROP TABLE eater_schema_history;" + lost.before)
     assert run().code == 0
-    database.execute(since or "SELECT")
-    tables = ("weight", "dishes_day", '"user"', "alcohol_for_day")
-    texts = [f"SELECT t::text FROM {table} t" for table in tables]
-    unchanged = everything(database), [database.rows(text) for text in texts]
+    database.execute(lost.since)
+    unchanged = everything(database), texts(database)
     result = run("--rollback")
     assert result.code == 4
-    assert f"refused: undoing {message}" in result.err
-    assert (everything(database), [database.rows(text) for text in texts]) == unchanged
+    (refusal,) = re.findall(r"^.* ERROR refused: undoing (.*)\Z", result.err, re.DOTALL | re.M)
+    assert refusal.startswith(lost.refused)
+    assert (everything(database), texts(database)) == unchanged
+    printed = re.findall("^    .*;$", refusal, re.MULTILINE)
+    if lost.by_hand:
+        assert len(database.rows(printed[-1])) == 1
+    for statement in [lost.by_hand] if lost.by_hand else printed:
+        database.execute(statement)
+    result = run("--rollback")
+    assert result.code == 0, result.err
+    assert database.rows(lost.kept) == lost.values
+    again = run()
+    if again.code == 4:  # the names of the table's indexes are taken
+        for statement in re.findall("^    (ALTER INDEX .*;)$", again.err, re.MULTILINE):
+            database.execute(statement)
+        again = run()
+    assert again.code == 0, again.err
+    assert [row[0] for row in database.rows(lost.kept)] == [row[0] for row in lost.values]
 
 
 @pytest.mark.usefixtures("initialised")
@@ -133,7 +244,7 @@ def test_an_undo_that_rewrites_a_large_table_is_refused(database: Database, run:
     assert result.err.endswith(
         " ERROR refused: undoing 'change type public.weight.date' rewrites the table while "
         "everybody waits: 1 row; REWRITE_MAX_ROWS is 0.\n"
-        "  Nothing was changed. Raise it for one run, or in a maintenance window.\n"
+        "  Nothing was changed. In a maintenance window, run with REWRITE_MAX_ROWS=1.\n"
     )
     assert run("--rollback", REWRITE_MAX_ROWS="1").code == 0
 
@@ -148,11 +259,12 @@ def test_a_rollback_behind_a_held_lock_waits_and_says_for_whom(
     run()
     other = holding(database, "SELECT * FROM weight")
     result = run("--rollback", LOCK_PATIENCE="1s")
-    assert result.code == 4
+    assert result.code == 6
     assert re.search(
-        r" ERROR undo set not null public\.weight\.weight: no lock within \d s "
-        r"\(LOCK_PATIENCE\)\.\n  It is held by pid \d+ \(reader\), idle in transaction, .*\n"
-        r"  What was finished stays; safe to run again\.\n\Z",
+        r" ERROR undo set not null public\.weight\.weight: could not acquire the lock within "
+        r"LOCK_PATIENCE \([\d.]+ m?s\)\.\n  It is held by pid \d+ \(reader\), "
+        r"idle in transaction, .*\n"
+        r"  Finished steps stay; safe to run again\.\n\Z",
         result.err,
     )
     process = spawn("--rollback", LOCK_PATIENCE="30s")

@@ -173,7 +173,7 @@ def test_a_connection_that_is_lost_again_and_again_is_exit_code_3(
     result = run()
     assert result.code == 3
     assert " ERROR the connection was lost: " in result.err
-    assert result.err.endswith("\n  What was finished stays; safe to run again.\n")
+    assert result.err.endswith("\n  Finished steps stay; safe to run again.\n")
     assert described(database) == {}
 
 

@@ -68,7 +68,7 @@ def test_when_the_patience_is_over_the_holder_is_named(drifted: Database, run: R
         r" ERROR add column public\.weight\.weight: could not acquire the lock within "
         r"LOCK_PATIENCE \(\d+(\.\d)? m?s\)\.\n"
         rf"  It is held by pid {pid} \(reader\), idle in transaction, for 00:0\d:\d\d: "
-        r"BEGIN; SELECT \* FROM weight\n  What was finished stays; safe to run again\.\n\Z",
+        r"BEGIN; SELECT \* FROM weight\n  Finished steps stay; safe to run again\.\n\Z",
         result.err,
     )
     assert "idx_dishes_name" in described(drifted)["dishes"]["indexes"]
@@ -190,7 +190,7 @@ def test_a_signal_ends_a_run_within_a_second(
     assert process.returncode == code
     assert errors.endswith(
         f" ERROR stopped by {number.name}: the running statement was cancelled.\n"
-        "  What was finished stays; another run goes on from there.\n"
+        "  Finished steps stay; the next run continues from there.\n"
     )
     until(drifted, ENDED, seconds=LONGEST_WAIT_SECONDS)
     other.close()
@@ -285,7 +285,7 @@ def test_a_query_behind_an_exclusive_lock_waits_no_longer_than_the_patience(
         r" ERROR a query could not acquire its lock within LOCK_PATIENCE \(500 ms\)\.\n"
         rf"  The lock on public\.{QUERIES[mode]} is held by pid {pid} \(reader\), "
         rf"idle in transaction, for 00:00:\d\d: BEGIN; {statement}\n"
-        r"  What was finished stays; safe to run again\.\n\Z",
+        r"  Finished steps stay; safe to run again\.\n\Z",
         result.err,
     )
 

@@ -129,7 +129,7 @@ def test_when_the_patience_is_over_the_next_run_finishes(
         assert re.search(
             r"could not acquire the lock within LOCK_PATIENCE \(\d+\.\d s\)\.\n"
             rf"  It is held by .*pid \d+ \({NAME}\), .*\n"
-            r"  What was finished stays; safe to run again\.\n\Z",
+            r"  Finished steps stay; safe to run again\.\n\Z",
             result.err,
         )
         assert drifted.value(INVALID) is None

@@ -155,7 +155,7 @@ def test_a_pool_that_others_use_up_is_said(database: Database, run: Run, pooler:
         r" ERROR the connection was lost: .*query_wait_timeout\n(.*\n)*"
         r"  The pooler had no server connection free in time\. Check that the server is running, "
         r"and default_pool_size: a run takes two\.\n"
-        r"  What was finished stays; safe to run again\.\n\Z",
+        r"  Finished steps stay; safe to run again\.\n\Z",
         result.err,
     )
 

@@ -178,7 +178,7 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
             WEIGHT._replace(kind="v"),
             {},
             "refused: public.weight is a view; the models say a table.\n"
-            "  Nothing was changed. Rename what has the name:\n"
+            "  Nothing was changed. Rename the view:\n"
             "    ALTER VIEW public.weight RENAME TO weight_old;",
         ),
         (
@@ -202,8 +202,9 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
             {},
             "refused: public.weight.weight is json; the model says double precision.\n"
             "  No conversion is known that is right for every row.\n"
-            "  Nothing was changed. Convert it by hand, in a maintenance window:\n"
-            "    ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision USING …;",
+            "  Nothing was changed. Convert it by hand, in a maintenance window, for example:\n"
+            "    ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision "
+            "USING weight::text::double precision;",
         ),
         (
             changed_column("weight", generated=True),

@@ -121,7 +121,7 @@ def test_a_lost_connection_gets_no_advice_on_connecting(reason: str) -> None:
         raise psycopg2.OperationalError(reason)
     assert str(caught.value) == (
         f"the connection was lost: {reason}\n  {ADVICE[Failure.LOST]}\n"
-        "  What was finished stays; safe to run again."
+        "  Finished steps stay; safe to run again."
     )
 
 
@@ -131,7 +131,7 @@ def test_silence_in_a_run_is_the_network() -> None:
         raise Silence("no answer for 23 s, nor to a new connection")
     assert str(caught.value) == (
         "the connection was lost: no answer for 23 s, nor to a new connection\n"
-        f"  {ADVICE[Failure.NO_ANSWER]}\n  What was finished stays; safe to run again."
+        f"  {ADVICE[Failure.NO_ANSWER]}\n  Finished steps stay; safe to run again."
     )
 
 
@@ -150,4 +150,4 @@ def test_a_second_connection_that_fails_has_the_advice_on_connecting(
         raise NoSecondConnection(f"{AT}{reason}\n", user='"X"', database="d")
     message = str(caught.value)
     assert message.startswith(f"the run's second connection could not be opened: {AT}{reason}\n")
-    assert message.endswith(f"  {advice}\n  What was finished stays; safe to run again.")
+    assert message.endswith(f"  {advice}\n  Finished steps stay; safe to run again.")

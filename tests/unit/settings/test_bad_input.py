@@ -24,12 +24,12 @@ Files = Dict[str, Any]  # by name: bytes, None for a folder, a name for a link t
 PORT = "must be a whole number from 1 to 65535"
 RETRIES = "must be a whole number from 1 to 1000"
 ROWS = "must be a whole number from 0 to 9223372036854775807"
-WAIT = "must be a duration such as 500ms, 2s, 2min or 1h, from 1ms (0 would mean to wait for ever)"
+WAIT = "must be a duration such as 500ms, 2s, 2min or 1h, from 1ms (0 would mean to wait forever)"
 DELAY = "must be a duration such as 500ms, 2s, 2min or 1h, from 0 to 24h"
 BOOLEAN = "must be true, 1, yes, on, false, 0, no or off"
 LINE = "must be one line; a file or a secret often ends with a line break"
 URL = "must not be a URL or a connection string"
-HOST = "must be a host name, an address or the folder of a socket, not a URL"
+HOST = "must be a host name, an address or the directory of a socket, not a URL"
 BYTES = "holds bytes that are not UTF-8"
 UNSEEN = "which nobody sees"
 LIST = "must be names separated by commas"
@@ -37,7 +37,7 @@ BLANK = "must not be blank"
 RESERVED = "is reserved by PostgreSQL"
 
 VALUES: List[Tuple[str, Optional[str], str]] = [
-    ("POSTGRES_HOST", None, "POSTGRES_HOST is missing: server: name, address or socket folder"),
+    ("POSTGRES_HOST", None, "POSTGRES_HOST is missing: server: name, address or socket directory"),
     ("POSTGRES_HOST", "", "POSTGRES_HOST is missing"),
     ("POSTGRES_HOST", " \t ", BLANK),
     ("POSTGRES_HOST", "db\nlocalhost", LINE),
@@ -80,13 +80,13 @@ VALUES: List[Tuple[str, Optional[str], str]] = [
     ("POSTGRES_SSLROOTCERT", "/no/such/ca.pem", "the file cannot be read: No such file"),
     ("POSTGRES_SSLROOTCERT", "folder", "the file cannot be read: Is a directory"),
     ("POSTGRES_SSLROOTCERT", "x" * 5000, "the file cannot be read: File name too long"),
-    ("POSTGRES_SCHEMAS", ",", "an empty name is not allowed; look for a comma too many"),
-    ("POSTGRES_SCHEMAS", "a,,b", "an empty name is not allowed; look for a comma too many"),
-    ("POSTGRES_SCHEMAS", '""', "an empty name is not allowed; look for a comma too many"),
+    ("POSTGRES_SCHEMAS", ",", "an empty name is not allowed; check for an extra comma"),
+    ("POSTGRES_SCHEMAS", "a,,b", "an empty name is not allowed; check for an extra comma"),
+    ("POSTGRES_SCHEMAS", '""', "an empty name is not allowed; check for an extra comma"),
     ("POSTGRES_SCHEMAS", "a;b c", LIST),
     ("POSTGRES_SCHEMAS", 'public"; DROP SCHEMA public CASCADE; --', LIST),
     ("POSTGRES_SCHEMAS", '"open', LIST),
-    ("POSTGRES_SCHEMAS", "public,public", "the name 'public' stands there twice"),
+    ("POSTGRES_SCHEMAS", "public,public", "the name 'public' is listed twice"),
     ("POSTGRES_SCHEMAS", "pg_catalog", RESERVED),
     ("POSTGRES_SCHEMAS", "pg_temp", RESERVED),
     ("POSTGRES_SCHEMAS", "pg_toast", RESERVED),
@@ -95,7 +95,7 @@ VALUES: List[Tuple[str, Optional[str], str]] = [
     ("POSTGRES_SCHEMAS", "ü" * 32, "is longer than 63 bytes"),
     ("POSTGRES_SCHEMAS", "pub\u200dlic", UNSEEN),
     ("POSTGRES_SCHEMAS", "a\nb", LINE),
-    ("POSTGRES_SCHEMAS", ",".join(["a"] * 100_000), "the name 'a' stands there twice"),
+    ("POSTGRES_SCHEMAS", ",".join(["a"] * 100_000), "the name 'a' is listed twice"),
     ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("LOG_LEVEL", "10", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("LOG_FORMAT", "xml", "must be one of text, json"),

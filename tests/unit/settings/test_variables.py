@@ -117,7 +117,7 @@ PORT = "must be a whole number from 1 to 65535"
 LINE = "must be one line; a file or a secret often ends with a line break"
 WAIT = (
     "must be a duration such as 500ms, 2s, 2min or 1h, "
-    "from 1ms (0 would mean to wait for ever) to 596h"
+    "from 1ms (0 would mean to wait forever) to 596h"
 )
 
 
@@ -191,7 +191,7 @@ def test_an_enormous_value_is_shortened() -> None:
         (
             {"POSTGRES_HOST": "postgresql://me:hunter2@db/eater"},
             "POSTGRES_HOST (its value is not shown): "
-            "must be a host name, an address or the folder of a socket, not a URL",
+            "must be a host name, an address or the directory of a socket, not a URL",
         ),
     ],
     ids=["NUL", "not UTF-8", "URL"],
@@ -230,7 +230,7 @@ def test_schemas_are_taken_literally(text: str, names: Any) -> None:
     assert loaded(POSTGRES_SCHEMAS=text).schemas == names
 
 
-EMPTY = "an empty name is not allowed; look for a comma too many"
+EMPTY = "an empty name is not allowed; check for an extra comma"
 LIST = (
     "must be names separated by commas; "
     "one that holds commas, quotes or blanks goes in double quotes, as in SQL"
@@ -249,8 +249,8 @@ LIST = (
         ('"a"b', LIST),
         ('a"b', LIST),
         ("a\tb", r"must not hold '\t', which nobody sees"),
-        ("a,b,a", "the name 'a' stands there twice"),
-        ('a,"a"', "the name 'a' stands there twice"),
+        ("a,b,a", "the name 'a' is listed twice"),
+        ('a,"a"', "the name 'a' is listed twice"),
         ("ü" * 32, f"the name {'ü' * 32!r} is longer than 63 bytes"),
         ("pg_temp", "the name 'pg_temp' is reserved by PostgreSQL"),
         ("information_schema", "the name 'information_schema' is reserved by PostgreSQL"),

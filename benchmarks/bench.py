@@ -1,7 +1,7 @@
 """What the benchmarks share: a private server, fresh databases, the job and its rivals.
 
-They run by hand, from the project's folder: `python benchmarks/round_trips.py`. Each starts an
-embedded server of its own in a temporary folder and removes it; nothing leaves this machine.
+They run by hand, from the project's directory: `python benchmarks/round_trips.py`. Each starts an
+embedded server of its own in a temporary directory and removes it; nothing leaves this machine.
 """
 
 import os
@@ -45,20 +45,20 @@ with engine.begin() as connection:
 
 @contextmanager
 def private_server(*options: str) -> Iterator[Server]:
-    """Start a server in a temporary folder; stop it and remove the folder afterwards."""
-    folder = tempfile.mkdtemp(prefix="eater-init-bench-")
+    """Start a server in a temporary directory; stop it and remove the directory afterwards."""
+    directory = tempfile.mkdtemp(prefix="eater-init-bench-")
     try:
-        yield embedded.start(folder, options=options)
+        yield embedded.start(directory, options=options)
     finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder)
+        embedded.stop(directory)
+        shutil.rmtree(directory)
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Make a temporary folder, in which there is no `.env`; remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="eater-init-bench-") as folder:
-        yield Path(folder)
+    """Make a temporary directory, in which there is no `.env`; remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="eater-init-bench-") as directory:
+        yield Path(directory)
 
 
 def connect(server: Server, database: str) -> "psycopg2.extensions.connection":
@@ -103,14 +103,14 @@ def job_environment(server: Server, database: str, **variables: str) -> Dict[str
 
 
 def job(project: Path = ROOT) -> List[str]:
-    """Return the command that runs the job of a project's folder."""
+    """Return the command that runs the job of a project's directory."""
     return [PYTHON, str(project / "create_tables.py")]
 
 
 def run(
     command: Sequence[str],
     variables: Dict[str, str],
-    folder: Path,
+    directory: Path,
     *,
     log: Optional[int] = subprocess.PIPE,
 ) -> str:
@@ -121,7 +121,7 @@ def run(
     done = subprocess.run(
         list(command),
         env=variables,
-        cwd=folder,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -133,9 +133,11 @@ def run(
     return done.stdout
 
 
-def schema(folder: Path, project: Path = ROOT) -> List[str]:
+def schema(directory: Path, project: Path = ROOT) -> List[str]:
     """Return the DDL of a project's models, in SQLAlchemy's words."""
-    return run([PYTHON, "-c", PRINT_DDL], environment(PYTHONPATH=str(project)), folder).split("\0")
+    return run([PYTHON, "-c", PRINT_DDL], environment(PYTHONPATH=str(project)), directory).split(
+        "\0"
+    )
 
 
 def psql(server: Server, script: Path) -> List[str]:

@@ -58,9 +58,9 @@ def measure(server: Server, state: str, runs: int) -> Sequence[object]:
     ]
     for process in processes:
         process.start()
-    with bench.scratch() as folder:
+    with bench.scratch() as directory:
         started = time.monotonic()
-        crowd = Crowd(folder, [bench.job_environment(server, "crowd")] * runs)
+        crowd = Crowd(directory, [bench.job_environment(server, "crowd")] * runs)
         codes = crowd.join()
         seconds = time.monotonic() - started
         ended.set()

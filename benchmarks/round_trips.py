@@ -50,12 +50,12 @@ class Login(NamedTuple):
 
 
 class Lab:
-    """A server, a project's folder, and a way in; runs clients through a counting door."""
+    """A server, a project's directory, and a way in; runs clients through a counting door."""
 
-    def __init__(self, server: Server, project: Path, folder: Path, login: Login) -> None:
-        self.server, self.project, self.folder, self.login = server, project, folder, login
-        ddl = bench.schema(folder, project)
-        self.script = bench.write_script(folder / "schema.sql", ddl)
+    def __init__(self, server: Server, project: Path, directory: Path, login: Login) -> None:
+        self.server, self.project, self.directory, self.login = server, project, directory, login
+        ddl = bench.schema(directory, project)
+        self.script = bench.write_script(directory / "schema.sql", ddl)
 
     def fresh(self) -> None:
         bench.fresh(self.server, DATABASE, owner=self.login.role)
@@ -68,7 +68,7 @@ class Lab:
         socket_path = os.path.join(self.server.host, f".s.PGSQL.{self.server.port}")
         counted: List[wire.Counts] = []
         with wire.door(socket_path, counted) as port:
-            bench.run(command, self._environment(str(port)), self.folder)
+            bench.run(command, self._environment(str(port)), self.directory)
         return counted[0]
 
     def _environment(self, port: str) -> Dict[str, str]:
@@ -122,30 +122,30 @@ def logins(server: Server) -> List[Login]:
     ]
 
 
-def doubled(folder: Path) -> Path:
+def doubled(directory: Path) -> Path:
     """Copy the project's modules; the copy has every table and index twice."""
     for path in bench.ROOT.glob("*.py"):
-        shutil.copy(path, folder)
-    shutil.copytree(bench.ROOT / "converge", folder / "converge")
-    with open(folder / "indexes.py", "a", encoding="utf-8") as file:
+        shutil.copy(path, directory)
+    shutil.copytree(bench.ROOT / "converge", directory / "converge")
+    with open(directory / "indexes.py", "a", encoding="utf-8") as file:
         file.write(AGAIN)
-    return folder
+    return directory
 
 
-def size(project: Path, folder: Path) -> str:
+def size(project: Path, directory: Path) -> str:
     """Return how large the models are."""
-    ddl = bench.schema(folder, project)
+    ddl = bench.schema(directory, project)
     tables = sum(statement.startswith("CREATE TABLE") for statement in ddl)
     found = sum(statement.startswith(("CREATE INDEX", "CREATE UNIQUE")) for statement in ddl)
     return f"{tables} tables, {found} indexes"
 
 
 def lines(
-    server: Server, project: Path, folder: Path, ways: List[Login], *, trace: bool
+    server: Server, project: Path, directory: Path, ways: List[Login], *, trace: bool
 ) -> Iterator[Tuple[object, ...]]:
     """Yield the table's lines for a project: a case, its counts, its round trips for each login."""
-    models = size(project, folder)
-    columns = [list(Lab(server, project, folder, way).counts()) for way in ways]
+    models = size(project, directory)
+    columns = [list(Lab(server, project, directory, way).counts()) for way in ways]
     for cases in zip(*columns):
         (case, first), trips = cases[0], [len(counts.trips) for _, counts in cases]
         aim = AIMS.get(case)
@@ -163,12 +163,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count round trips on the wire.")
     parser.add_argument("--trace", action="store_true", help="print what each round trip asked")
     options = parser.parse_args()
-    with bench.private_server("fsync=off") as server, bench.scratch() as folder:
+    with bench.private_server("fsync=off") as server, bench.scratch() as directory:
         ways = logins(server)
         body: List[Tuple[object, ...]] = []
         with bench.scratch() as copy:
             for project in (bench.ROOT, doubled(copy)):
-                body += lines(server, project, folder, ways, trace=options.trace)
+                body += lines(server, project, directory, ways, trace=options.trace)
     head = ["models", "client", "connections", "messages", "statements"]
     print(table([*head, *(way.title for way in ways), "aim"], body))
     print(NOTE)

@@ -160,8 +160,8 @@ def work_until(stop: str, host: str, user: str, client: Client) -> List[Wait]:
 def traffic(server: Server, clients: List[Client], waits: List[Wait]) -> Iterator[None]:
     """Let the clients work during the block; afterwards `waits` gets all that they saw."""
     spawn = multiprocessing.get_context("spawn")
-    with bench.scratch() as folder, ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
-        stop = folder / "stop"
+    with bench.scratch() as directory, ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
+        stop = directory / "stop"
         where = (str(stop), server.host, server.user)
         results = [pool.submit(work_until, *where, client) for client in clients]
         try:
@@ -228,15 +228,15 @@ def plain_again(server: Server, database: str) -> None:
 
 
 def job(server: Server, database: str) -> None:
-    with bench.scratch() as folder:
-        bench.run(bench.job(), bench.job_environment(server, database), folder)
+    with bench.scratch() as directory:
+        bench.run(bench.job(), bench.job_environment(server, database), directory)
 
 
 def job_with_log(server: Server, database: str) -> None:
     """Run the job; its log, with exact times, goes to stderr."""
     environment = {**bench.job_environment(server, database), "LOG_FORMAT": "json"}
-    with bench.scratch() as folder:
-        bench.run(bench.job(), environment, folder, log=None)
+    with bench.scratch() as directory:
+        bench.run(bench.job(), environment, directory, log=None)
 
 
 def phases(run: Callable[[Server, str], None]) -> List[Phase]:

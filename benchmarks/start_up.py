@@ -79,14 +79,14 @@ AIMS = (
 )
 
 
-def contenders(server: Server, folder: Path) -> List[Contender]:
+def contenders(server: Server, directory: Path) -> List[Contender]:
     """Return them in the order in which they take turns."""
-    ddl = bench.schema(folder)
-    script = bench.write_script(folder / "schema.sql", ddl)
+    ddl = bench.schema(directory)
+    script = bench.write_script(directory / "schema.sql", ddl)
     plain = bench.environment()
-    alembic = alembic_project(server, folder, ddl)
-    bench.run(alembic(bench.fresh(server, MIGRATED)), plain, folder)
-    bench.run(bench.job(), bench.job_environment(server, bench.fresh(server, CURRENT)), folder)
+    alembic = alembic_project(server, directory, ddl)
+    bench.run(alembic(bench.fresh(server, MIGRATED)), plain, directory)
+    bench.run(bench.job(), bench.job_environment(server, bench.fresh(server, CURRENT)), directory)
 
     def empty() -> None:
         bench.fresh(server, EMPTY)
@@ -115,20 +115,22 @@ def libpq(server: Server, database: str) -> Dict[str, str]:
     return bench.environment(PGHOST=server.host, PGUSER=server.user, PGDATABASE=database)
 
 
-def alembic_project(server: Server, folder: Path, ddl: Sequence[str]) -> Callable[[str], List[str]]:
+def alembic_project(
+    server: Server, directory: Path, ddl: Sequence[str]
+) -> Callable[[str], List[str]]:
     """Make Alembic's own sample project with one revision; return what upgrades a database to it.
 
     The revision has the DDL as text, which Alembic need not compile.
     """
     program = [bench.PYTHON, "-m", "alembic"]
-    bench.run([*program, "init", "alembic"], bench.environment(), folder)
-    sample = (folder / "alembic.ini").read_text(encoding="utf-8")
-    revision = folder / "alembic" / "versions" / "1_all.py"
+    bench.run([*program, "init", "alembic"], bench.environment(), directory)
+    sample = (directory / "alembic.ini").read_text(encoding="utf-8")
+    revision = directory / "alembic" / "versions" / "1_all.py"
     revision.write_text(REVISION.format(statements=list(ddl)), encoding="utf-8")
 
     def upgrade(database: str) -> List[str]:
         url = f"postgresql+psycopg2://{server.user}@/{database}?host={server.host}"
-        ini = folder / f"{database}.ini"
+        ini = directory / f"{database}.ini"
         text = sample.replace("driver://user:pass@localhost/dbname", url)
         ini.write_text(text, encoding="utf-8")
         return [*program, "-c", str(ini), "upgrade", "head"]
@@ -136,7 +138,7 @@ def alembic_project(server: Server, folder: Path, ddl: Sequence[str]) -> Callabl
     return upgrade
 
 
-def timed(contender: Contender, folder: Path) -> Times:
+def timed(contender: Contender, directory: Path) -> Times:
     """Run a process to its end, which has to be a good one."""
     contender.prepare()
     with tempfile.TemporaryFile() as output:
@@ -144,7 +146,7 @@ def timed(contender: Contender, folder: Path) -> Times:
         process = subprocess.Popen(
             contender.command,
             env=contender.environment,
-            cwd=folder,
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -157,13 +159,13 @@ def timed(contender: Contender, folder: Path) -> Times:
     return Times(1000 * wall, 1000 * (usage.ru_utime + usage.ru_stime))
 
 
-def measure(server: Server, folder: Path, rounds: int) -> Dict[str, List[Times]]:
+def measure(server: Server, directory: Path, rounds: int) -> Dict[str, List[Times]]:
     """Return every contender's times, a round each; the first round only warms up."""
-    taking_part = contenders(server, folder)
+    taking_part = contenders(server, directory)
     times: Dict[str, List[Times]] = {contender.title: [] for contender in taking_part}
     for number in range(rounds + 1):
         for contender in taking_part:
-            taken = timed(contender, folder)
+            taken = timed(contender, directory)
             if number > 0:
                 times[contender.title].append(taken)
     return times
@@ -212,8 +214,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time whole processes.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"at least 5 (now {ROUNDS})")
     rounds = max(5, parser.parse_args().rounds)
-    with bench.private_server() as server, bench.scratch() as folder:
-        times = measure(server, folder, rounds)
+    with bench.private_server() as server, bench.scratch() as directory:
+        times = measure(server, directory, rounds)
     print(table([*COLUMNS, *COMPARED], [line(title, times) for title in times]))
     print(f"\nMedians of {rounds} rounds, and of the ratios within each round.\n")
     print(table(JUDGED, [verdict(aim, times) for aim in AIMS]))

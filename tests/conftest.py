@@ -67,14 +67,14 @@ def server() -> Iterator[Dict[str, Any]]:
     if url:
         yield {"port": 5432, **psycopg2.extensions.parse_dsn(url)}
         return
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
+    directory = tempfile.mkdtemp(prefix="eater-init-tests-")
     try:
-        running = embedded.start(folder, options=FAST)
+        running = embedded.start(directory, options=FAST)
     except ConvergeError as error:
         pytest.fail(f"{error}\n  For the tests: set TEST_DATABASE_URL, or as above.", pytrace=False)
     yield running._asdict()
-    embedded.stop(folder)
-    shutil.rmtree(folder)
+    embedded.stop(directory)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def database(server: Dict[str, Any], request: pytest.FixtureRequest) -> Iterator
 def template(server: Dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a database that a first run has brought to the models."""
     with fresh_database(server) as database:
-        folder = tmp_path_factory.mktemp("template")
-        process = forked.start(folder, database.environment)
+        directory = tmp_path_factory.mktemp("template")
+        process = forked.start(directory, database.environment)
         process.join()
-        assert process.exitcode == 0, (folder / "output").read_text("utf-8")
+        assert process.exitcode == 0, (directory / "output").read_text("utf-8")
         yield database.name
 
 

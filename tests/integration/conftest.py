@@ -35,30 +35,30 @@ def tcp(database: Database) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="session")
 def created_server() -> Iterator[Path]:
-    """The folder of a server that was never used, to be copied: its creation takes seconds."""
+    """The directory of a server that was never used, to be copied: its creation takes seconds."""
     if sys.version_info < (3, 9):
         pytest.skip("there is no embedded PostgreSQL for Python 3.8")
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
+    directory = tempfile.mkdtemp(prefix="eater-init-tests-")
     with pytest.MonkeyPatch.context() as patch:
         if "TEST_SERVER_WHEEL" in os.environ:  # of another version than the wheel's
             patch.syspath_prepend(os.environ["TEST_SERVER_WHEEL"])
-        embedded.start(folder, options=FAST)
-        embedded.stop(folder)
-    yield Path(folder)
-    shutil.rmtree(folder)
+        embedded.start(directory, options=FAST)
+        embedded.stop(directory)
+    yield Path(directory)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
 def own_server(created_server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a running server that may be stopped."""
+    """The directory of a running server that may be stopped."""
     if "TEST_SERVER_WHEEL" in os.environ:
         monkeypatch.syspath_prepend(os.environ["TEST_SERVER_WHEEL"])
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
-    subprocess.run(["cp", "-a", f"{created_server}/.", folder], check=True)
-    embedded.start(folder, options=FAST)
-    yield Path(folder)
-    embedded.stop(folder)
-    shutil.rmtree(folder)
+    directory = tempfile.mkdtemp(prefix="eater-init-tests-")
+    subprocess.run(["cp", "-a", f"{created_server}/.", directory], check=True)
+    embedded.start(directory, options=FAST)
+    yield Path(directory)
+    embedded.stop(directory)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture

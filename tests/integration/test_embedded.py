@@ -28,10 +28,10 @@ def wheel() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(wheel: None) -> Iterator[str]:
-    """A folder with a blank and a quote in its name, that is not there yet."""
+def directory(wheel: None) -> Iterator[str]:
+    """A directory with a blank and a quote in its name, that is not there yet."""
     parent = tempfile.mkdtemp(prefix="eater-init-tests-")
-    inside = os.path.join(parent, "it's a folder")
+    inside = os.path.join(parent, "it's a directory")
     yield inside
     embedded.stop(inside)
     shutil.rmtree(parent)
@@ -56,9 +56,9 @@ def answer(server: embedded.Server, query: str) -> object:
     return value
 
 
-def test_it_is_created_with_utf8_and_started(folder: str) -> None:
+def test_it_is_created_with_utf8_and_started(directory: str) -> None:
     """Under the locale C, pg_trgm would drop every letter that is not ASCII."""
-    server = embedded.start(folder, options=["fsync=off"])
+    server = embedded.start(directory, options=["fsync=off"])
     assert answer(server, "SHOW server_encoding") == "UTF8"
     assert answer(server, "SHOW fsync") == "off"
     locale = "SELECT datctype FROM pg_database WHERE datname = 'template1'"
@@ -67,24 +67,26 @@ def test_it_is_created_with_utf8_and_started(folder: str) -> None:
     assert answer(server, "SELECT cardinality(show_trgm('привет'))") == 7
 
 
-def test_a_second_start_finds_it_running(folder: str) -> None:
+def test_a_second_start_finds_it_running(directory: str) -> None:
     """It is the same process, as it was started first."""
-    first = embedded.start(folder)
+    first = embedded.start(directory)
     born = answer(first, "SELECT pg_postmaster_start_time()")
-    assert embedded.start(folder, options=["fsync=on"]) == first
+    assert embedded.start(directory, options=["fsync=on"]) == first
     assert answer(first, "SELECT pg_postmaster_start_time()") == born
 
 
-def test_nobody_else_may_connect(folder: str) -> None:
+def test_nobody_else_may_connect(directory: str) -> None:
     """It asks for no password, so the way to its socket is closed, and there is no other."""
-    server = embedded.start(folder)
+    server = embedded.start(directory)
     assert os.stat(server.host).st_mode & 0o077 == 0
     assert answer(server, "SHOW listen_addresses") == ""
 
 
-def test_the_command_says_how_to_connect(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_how_to_connect(
+    directory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The line that it prints can be pasted."""
-    assert embedded.main(["start", folder]) == 0
+    assert embedded.main(["start", directory]) == 0
     title, command = capsys.readouterr().out.splitlines()
     assert title == "PostgreSQL is running. Connect with:"
     words = [*shlex.split(command), "-XAtc", "SELECT 1"]
@@ -94,7 +96,7 @@ def test_the_command_says_how_to_connect(folder: str, capsys: pytest.CaptureFixt
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dict[str, str]:
-    """An environment that leads to another server, in a folder without a `.env`."""
+    """An environment that leads to another server, in a directory without a `.env`."""
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("POSTGRES_")},
         "POSTGRES_HOST": "nowhere.invalid",
@@ -107,12 +109,12 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dict[str, st
 
 
 def test_the_job_runs_on_it(
-    folder: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
+    directory: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever other server the environment names; its other settings count."""
-    assert embedded.main(["run", folder]) == 0
+    assert embedded.main(["run", directory]) == 0
     printed = capsys.readouterr()
-    server = embedded.start(folder)
+    server = embedded.start(directory)
     assert printed.err.endswith(
         f"done: changes were made\n\nThe server keeps running; connect with:\n  {server.psql()}\n"
     )
@@ -121,41 +123,43 @@ def test_the_job_runs_on_it(
 
 
 def test_the_job_has_its_arguments_and_its_exit_code(
-    folder: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
+    directory: str, environment: Dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--verify` finds a difference, and the server that has it stays for a look."""
-    assert embedded.main(["run", folder]) == 0
-    server = embedded.start(folder)
+    assert embedded.main(["run", directory]) == 0
+    server = embedded.start(directory)
     answer(server, "DROP INDEX trial.idx_weight_date; SELECT 1")
-    assert embedded.main(["run", folder, "--verify"]) == 5
+    assert embedded.main(["run", directory, "--verify"]) == 5
     assert capsys.readouterr().err.endswith(f"connect with:\n  {server.psql()}\n")
     with pytest.raises(SystemExit, match="2"):
-        embedded.main(["run", folder, "--nonsense"])
+        embedded.main(["run", directory, "--nonsense"])
 
 
-def test_stop_stops_it_and_keeps_the_data(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_stops_it_and_keeps_the_data(
+    directory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The next start goes on where this one ended."""
-    answer(embedded.start(folder), "CREATE TABLE kept (); SELECT 1")
-    assert embedded.main(["stop", folder]) == 0
-    assert embedded.main(["stop", folder]) == 0
+    answer(embedded.start(directory), "CREATE TABLE kept (); SELECT 1")
+    assert embedded.main(["stop", directory]) == 0
+    assert embedded.main(["stop", directory]) == 0
     assert capsys.readouterr().out == (
-        f"PostgreSQL in {folder}: stopped\nPostgreSQL in {folder}: was not running\n"
+        f"PostgreSQL in {directory}: stopped\nPostgreSQL in {directory}: was not running\n"
     )
-    assert answer(embedded.start(folder), "SELECT count(*) FROM kept") == 0
+    assert answer(embedded.start(directory), "SELECT count(*) FROM kept") == 0
 
 
-def test_a_creation_that_was_cut_short_is_begun_anew(folder: str) -> None:
+def test_a_creation_that_was_cut_short_is_begun_anew(directory: str) -> None:
     """What a killed initdb leaves behind is not taken for a cluster."""
-    embedded.stop(folder)
-    os.rename(os.path.join(folder, "data"), os.path.join(folder, "data.new"))
-    os.remove(os.path.join(folder, "data.new", "postgresql.conf"))
-    assert answer(embedded.start(folder), "SELECT 1") == 1
+    embedded.stop(directory)
+    os.rename(os.path.join(directory, "data"), os.path.join(directory, "data.new"))
+    os.remove(os.path.join(directory, "data.new", "postgresql.conf"))
+    assert answer(embedded.start(directory), "SELECT 1") == 1
 
 
 @pytest.mark.parametrize("name", ["l" * 120, "a,b"], ids=["long", "comma"])
-def test_a_path_that_no_socket_can_have_works(folder: str, name: str) -> None:
-    """The socket then has a folder of its own, as private, and gone after the stop."""
-    inside = os.path.join(os.path.dirname(folder), name)
+def test_a_path_that_no_socket_can_have_works(directory: str, name: str) -> None:
+    """The socket then has a directory of its own, as private, and gone after the stop."""
+    inside = os.path.join(os.path.dirname(directory), name)
     server = embedded.start(inside)
     assert answer(server, "SELECT 1") == 1
     assert server.host != inside
@@ -165,26 +169,26 @@ def test_a_path_that_no_socket_can_have_works(folder: str, name: str) -> None:
 
 
 def test_a_server_that_does_not_start_shows_its_log(
-    folder: str, capsys: pytest.CaptureFixture[str]
+    directory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The reason is in the message, with exit code 3."""
-    embedded.stop(folder)
-    Path(folder, "data", "postgresql.conf").write_text("no_such_setting = 1\n", encoding="utf-8")
-    assert embedded.main(["start", folder]) == 3
+    embedded.stop(directory)
+    Path(directory, "data", "postgresql.conf").write_text("no_such_setting = 1\n", encoding="utf-8")
+    assert embedded.main(["start", directory]) == 3
     printed = capsys.readouterr().err
-    assert f"did not start. The end of {os.path.realpath(folder)}/log:\n" in printed
+    assert f"did not start. The end of {os.path.realpath(directory)}/log:\n" in printed
     assert 'unrecognized configuration parameter "no_such_setting"' in printed
-    assert f"remove {os.path.realpath(folder)} to begin anew." in printed
+    assert f"remove {os.path.realpath(directory)} to begin anew." in printed
 
 
-def test_a_folder_with_something_else_in_it_is_refused(wheel: None, tmp_path: Path) -> None:
+def test_a_directory_with_something_else_in_it_is_refused(wheel: None, tmp_path: Path) -> None:
     """It would be closed to everyone else, and as root given away."""
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     before = tmp_path.stat()
     with pytest.raises(ConfigurationError) as caught:
         embedded.start(str(tmp_path))
     assert str(caught.value) == (
-        f"The embedded PostgreSQL cannot use the folder {tmp_path}: it holds something else.\n"
+        f"The embedded PostgreSQL cannot use the directory {tmp_path}: it holds something else.\n"
         "  Give it one that is new, empty, or its own from before."
     )
     assert (tmp_path.stat().st_mode, tmp_path.stat().st_uid) == (before.st_mode, before.st_uid)
@@ -218,6 +222,6 @@ def test_a_wrong_command_line_shows_the_right_one(
     """Exit code 2, as everywhere."""
     assert embedded.main(words.split()) == 2
     assert capsys.readouterr().err == (
-        "usage: python -m tools.embedded start|stop FOLDER\n"
-        "       python -m tools.embedded run FOLDER [arguments of create_tables.py]\n"
+        "usage: python -m tools.embedded start|stop DIRECTORY\n"
+        "       python -m tools.embedded run DIRECTORY [arguments of create_tables.py]\n"
     )

@@ -15,13 +15,13 @@ from tests.support.program import ROOT
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A folder with just what the Dockerfile copies into /app."""
-    folder = tmp_path / "app"
-    folder.mkdir()
+    """A directory with just what the Dockerfile copies into /app."""
+    directory = tmp_path / "app"
+    directory.mkdir()
     for name in context():
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    return folder
+        copy(ROOT / name, directory / name)
+    return directory
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def image(tmp_path: Path) -> Path:
 def test_a_run_needs_no_file_that_is_not_in_the_image(
     image: Path, database: Database, tmp_path: Path, arguments: str
 ) -> None:
-    """Each mode, with LOG_FORMAT=json as in the manifests, from a folder that isn't ours."""
+    """Each mode, with LOG_FORMAT=json as in the manifests, from a directory that isn't ours."""
     environment = {**database.environment, "LOG_FORMAT": "json", "ENABLE_PERFORMANCE_TEST": "true"}
     if arguments in ("--verify", "--rollback --plan"):
         _run(image, environment)

@@ -291,7 +291,7 @@ def test_without_verification_it_says_so(database: Database, run: Run) -> None:
 
 
 def test_a_dotenv_file_configures_a_run(database: Database, run: Run, tmp_path: Path) -> None:
-    """What the environment does not say is read from .env in the current folder."""
+    """What the environment does not say is read from .env in the current directory."""
     (tmp_path / ".env").write_text(f"POSTGRES_DB='{database.name}'\nPOSTGRES_SCHEMAS=a,b\n")
     result = run(POSTGRES_DB=None)
     assert result.code == 0, result.err

@@ -25,7 +25,7 @@ EXCLUDED = {
     # The only constraints dropped are our own proof of NOT NULL, and a key in the transaction
     # that puts the new one in its place.
     "ban-drop-constraint",
-    # The only defaults dropped are those of the statement before, which filled older rows.
+    # The only defaults dropped are those of the statement before, which filled existing rows.
     "ban-drop-default",
     # Each row was proven to fit, and REWRITE_MAX_ROWS bounds the rewrite.
     "changing-column-type",

@@ -39,12 +39,12 @@ def logged_ddl(database: Database) -> List[str]:
 
 
 class Crowd:
-    """Runs of the job that start together, each in a folder of its own."""
+    """Runs of the job that start together, each in a directory of its own."""
 
-    def __init__(self, folder: Path, environments: List[Dict[str, str]]) -> None:
-        self._folders = [folder / f"run {number}" for number in range(len(environments))]
+    def __init__(self, directory: Path, environments: List[Dict[str, str]]) -> None:
+        self._directories = [directory / f"run {number}" for number in range(len(environments))]
         self.processes: List[BaseProcess] = []
-        for own, environment in zip(self._folders, environments):
+        for own, environment in zip(self._directories, environments):
             own.mkdir()
             words = {"LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG"}
             self.processes.append(forked.start(own, {**environment, **words}))
@@ -57,11 +57,11 @@ class Crowd:
         return [process.exitcode for process in self.processes]
 
     def output(self) -> str:
-        return "\n".join("".join(self._lines(own)) for own in self._folders)
+        return "\n".join("".join(self._lines(own)) for own in self._directories)
 
     def log(self) -> List[Dict[str, Any]]:
         """Return what all have logged so far, in the order of time."""
-        found = [json.loads(line) for own in self._folders for line in self._lines(own)]
+        found = [json.loads(line) for own in self._directories for line in self._lines(own)]
         return sorted(found, key=lambda record: str(record["timestamp"]))
 
     def count(self, words: str) -> int:
@@ -72,7 +72,7 @@ class Crowd:
         """Wait until one has a plan and begins to apply it; return its process."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            for own, process in zip(self._folders, self.processes):
+            for own, process in zip(self._directories, self.processes):
                 if any(" to do" in line for line in self._lines(own)) and process.is_alive():
                     return process
             time.sleep(0.02)

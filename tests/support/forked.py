@@ -24,10 +24,10 @@ _LOOKING = Lock()
 
 
 def start(
-    folder: Path, environment: Dict[str, str], arguments: Tuple[str, ...] = ()
+    directory: Path, environment: Dict[str, str], arguments: Tuple[str, ...] = ()
 ) -> BaseProcess:
-    """Run the job in `folder`, where the file `output` gets what it prints."""
-    process = _FORKS.Process(target=_run, args=(folder, environment, arguments), daemon=True)
+    """Run the job in `directory`, where the file `output` gets what it prints."""
+    process = _FORKS.Process(target=_run, args=(directory, environment, arguments), daemon=True)
     with _LOOKING:
         _serve()
         process.start()
@@ -49,8 +49,8 @@ def join(process: BaseProcess, seconds: float) -> None:
         process.join(0)
 
 
-def _run(folder: Path, environment: Dict[str, str], arguments: Tuple[str, ...]) -> None:
-    os.chdir(folder)
+def _run(directory: Path, environment: Dict[str, str], arguments: Tuple[str, ...]) -> None:
+    os.chdir(directory)
     output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

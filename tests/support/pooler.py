@@ -27,10 +27,10 @@ CONFIGURATION = """
 [pgbouncer]
 listen_addr =
 listen_port = {pooler_port}
-unix_socket_dir = {folder}
-logfile = {folder}/log
+unix_socket_dir = {directory}
+logfile = {directory}/log
 auth_type = {auth_type}
-auth_file = {folder}/users
+auth_file = {directory}/users
 admin_users = {admin}
 pool_mode = transaction
 default_pool_size = {pool_size}
@@ -49,13 +49,13 @@ class Pooler:
         program = shutil.which("pgbouncer", path=PLACES)
         if program is None:
             pytest.fail(HOW_TO_GET_ONE, pytrace=False)
-        self._folder = Path(tempfile.mkdtemp(prefix="eater-init-tests-"))
-        self.environment = {"POSTGRES_HOST": str(self._folder), "POSTGRES_PORT": str(PORT)}
+        self._directory = Path(tempfile.mkdtemp(prefix="eater-init-tests-"))
+        self.environment = {"POSTGRES_HOST": str(self._directory), "POSTGRES_PORT": str(PORT)}
         self._password = environment["POSTGRES_PASSWORD"]
         self._write(environment, users, auth_type)
-        arguments = ["-q", str(self._folder / "ini")]
+        arguments = ["-q", str(self._directory / "ini")]
         if os.geteuid() == 0:  # it refuses to stay root
-            shutil.chown(self._folder, "nobody")
+            shutil.chown(self._directory, "nobody")
             arguments[:0] = ["-u", "nobody"]
         self._process = subprocess.Popen(
             [program, *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -64,13 +64,13 @@ class Pooler:
 
     @property
     def log(self) -> str:
-        path = self._folder / "log"
+        path = self._directory / "log"
         return path.read_text("utf-8") if path.exists() else ""
 
     @property
     def address(self) -> Dict[str, Any]:
         """The same as a connection's parameters."""
-        return {"host": str(self._folder), "port": PORT}
+        return {"host": str(self._directory), "port": PORT}
 
     def sessions(self, database: str, user: str) -> Dict[int, Dict[str, str]]:
         """Return every setting of each of the server's sessions in the pool, by process id."""
@@ -103,23 +103,23 @@ class Pooler:
     def close(self) -> None:
         self._process.terminate()
         self._process.wait()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._directory)
 
     def _write(self, environment: Dict[str, str], users: Tuple[str, ...], auth_type: str) -> None:
         password = self._password.replace('"', '""')
         names = [environment["POSTGRES_USER"], ADMIN, *users]
         lines = "".join(f'"{name}" "{password}"\n' for name in names)
-        (self._folder / "users").write_text(lines, "utf-8")
+        (self._directory / "users").write_text(lines, "utf-8")
         text = CONFIGURATION.format(
             host=environment["POSTGRES_HOST"],
             port=environment["POSTGRES_PORT"],
             pooler_port=PORT,
-            folder=self._folder,
+            directory=self._directory,
             admin=ADMIN,
             pool_size=POOL_SIZE,
             auth_type=auth_type,
         )
-        (self._folder / "ini").write_text(text, "utf-8")
+        (self._directory / "ini").write_text(text, "utf-8")
 
     def _connect(self, database: str, user: str) -> psycopg2.extensions.connection:
         psycopg2.extensions.set_wait_callback(None)  # the job sets one, for the whole process

@@ -15,6 +15,8 @@ HOW_TO_GET_ONE = (
 
 
 def programs() -> Optional[Path]:
-    """Return the folder of Debian's: of what is installed, or of what `make` has fetched."""
+    """Return the directory of Debian's: of what is installed, or of what `make` has fetched."""
     found = [INSTALLED / path.stem.split("-")[-1] / "bin" for path in GERMAN.glob("postgres-*.mo")]
-    return next((folder for folder in [*found, KEPT] if (folder / "initdb").exists()), None)
+    return next(
+        (directory for directory in [*found, KEPT] if (directory / "initdb").exists()), None
+    )

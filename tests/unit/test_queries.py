@@ -64,6 +64,6 @@ def test_a_query_reads_its_own_table_in_the_schema_asked_for(query: Query) -> No
 def test_importing_the_queries_does_not_import_sqlalchemy() -> None:
     """That import alone takes longer than a run that finds nothing to do."""
     code = "import sys, queries; sys.exit('sqlalchemy' in sys.modules)"
-    folder = Path(queries.__file__).parent
+    directory = Path(queries.__file__).parent
 
-    assert subprocess.run([sys.executable, "-c", code], cwd=folder, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=directory, check=False).returncode == 0

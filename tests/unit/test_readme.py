@@ -21,7 +21,7 @@ VARIABLE = re.compile(r"`([A-Z]+_[A-Z_]+)`")
 OPTION = re.compile(r"--[a-z]+")
 LINK = re.compile(r"\]\(([^)]+)\)")
 FILE = re.compile(r"`((?:\w[\w.-]*/)*[\w-]+\.(?:py|md|txt|toml|ya?ml))`")
-FOLDER = re.compile(r"\btests/\w+/")
+DIRECTORY = re.compile(r"\btests/\w+/")
 ENTITY = re.compile(r"^    (\w+) \{\n(.*?)^    \}", re.MULTILINE | re.DOTALL)
 
 
@@ -89,7 +89,7 @@ def test_what_a_document_points_at_exists(name: str) -> None:
     """No file is promised that is not there, and no link leads nowhere."""
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [link for link in LINK.findall(text) if "://" not in link]
-    files = {*FILE.findall(text), *FOLDER.findall(text)}
+    files = {*FILE.findall(text), *DIRECTORY.findall(text)}
     files |= {link.split("#")[0] for link in links if not link.startswith("#")}
     assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
     assert {link[1:] for link in links if link.startswith("#")} <= anchors(text)

@@ -36,28 +36,28 @@ ROWS = "SELECT count(*), count(date), sum(hashtext(user_email)), sum(weight) FRO
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Database]:
-    """The server of a folder, as long as the block takes."""
-    server = embedded.start(str(folder), options=[*FAST, "autovacuum=off"])
+def running(directory: Path) -> Iterator[Database]:
+    """The server of a directory, as long as the block takes."""
+    server = embedded.start(str(directory), options=[*FAST, "autovacuum=off"])
     database = Database({"host": server.host, "port": 5432, "user": server.user}, server.database)
     yield database
     database.close()
-    embedded.stop(str(folder))
+    embedded.stop(str(directory))
 
 
 @contextmanager
-def full_disk(folder: Path) -> Iterator[Database]:
+def full_disk(directory: Path) -> Iterator[Database]:
     """The same, where no file can grow beyond `LARGEST_FILE`."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, before[1]))
-    with running(folder) as database:  # it inherits the limit
+    with running(directory) as database:  # it inherits the limit
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         yield database
 
 
 @pytest.fixture
 def initialised(own_server: Path, run: Run) -> Path:
-    """The folder of a server that is stopped; its database is as the models describe."""
+    """The directory of a server that is stopped; its database is as the models describe."""
     embedded.stop(str(own_server))
     with running(own_server) as database:
         assert run(**database.environment).code == 0

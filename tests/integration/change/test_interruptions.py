@@ -91,17 +91,17 @@ class Run(NamedTuple):
 
 
 def run(
-    database: Database, folder: Path, *arguments: str, at: Optional[int] = None, how: str = ""
+    database: Database, directory: Path, *arguments: str, at: Optional[int] = None, how: str = ""
 ) -> Run:
     """Run the job, and interrupt it at a statement if it comes to so many."""
     proxy = Proxy(database.environment)
     proxy.on_statement = interruption = Interruption(database, at, how)
     environment = {**proxy.environment, "POSTGRES_SSLMODE": "disable", "MAX_RETRIES": "5"}
     with interruption.starting():
-        interruption.process = forked.start(folder, environment, arguments)
+        interruption.process = forked.start(directory, environment, arguments)
     forked.join(interruption.process, TIMEOUT_SECONDS)
     proxy.close()
-    output = (folder / "output").read_text("utf-8")
+    output = (directory / "output").read_text("utf-8")
     return Run(interruption.process.exitcode, output, interruption.statements)
 
 
@@ -152,15 +152,15 @@ def test_a_run_interrupted_at_any_statement_is_finished(
 
     def interrupted(at: int) -> bool:
         """Interrupt a run there; return whether it came so far."""
-        folder = tmp_path / str(at)
-        folder.mkdir()
+        directory = tmp_path / str(at)
+        directory.mkdir()
         with copy_of(database) as copy:
-            first = run(copy, folder, at=at, how=how)
+            first = run(copy, directory, at=at, how=how)
             if "terminated" in how or len(first.statements) < at:
                 assert first.code == 0, first.output
             else:
                 assert first.code == -9, first.output
-                last = run(copy, folder)
+                last = run(copy, directory)
                 assert last.code == 0, last.output
             assert left_by(copy) == expected
         return len(first.statements) >= at
@@ -187,13 +187,13 @@ def test_a_rollback_killed_at_any_statement_is_finished(
 
     def interrupted(at: int) -> bool:
         """Kill a rollback there; return whether it came so far."""
-        folder = tmp_path / str(at)
-        folder.mkdir()
+        directory = tmp_path / str(at)
+        directory.mkdir()
         with copy_of(database) as copy:
-            first = run(copy, folder, "--rollback", at=at, how=how)
+            first = run(copy, directory, "--rollback", at=at, how=how)
             assert (first.code == -9) is (len(first.statements) >= at), first.output
             over = copy.value("SELECT action FROM eater_schema_history ORDER BY run DESC LIMIT 1")
-            last = run(copy, folder, "--rollback")
+            last = run(copy, directory, "--rollback")
             assert last.code == (4 if over == "rollback" else 0), last.output
             assert left_by(copy) == expected
         return len(first.statements) >= at

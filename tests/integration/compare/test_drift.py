@@ -14,7 +14,7 @@ from tests.support.job import Run
 
 TABLES = list(METADATA.tables)
 INDEXES = [str(index.name) for index in ALL_INDEXES]
-# Keys for which older rows can have no honest value, so that only an empty table gets them back;
+# Keys for which existing rows can have no honest value, so that only an empty table gets them back;
 # and the statement that a refusal names.
 WITHOUT_VALUE = {
     ("user", "email"): 'ALTER TABLE public."user" ADD COLUMN email character varying;',
@@ -71,7 +71,7 @@ def test_a_missing_column_is_put_back(
 def test_a_missing_key_is_refused_where_rows_would_need_a_value(
     initialised: Database, run: Run, table: str, column: str
 ) -> None:
-    """Nothing at all is changed when a column has no value for older rows."""
+    """Nothing at all is changed when a column has no value for existing rows."""
     initialised.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
     before = everything(initialised), all_rows(initialised)
     result = run()

@@ -376,14 +376,14 @@ def test_an_old_server_is_refused(run: Run, tcp: Proxy, mode: str) -> None:
 @pytest.fixture
 def standby(run: Run, own_server: Path) -> embedded.Server:
     """A server that replays what a primary, which is gone, had in it: the schema, and a row."""
-    folder = str(own_server)
-    primary = embedded.start(folder)
+    directory = str(own_server)
+    primary = embedded.start(directory)
     assert run(**primary.environment()).code == 0
     server = {"host": primary.host, "port": primary.port, "user": primary.user}
     Database(server, primary.database).execute(SAMPLE_ROWS)  # so that ANALYZE would be due
-    embedded.stop(folder)
+    embedded.stop(directory)
     (own_server / "data" / "standby.signal").touch()
-    return embedded.start(folder, options=FAST)
+    return embedded.start(directory, options=FAST)
 
 
 def test_a_standby_is_refused_when_there_is_something_to_do(

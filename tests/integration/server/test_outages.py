@@ -80,9 +80,9 @@ def test_a_server_that_is_starting_is_waited_for(own_server: Path, spawn: Spawn)
     assert process.returncode == 0, errors
 
 
-def postmaster(folder: Path) -> int:
+def postmaster(directory: Path) -> int:
     """Return the process that a server's signals go to."""
-    return int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    return int((directory / "data" / "postmaster.pid").read_text().split()[0])
 
 
 @pytest.fixture

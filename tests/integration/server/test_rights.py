@@ -297,11 +297,11 @@ def without_pg_trgm() -> Iterator[embedded.Server]:
     """A server on which no extension is installed."""
     if sys.version_info < (3, 9):
         pytest.skip("there is no embedded PostgreSQL for Python 3.8")
-    folder = tempfile.mkdtemp(prefix="eater-init-tests-")
+    directory = tempfile.mkdtemp(prefix="eater-init-tests-")
     # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-EXTENSION-CONTROL-PATH
-    yield embedded.start(folder, options=[*FAST, f"extension_control_path={folder}"])
-    embedded.stop(folder)
-    shutil.rmtree(folder)
+    yield embedded.start(directory, options=[*FAST, f"extension_control_path={directory}"])
+    embedded.stop(directory)
+    shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize("mode", ["", "--plan", "--verify"])

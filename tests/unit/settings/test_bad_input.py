@@ -19,7 +19,7 @@ from tests.support.variables import VARIABLES
 
 PASSWORD = "hunter2"
 EXAMPLES = int(os.environ.get("EATER_PROPERTY_EXAMPLES", "200"))
-Files = Dict[str, Any]  # by name: bytes, None for a folder, a name for a link to it
+Files = Dict[str, Any]  # by name: bytes, None for a directory, a name for a link to it
 
 PORT = "must be a whole number from 1 to 65535"
 RETRIES = "must be a whole number from 1 to 1000"
@@ -78,7 +78,7 @@ VALUES: List[Tuple[str, Optional[str], str]] = [
     ("POSTGRES_SSLMODE", "verify_full", "must be one of disable, allow, prefer, require"),
     ("POSTGRES_SSLMODE", "requ\u0456re", "must be one of disable, allow, prefer, require"),
     ("POSTGRES_SSLROOTCERT", "/no/such/ca.pem", "the file cannot be read: No such file"),
-    ("POSTGRES_SSLROOTCERT", "folder", "the file cannot be read: Is a directory"),
+    ("POSTGRES_SSLROOTCERT", "directory", "the file cannot be read: Is a directory"),
     ("POSTGRES_SSLROOTCERT", "x" * 5000, "the file cannot be read: File name too long"),
     ("POSTGRES_SCHEMAS", ",", "an empty name is not allowed; check for an extra comma"),
     ("POSTGRES_SCHEMAS", "a,,b", "an empty name is not allowed; check for an extra comma"),
@@ -182,7 +182,7 @@ def started(
     capsys: pytest.CaptureFixture[str],
 ) -> Any:
     """Start the job with some variables; return its exit code, and what it says on stderr."""
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     monkeypatch.chdir(tmp_path)
     good = {
         "POSTGRES_HOST": "127.0.0.1",
@@ -283,7 +283,7 @@ TEXTS = st.one_of(st.text(CHARACTERS, max_size=40), GOOD_OR_NEARLY)
 OPTIONS = st.sampled_from(["--plan", "--verify", "--history", "--rollback", "--version", "--help"])
 WORDS = st.text(st.characters(blacklist_categories=["N", "C"]), min_size=1)
 ALWAYS = {
-    # One folder in which nobody answers; a run that gets so far does not wait.
+    # One directory in which nobody answers; a run that gets so far does not wait.
     "POSTGRES_HOST": TEXTS.map(lambda text: "/" + text.replace(",", "")),
     "MAX_RETRIES": st.one_of(st.just("1"), WORDS),
     "POSTGRES_PASSWORD": TEXTS.map("<hunter2>".__add__),
@@ -302,10 +302,10 @@ OTHERS = {v.name: TEXTS for v in VARIABLES if v.name not in {**ALWAYS, **REQUIRE
 def test_anything_at_all(variables: Dict[str, str], arguments: List[str], dotenv: bytes) -> None:
     """Never an exception, and an exit code of the README, whatever it is started with."""
     out, err, before = io.StringIO(), io.StringIO(), os.getcwd()
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, clear=True):
-        Path(folder, ".env").write_bytes(dotenv)
+    with tempfile.TemporaryDirectory() as directory, patch.dict(os.environ, clear=True):
+        Path(directory, ".env").write_bytes(dotenv)
         os.environ.update({name: value for name, value in variables.items() if value})
-        os.chdir(folder)
+        os.chdir(directory)
         try:
             with redirect_stdout(out), redirect_stderr(err):
                 code = create_tables.main(arguments)

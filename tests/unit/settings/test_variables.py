@@ -19,7 +19,7 @@ REQUIRED = {
     "POSTGRES_PASSWORD": "s3cret",
 }
 PREFIX = "The configuration is unusable; nothing was done.\n  "
-NO_DOTENV = os.path.join(os.sep, "no", "such", "folder", ".env")
+NO_DOTENV = os.path.join(os.sep, "no", "such", "directory", ".env")
 
 
 def loaded(**variables: str) -> Settings:
@@ -304,7 +304,7 @@ def test_an_unusable_password_file_is_named(tmp_path: Path, content: Any, reason
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_folder_is_no_password_file() -> None:
+def test_a_directory_is_no_password_file() -> None:
     """What a mount without its key leaves is said by name."""
     assert complaint(POSTGRES_PASSWORD="", POSTGRES_PASSWORD_FILE="/") == (
         "POSTGRES_PASSWORD_FILE='/': the file cannot be read: Is a directory"
@@ -368,7 +368,7 @@ def test_a_broken_dotenv_is_not_read_in_part(tmp_path: Path, content: bytes, rea
     assert str(caught.value) == f"{dotenv} {reason}"
 
 
-def test_a_folder_named_dotenv_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_directory_named_dotenv_is_said_to_be_one(tmp_path: Path) -> None:
     """What is there but cannot be read is not passed over."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(REQUIRED, str(tmp_path))

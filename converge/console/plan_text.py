@@ -36,7 +36,11 @@ def render(plan: Plan) -> str:
 def _step(number: int, step: Step) -> List[str]:
     waits = WHO_WAITS[step.lock].format(step.relation)
     lines = [_comment(f"{number}. {step}: {step.why}"), _comment(f"   {step.run.value}, {waits}")]
-    return lines + [f"{statement};" for statement in step.statements]
+    statements = [f"{statement};" for statement in step.statements]
+    # Typed one by one, a proof that fails would not keep the next statement from its loss.
+    if step.run is Run.BRIEF and statements[1:]:
+        statements = ["BEGIN;", *statements, "COMMIT;"]
+    return lines + statements
 
 
 def _comment(text: str) -> str:

@@ -61,9 +61,11 @@ CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes USING btree (name);
 
 -- 2. add column public.weight.user_email: it is missing; existing rows get 'it''s@example.org'
 --    brief, ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
+BEGIN;
 ALTER TABLE public.weight ADD COLUMN user_email character varying DEFAULT 'it''s@example.org' \
 NOT NULL;
 ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
+COMMIT;
 
 -- 3. set comments public.weight: user_email is to be 'e-mail of the user that the row belongs to'
 --    brief, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on

@@ -18,7 +18,13 @@ HISTORIES = ROOT / "tests" / "support" / "histories"
 OF_1_0_0 = HISTORIES / "altered_by_hand-1.0.0.json"
 # What version 1.0.0 itself printed for `--rollback --plan`.
 ROLLBACK_OF_1_0_0 = HISTORIES / "altered_by_hand-1.0.0.rollback.sql"
-PROOF = ("LOCK TABLE ", "SET LOCAL row_security ", "DO ")  # what stands before a loss today
+PROOF = (
+    "LOCK TABLE ",
+    "SET LOCAL row_security ",
+    "DO ",
+    "BEGIN;",
+    "COMMIT;",
+)  # what stands before a loss today
 RECORD = "UPDATE eater_schema_history SET steps = %s, finished = %s WHERE run = 1"
 # Of version 1.0.0, in which the sentences decided, and of today.
 TEXTS = ("step", "why", "lock", "undo_lock")

@@ -132,12 +132,26 @@ def run(job: Job) -> None:
 
 
 def roll_back(job: Job) -> None:
-    """Undo the newest version under the run lock, and record that."""
+    """Undo the newest version; where it was interrupted, begin again."""
+    newest = converge.newest_runs(job.connection, job.settings.schemas)
+    retries.until_done(job.settings, lambda: undo(job, newest))
+
+
+def undo(job: Job, newest: Dict[str, int]) -> None:
+    """Undo the newest version under the run lock, and record that.
+
+    Raises `Refused` if `newest` are no longer the newest runs: then that is another version.
+    """
     connection, settings = job.connection, job.settings
     with converge.run_lock(connection, settings) as work:
         if work is None:  # another run was at work
-            roll_back(job)
+            undo(job, newest)
             return
+        if converge.newest_runs(work, settings.schemas) != newest:
+            raise Refused(
+                "refused: another run has changed the history since this rollback was started.\n"
+                "  Nothing was changed. Look at --history, then run again."
+            )
         facts = converge.inspect(work, settings, chater.EXTENSION)
         with job.step("plan"):
             rollback = converge.plan_rollback(work, settings, facts)
@@ -188,7 +202,7 @@ def compared(job: Job) -> "converge.Plan":
 
 
 def tell_look(found: Look) -> None:
-    """Log what the quick look found, and why it does not do."""
+    """Log what the quick look found, or why a full comparison is needed."""
     if found.current:
         log.info("schema is current: version %s, verified %s", found.version, found.verified)
     else:
@@ -230,7 +244,7 @@ MODES: Dict[Options, Callable[[Job], None]] = {
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code; results go to stdout, the rest to stderr."""
     options = parse(argv)
-    logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text"))
+    logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text").strip().lower())
     try:
         with stopped_by_signals(), explained():
             settings = load_settings(os.environ, own=chater.VARIABLES)

@@ -3,8 +3,8 @@
 A new table is a new class; its indexes go into `indexes.py`. A new column goes at the end of its
 class, because `ALTER TABLE` can only append: new and migrated databases then agree on the order.
 
-* Existing rows may be NULL: `Mapped[Optional[str]] = mapped_column(String)`.
-* They may not: `Mapped[int] = required(Integer, backfill=ZERO)`. The backfill is what they get.
+* Existing rows stay NULL: `Mapped[Optional[str]] = mapped_column(String)`.
+* They get a value: `Mapped[int] = required(Integer, backfill=ZERO)`. The backfill is what they get.
 
 The services that are already deployed rely on these names and types, so the contract is stated a
 second time in `tests/unit/test_table_creation.py`; a change is made in both.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
     from converge.console.plan_text import render as render
     from converge.history.journal import Journal as Journal
+    from converge.history.rollback import newest_runs as newest_runs
     from converge.history.rollback import plan_rollback as plan_rollback
     from converge.history.show import show as show
     from converge.plan import Done as Done
@@ -25,6 +26,7 @@ WHERE = {
     "Journal": "history.journal",
     "inspect": "server.inspect",
     "not_acquired": "server.locks",
+    "newest_runs": "history.rollback",
     "plan_rollback": "history.rollback",
     "render": "console.plan_text",
     "run_lock": "server.locks",

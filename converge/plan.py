@@ -39,7 +39,13 @@ class Kind(enum.Enum):
 
     @property
     def words(self) -> str:
-        return self.value.replace("_", " ")
+        """The title of a step, before the name of what it is about."""
+        return "set comments of" if self is Kind.SET_COMMENTS else self.value.replace("_", " ")
+
+    @property
+    def noun(self) -> str:
+        """What a step creates; empty if it creates nothing that a count would name."""
+        return CREATED.get(self, "")
 
     @property
     def creates_table(self) -> bool:
@@ -58,6 +64,15 @@ class Kind(enum.Enum):
         return self.builds_index or self in (Kind.SWAP_INDEX, Kind.DROP_INDEX)
 
 
+CREATED = {
+    Kind.CREATE_SCHEMA: "schema",
+    Kind.CREATE_EXTENSION: "extension",
+    Kind.CREATE_TABLE: "table",
+    Kind.CREATE_INDEX: "index",
+    Kind.CREATE_HISTORY: "history",
+}
+
+
 class Run(enum.Enum):
     """How a step's statements run."""
 
@@ -72,7 +87,8 @@ class Lock(enum.Enum):
 
     NONE = "none"  # none that anybody uses yet
     INSTANT = "instant"  # ACCESS EXCLUSIVE while only the catalog changes
-    REWRITE = "rewrite"  # ACCESS EXCLUSIVE while every row is written anew, or read
+    READ = "read"  # ACCESS EXCLUSIVE while every row is read
+    REWRITE = "rewrite"  # ACCESS EXCLUSIVE while every row is written anew
     SHARED = "shared"  # SHARE UPDATE EXCLUSIVE: readers and writers go on
     ROWS = "rows"  # ROW EXCLUSIVE, and each batch's rows
 

@@ -52,7 +52,7 @@ class Server(NamedTuple):
     database: str
 
     def environment(self) -> Dict[str, str]:
-        """The variables that `config.load_settings` needs to use this server."""
+        """The variables that `load_settings` needs to use this server."""
         return {
             "POSTGRES_HOST": self.host,
             "POSTGRES_PORT": str(self.port),

@@ -17,7 +17,7 @@ from converge.change import progress
 from converge.change.backfill import batches
 from converge.change.giving_up import drop_helpers
 from converge.errors import LockNotAcquired, Refused, Terminated
-from converge.plan import Done, Kind, Plan, Run, Step
+from converge.plan import Done, Plan, Run, Step
 from converge.quoting import qualified
 from converge.server import locks, messages, retries
 from converge.server.connection import Connection
@@ -195,6 +195,8 @@ def _tell(done: Done) -> None:
         return
     for step in done.steps:
         log.debug("%s", step, extra=_subject(step))
+    if not _counts(done.steps):
+        return
     schemas = ", ".join(dict.fromkeys(step.schema for step in done.steps))
     what = f"created in {schemas}, in one transaction: {_counts(done.steps)}"
     extra = {"step": "new", "schema": schemas, "duration_ms": milliseconds}
@@ -206,8 +208,8 @@ def _subject(step: Step) -> Dict[str, object]:
 
 
 def _counts(steps: Sequence[Step]) -> str:
-    """Return `7 tables, 25 indexes`."""
-    nouns = [step.kind.words.split()[-1] for step in steps if step.kind is not Kind.RECORD]
+    """Return `7 tables, 25 indexes`; empty if nothing is created."""
+    nouns = [step.kind.noun for step in steps if step.kind.noun]
     return ", ".join(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns))
 
 

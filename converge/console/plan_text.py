@@ -14,6 +14,7 @@ HOW: Dict[Run, str] = {
 WHO_WAITS: Dict[Lock, str] = {
     Lock.NONE: "no lock that anybody uses yet",
     Lock.INSTANT: "ACCESS EXCLUSIVE on {} for an instant: readers and writers wait",
+    Lock.READ: "ACCESS EXCLUSIVE on {} while every row is read: readers and writers wait",
     Lock.REWRITE: "ACCESS EXCLUSIVE on {} while it is rewritten: readers and writers wait",
     Lock.SHARED: "SHARE UPDATE EXCLUSIVE on {}: readers and writers go on",
     Lock.ROWS: "ROW EXCLUSIVE on {}, and each batch's rows: others write other rows",
@@ -51,8 +52,12 @@ def _comment(text: str) -> str:
 def summary(plan: Plan) -> List[str]:
     """Return the lines at the end of a plan: what everybody waits for, and how much there is."""
     rewrites = [str(n) for n, step in enumerate(plan.steps, 1) if step.lock is Lock.REWRITE]
-    waits = f"Everybody waits while a table is rewritten: step {', '.join(rewrites)}."
-    lines = [waits] if rewrites else []
+    reads = [str(n) for n, step in enumerate(plan.steps, 1) if step.lock is Lock.READ]
+    lines = [
+        f"Everybody waits while a table is {what}: step {', '.join(numbers)}."
+        for what, numbers in (("rewritten", rewrites), ("read", reads))
+        if numbers
+    ]
     if plan.refusals:
         counts = f"{len(plan.refusals)} refused, {len(plan.steps)} possible"
         return [*lines, f"{counts}: nothing at all would be done, exit code 4."]

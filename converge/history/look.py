@@ -7,9 +7,12 @@ asked for a comment, even where there is no such table yet.
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from psycopg2 import errors
 
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
+from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.messages import named, rows, unhindered
 from converge.server.sql import ENGINE, statement
@@ -68,7 +71,10 @@ def look(connection: Connection, schemas: Sequence[str], expected: Fingerprints)
     If something is not, or never was verified, only a full comparison can tell what to do.
     """
     query = statement("history/look.sql", schemas=schemas, history=HISTORY_TABLE, note=NOTE_START)
-    found = rows(connection, unhindered(connection) + named(connection) + query)
+    try:
+        found = rows(connection, unhindered(connection) + named(connection) + query)
+    except errors.InvalidTextRepresentation:  # somebody has edited a note
+        return Look(("the note of the last verified run cannot be read",))
     noted = {schema: (json.loads(note), live, stale) for schema, note, live, stale in found}
     reasons = tuple(_reasons(schemas, noted, expected))
     if reasons:
@@ -83,38 +89,49 @@ def look(connection: Connection, schemas: Sequence[str], expected: Fingerprints)
     )
 
 
+class _Reason(NamedTuple):
+    """Why a note does not prove anything: what is said before and behind the schemas' names."""
+
+    before: str
+    behind: str = ""
+    names_schemas: bool = True
+
+    def said_of(self, schemas: Sequence[str], *, all_schemas: bool) -> str:
+        listed = ", ".join(map(identifier, schemas))
+        if self.names_schemas:
+            return " ".join(part for part in (self.before, listed, self.behind) if part)
+        return self.before if all_schemas else f"{self.before} ({listed})"
+
+
 def _reasons(
     schemas: Sequence[str],
     noted: Mapping[str, Tuple[Dict[str, Any], str, List[str]]],
     expected: Fingerprints,
 ) -> List[str]:
-    """Say why the note does not do, one reason for all schemas that share it."""
-    schemas_by_reason: Dict[str, List[str]] = {}
+    """Say why the notes do not prove that all is current, once for the schemas that share it."""
+    found: Dict[_Reason, List[str]] = {}
     for schema in schemas:
         note, live, _ = noted.get(schema, ({}, "", []))
         reason = _reason(note, live, expected)
         if reason:
-            schemas_by_reason.setdefault(reason, []).append(schema)
+            found.setdefault(reason, []).append(schema)
     return [
-        reason if len(these) == len(schemas) and "{}" not in reason else _of(these, reason)
-        for reason, these in schemas_by_reason.items()
+        reason.said_of(these, all_schemas=len(these) == len(schemas))
+        for reason, these in found.items()
     ]
 
 
-def _of(schemas: Sequence[str], reason: str) -> str:
-    listed = ", ".join(schemas)
-    return reason.format(listed) if "{}" in reason else f"{reason} ({listed})"
-
-
-def _reason(note: Mapping[str, Any], live: str, expected: Fingerprints) -> str:
+def _reason(note: Mapping[str, Any], live: str, expected: Fingerprints) -> Optional[_Reason]:
     if not note:
-        return "no verified run is recorded for schema {}"
+        return _Reason("no verified run is recorded for schema")
     if note.get("desired") != expected.models:
-        return "the models have changed"
+        return _Reason("the models have changed", names_schemas=False)
     if note.get("tool") != VERSION:
-        return f"it was verified by version {note.get('tool')} of this tool"
+        tool = note.get("tool")
+        return _Reason(f"it was verified by version {tool} of this tool", names_schemas=False)
     if note.get("rules") != expected.rules:
-        return "the rules of the comparison have changed"
+        return _Reason("the rules of the comparison have changed", names_schemas=False)
     if note.get("live") != live:
-        return f"schema {{}} has changed since it was verified at {note.get('verified')}"
-    return ""
+        since = note.get("verified")
+        return _Reason("schema", f"has changed since it was verified at {since}")
+    return None

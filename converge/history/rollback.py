@@ -5,11 +5,13 @@ there, so a rollback that was interrupted goes on where it was when it is run ag
 """
 
 import json
+from contextlib import suppress
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import errors
 
 from converge.errors import Refused
+from converge.history.journal import as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
 from converge.names import HISTORY_TABLE, VERSION
 from converge.plan import (
@@ -35,6 +37,7 @@ from converge.settings.variables import Settings
 from converge.text import counted
 
 COUNT_DOWN = "UPDATE {table} SET finished = {count}, verified_at = NULL WHERE run = {run}"
+UNDONE = "UPDATE {table} SET finished = 0 WHERE run = {run}"
 RECORD = """INSERT INTO {table}
   (run, version, action, desired, steps, finished, started_at, verified_at, tool_version)
 SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished},
@@ -48,6 +51,7 @@ class Target(NamedTuple):
     schema: str
     version: int  # 0: before the first
     desired: str  # the fingerprint of its models
+    undone: Tuple[int, ...] = ()  # the runs
 
 
 class Rollback(NamedTuple):
@@ -70,10 +74,13 @@ class Rollback(NamedTuple):
         statements = []
         for target in self.targets:
             ours = [step for step in self.plan.steps if step.schema == target.schema]
-            steps = [{"step": str(step), "sql": step.statements} for step in ours]
+            table = qualified(target.schema, HISTORY_TABLE)
+            # Also those of which nothing was left to undo.
+            statements += [UNDONE.format(table=table, run=run) for run in target.undone]
+            steps = [as_json(step) for step in ours]
             statements.append(
                 RECORD.format(
-                    table=qualified(target.schema, HISTORY_TABLE),
+                    table=table,
                     version=target.version,
                     desired=literal(target.desired),
                     steps=literal(json.dumps(steps)),
@@ -110,6 +117,16 @@ def plan_rollback(connection: Connection, settings: Settings, facts: ServerFacts
     )
 
 
+def newest_runs(connection: Connection, schemas: Sequence[str]) -> Dict[str, int]:
+    """Return the number of the newest run of each schema that has a history that can be read."""
+    found: Dict[str, int] = {}
+    for schema in schemas:
+        with suppress(errors.InsufficientPrivilege):  # the plan says so
+            for newest in runs(connection, schema)[:1]:
+                found[schema] = newest.run
+    return found
+
+
 class _Undoing:
     """What the rollback of one schema is found to take."""
 
@@ -137,8 +154,9 @@ class _Undoing:
         if not self.undone:
             return
         previous = next((run for run in known if run.run < self.undone[-1].run), None)
-        if previous:
-            self.target = Target(self.schema, previous.version, previous.desired)
+        undone = tuple(run.run for run in self.undone)
+        before = (previous.version, previous.desired) if previous else (0, "")
+        self.target = Target(self.schema, *before, undone)
         in_effect = list(_in_effect(self.undone))
         tables = sorted({step.table for _, _, step in in_effect if step.table})
         self._refuse_without_rights(tables)
@@ -168,9 +186,11 @@ class _Undoing:
         if undo.statements and not gone:
             relation = qualified(self.schema, step.table)
             proof = no_row(relation, undo.guard) if undo.guard else []
-            brief = self._step(run, step, (*proof, *undo.statements), Run.BRIEF, undo.lock)
+            reads = undo.guard is not None and undo.guard != EVERY_ROW
+            lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
+            brief = self._step(run, step, (*proof, *undo.statements), Run.BRIEF, lock)
             planned.append(brief._replace(creates=undo.creates, undo=Undo(leaves=undo.leaves)))
-            if undo.lock is Lock.REWRITE or (undo.guard and undo.guard != EVERY_ROW):
+            if lock in (Lock.READ, Lock.REWRITE):
                 self._refuse_large(planned[-1])
         count = {"count": number - 1, "run": run.run}
         mark = COUNT_DOWN.format(table=qualified(self.schema, HISTORY_TABLE), **count)

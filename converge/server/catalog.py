@@ -7,6 +7,7 @@ by the same server, and comparing them needs no normaliser of ours.
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from converge.names import HISTORY_TABLE
 from converge.server.connection import Connection
 from converge.server.messages import begin, rolled_back, rows
 from converge.server.sql import statement
@@ -104,13 +105,6 @@ class Schema(NamedTuple):
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
 
 
-class Catalog(NamedTuple):
-    """`live` holds the schemas that exist, by name."""
-
-    live: Dict[str, Schema]
-    desired: Schema
-
-
 def read(
     connection: Connection,
     *,
@@ -125,7 +119,9 @@ def read(
     the tables in `pg_temp`, which is then read too, as `""`: in a transaction that is rolled back
     in every case.
     """
-    query = statement("server/catalog.sql", schemas=schemas, tables=tables, names=names)
+    query = statement(
+        "server/catalog.sql", schemas=schemas, tables=tables, names=names, history=HISTORY_TABLE
+    )
     # With an empty search path the server qualifies whatever is not its own.
     messages = [*desired_ddl, "SET LOCAL search_path = ''", query]
     with rolled_back(connection):

@@ -1,5 +1,5 @@
 -- The schemas, and pg_temp if this session has it: what their tables hold, and what else is there.
--- \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']' \set names 'ARRAY[''an_index'']'
+-- \set history '''the_history''' \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']' \set names 'ARRAY[''an_index'']'
 WITH asked AS MATERIALIZED (
   SELECT oid, nspname, :tables AS tables FROM pg_namespace
   WHERE nspname = ANY (:schemas) OR oid = pg_my_temp_schema()
@@ -16,7 +16,7 @@ SELECT json_build_object(
         OR NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
       UNION ALL  -- A table is a type too, so no other type may have its name.
       SELECT t.typname, 'c' FROM pg_type t
-      WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (n.tables)) r),
+      WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (array_append(n.tables, :history))) r),
   'foreign', (
     SELECT json_agg(c.relname) FROM pg_class c
     WHERE c.relnamespace = n.oid AND c.relname = ANY (:names)

@@ -67,7 +67,8 @@ NOT NULL;
 ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
 COMMIT;
 
--- 3. set comments public.weight: user_email is to be 'e-mail of the user that the row belongs to'
+-- 3. set comments of public.weight: user_email is to be \
+'e-mail of the user that the row belongs to'
 --    brief, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
 COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row belongs to';
 
@@ -162,7 +163,7 @@ DRIFTS = {
     "DROP INDEX idx_dishes_name": "create index public.dishes.idx_dishes_name: it is missing",
     "ALTER TABLE weight DROP weight": (
         "add column public.weight.weight: it is missing; existing rows get 0\n"
-        "set comments public.weight: "
+        "set comments of public.weight: "
         "weight is to be 'kilograms of body weight; 0 is unknown'"
     ),
     "DROP TABLE weight": (
@@ -173,11 +174,11 @@ DRIFTS = {
         "create index public.weight.idx_weight_user_time: it is missing"
     ),
     "COMMENT ON TABLE weight IS NULL": (
-        'set comments public.weight: is to be "what the users\' scales showed"'
+        'set comments of public.weight: is to be "what the users\' scales showed"'
     ),
     "COMMENT ON TABLE weight IS 'other'; COMMENT ON COLUMN weight.date IS 'a\nday'; "
     "COMMENT ON COLUMN weight.weight IS 'pounds'": (
-        "set comments public.weight: was 'other', is to be \"what the users' scales showed\"; "
+        "set comments of public.weight: was 'other', is to be \"what the users' scales showed\"; "
         "date was 'a\\nday', is to be 'as text'; "
         "weight was 'pounds', is to be 'kilograms of body weight; 0 is unknown'"
     ),

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Tuple
 
+from converge.names import HISTORY_TABLE
 from converge.server.sql import statement
 from tests.support.database import Database
 from tests.support.desired import DESIRED
@@ -27,7 +28,13 @@ INSERT INTO alcohol_for_day VALUES ('2024-11-08', 'ann@example.org', 1, 90, '{ci
 def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     """Return the managed tables of a schema in the server's words, column order left out."""
     tables = DESIRED.tables
-    query = statement("server/catalog.sql", schemas=[schema], tables=tables, names=DESIRED.names)
+    query = statement(
+        "server/catalog.sql",
+        schemas=[schema],
+        tables=tables,
+        names=DESIRED.names,
+        history=HISTORY_TABLE,
+    )
     database.execute("SET search_path = ''")
     found = database.rows(query)
     database.execute("RESET search_path")

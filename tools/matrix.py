@@ -37,7 +37,7 @@ PREPARING = Lock()  # Several pairs may want the same package, or the same envir
 SERVERS = "12 13 14 15 16 17 18"
 PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
 # Than `make test` tries of a crowd; and more of what each pair has a share of.
-OTHER = {"EATER_PROPERTY_EXAMPLES": "40", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "4"}
+OTHER = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "10"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")

@@ -1,6 +1,8 @@
 # Everything runs in .venv, which is built when it is missing or the requirements have changed.
 PYTHON = python3
 STAMP = .venv/requirements-installed
+# Measuring it slows the tests down, so that only .ci/run does.
+COVERAGE =
 POOLER = .pgbouncer/pgbouncer
 TRANSLATED = .translated/initdb
 RUN = .venv/bin/python
@@ -27,7 +29,7 @@ stop: $(STAMP)
 	$(RUN) -m tools.embedded stop .postgres
 
 test: $(STAMP) $(POOLER) $(TRANSLATED)
-	$(RUN) -m pytest -n auto --dist worksteal --cov --cov-fail-under=90
+	$(RUN) -m pytest -n auto --dist worksteal $(COVERAGE)
 
 test-matrix: $(STAMP) $(POOLER) $(TRANSLATED)
 	$(RUN) -m tools.matrix

@@ -1,9 +1,10 @@
 """The tests on every server and every Python: `make test-matrix`, one table at the end.
 
 Servers and Pythons are paired diagonally: each server runs every test, with one of the Pythons, and
-each Python runs every test, on one of the servers. A test with parameters has a share of them in
-each pair, so that all are tried on some server; MATRIX_SHARES=1 tries all of them everywhere. The
-tests that stop a server start one of the same version. What was asked for and can't run fails.
+each Python runs every test, on one of the servers, but for the tests that are about files only. A
+test with parameters has a share of them in each pair, so that all are tried on some server;
+MATRIX_SHARES=1 tries all of them everywhere. The tests that stop a server start one of the same
+version. What was asked for and can't run fails.
 
 MATRIX_SERVERS    major versions, by default 12 to 18
 MATRIX_URLS       or servers that are there: superusers' URLs
@@ -39,6 +40,9 @@ PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
 # Than `make test` tries of a crowd; and more of what each pair has a share of.
 OTHER = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "10"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
+# What is about files only, and asks neither a server nor the program: `make test` has it.
+ABOUT_FILES = ("chart", "image", "manifests", "readme", "release")
+PYTEST += [f"--ignore=tests/unit/test_{name}.py" for name in ABOUT_FILES]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]

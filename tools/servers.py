@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import pwd
 import re
 import shutil
 import socket
@@ -78,6 +79,14 @@ def _passable() -> Iterator[Path]:
         yield Path(directory)
 
 
+def _become_nobody() -> None:
+    # subprocess has `user` for this only from Python 3.9 on.
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+
+
 @contextmanager
 def _served(
     programs: Path, directory: Path, options: str = "", environment: Optional[Dict[str, str]] = None
@@ -88,7 +97,7 @@ def _served(
     how: Dict[str, Any] = {"cwd": home, "env": {**os.environ, **(environment or {})}}
     if os.geteuid() == 0:
         shutil.chown(home, "nobody")
-        how.update(user="nobody", extra_groups=[])
+        how["preexec_fn"] = _become_nobody
     output([str(programs / "initdb"), "-D", "data", *CREATE], **how)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]

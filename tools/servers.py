@@ -87,6 +87,14 @@ def _become_nobody() -> None:
     os.setuid(nobody.pw_uid)
 
 
+# And from 3.12 on it warns of the other way where there are threads.
+_AS_NOBODY: Dict[str, Any] = (
+    {"user": "nobody", "extra_groups": []}
+    if sys.version_info >= (3, 9)
+    else {"preexec_fn": _become_nobody}
+)
+
+
 @contextmanager
 def _served(
     programs: Path, directory: Path, options: str = "", environment: Optional[Dict[str, str]] = None
@@ -97,7 +105,7 @@ def _served(
     how: Dict[str, Any] = {"cwd": home, "env": {**os.environ, **(environment or {})}}
     if os.geteuid() == 0:
         shutil.chown(home, "nobody")
-        how["preexec_fn"] = _become_nobody
+        how.update(_AS_NOBODY)
     output([str(programs / "initdb"), "-D", "data", *CREATE], **how)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]

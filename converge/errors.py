@@ -39,6 +39,20 @@ class Refused(ConvergeError):
     exit_code = 4
 
 
+class StepFailed(ConvergeError):
+    """The server refused a step, or the connection was lost in it. Finished steps stay.
+
+    `cause` is the server's error, `refusal` what to say if that is final: a `plan.Refusal`, with
+    how many steps are `finished`, and how many `left`.
+    """
+
+    exit_code = 4
+
+    def __init__(self, cause: Exception, refusal: Any, *, finished: int, left: int) -> None:
+        super().__init__(str(cause))
+        self.cause, self.refusal, self.finished, self.left = cause, refusal, finished, left
+
+
 class VerificationFailed(ConvergeError):
     """The database differs from the models after, or without, a run."""
 

@@ -20,6 +20,7 @@ DATABASE_WIDE = 0
 
 # SQLSTATE of a proof that fails under its lock: of a class that PostgreSQL leaves to others.
 PROOF_FAILED = "EI004"
+NOT_STORED = "EI005"  # of an UPDATE that a rule or a trigger keeps from storing its value
 
 NAME_BYTES = 63  # the server cuts longer identifiers without a word
 

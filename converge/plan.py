@@ -137,6 +137,11 @@ class Step(NamedTuple):
     creates: bool = False  # takes the right to create in the schema
     undo: Undo = NO_UNDO
     on_the_way: bool = False  # it closes no difference by itself, but another step needs it
+    parts: Tuple[str, ...] = ()  # whose rows the statements are about, one each; quoted
+    # What the server is asked about before the first change: only what touches no more than its
+    # catalog, or one row, as it is rolled back.
+    tried: Tuple[str, ...] = ()
+    fires: Tuple[str, ...] = ()  # the triggers that its UPDATE fires, quoted
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property
@@ -169,6 +174,9 @@ class WayOut(NamedTuple):
         return self.advice + "".join(f"\n    {statement};" for statement in self.statements)
 
 
+OUT_OF_THE_WAY = WayOut("Drop what is in the way, run again, create it again.")
+
+
 class Right(NamedTuple):
     """A right that the role lacks."""
 
@@ -196,8 +204,12 @@ class Refusal(NamedTuple):
         """The message of a comparison, which changes nothing anyway."""
         return f"cannot be closed: {self._lines()}"
 
+    def after(self, done: str) -> str:
+        """The message of a step that was refused when others were done."""
+        return f"refused: {self._lines(done)}"
+
     def __str__(self) -> str:
-        return f"refused: {self._lines('Nothing was changed.')}"
+        return self.after("Nothing was changed.")
 
 
 class Plan(NamedTuple):

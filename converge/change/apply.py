@@ -16,13 +16,13 @@ from psycopg2 import errors
 from converge.change import progress
 from converge.change.backfill import batches
 from converge.change.giving_up import drop_helpers
-from converge.errors import LockNotAcquired, Refused, Terminated
+from converge.change.refused import refusal
+from converge.change.rehearsal import rehearse
+from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
 from converge.plan import Done, Plan, Run, Step
 from converge.quoting import qualified
 from converge.server import locks, messages, retries
 from converge.server.connection import Connection
-from converge.server.failures import out_of_space
-from converge.server.proofs import has_failed
 from converge.settings.variables import Settings
 from converge.text import counted, duration
 
@@ -35,9 +35,6 @@ SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
-_PROOF_FAILED = """refused: {} would lose values that a client has written since it was planned.
-  Nothing of this step was done; the steps before it are finished, and the log names them.
-  Run again: then the refusal says which rows, and what to type."""
 
 
 class Counting(Protocol):
@@ -56,26 +53,32 @@ class Applier:
     ) -> None:
         self.settings, self.connection, self.control = settings, connection, control
         self.journal = journal
+        self.finished = self.left = 0  # steps
         self.how = {Run.BRIEF: self._brief, Run.ONLINE: self._online, Run.BATCHES: self._batches}
 
     def apply(self, plan: Plan) -> Iterator[Done]:
         """Run the steps of a plan without refusals, yielding what is finished.
 
-        Raises `LockNotAcquired` if a lock could not be acquired within LOCK_PATIENCE, else what the
-        server says. What was finished stays; a new plan closes the rest.
+        Raises `Refused` if the server would not take all of it: then nothing was changed. Raises
+        `LockNotAcquired` if a lock could not be acquired within LOCK_PATIENCE, else `StepFailed`:
+        what was finished stays; a new plan closes the rest.
         """
-        left = len(plan.steps)
+        refusals = rehearse(plan, self._tried)
+        if refusals:
+            raise Refused("\n".join(map(str, refusals)))
+        self.finished, self.left = 0, len(plan.steps)
         try:
             for steps in _together([step for step in plan.steps if step.run is Run.NEW]):
                 yield self._timed(steps, partial(self._new, steps))
-                left -= len(steps)
             for step in plan.steps:
                 if step.run is not Run.NEW:
                     yield self._timed([step], partial(self.how[step.run], step))
-                    left -= 1
         except Terminated:
-            log.warning("%s left for the next run", counted(left, "step"))
+            log.warning("%s left for the next run", counted(self.left, "step"))
             raise
+
+    def _tried(self, step: Step, statements: Sequence[str]) -> None:
+        self._in_transaction(step, statements, end="ROLLBACK")
 
     def _timed(self, steps: Sequence[Step], action: Callable[[], None]) -> Done:
         """Run the action of the steps, and say how long it took."""
@@ -87,9 +90,11 @@ class Applier:
             log.warning("not finished: %s%s", steps[0], more)
             if not isinstance(error, Terminated):  # after that, another run goes on from here
                 drop_helpers(self.connection, self.settings, steps[0])
-            if isinstance(error, psycopg2.Error) and has_failed(error):
-                raise Refused(_PROOF_FAILED.format(steps[0])) from None
+            if isinstance(error, psycopg2.Error):
+                why, left = refusal(steps[0], error), self.left
+                raise StepFailed(error, why, finished=self.finished, left=left) from error
             raise
+        self.finished, self.left = self.finished + len(steps), self.left - len(steps)
         done = Done(tuple(steps), time.monotonic() - started)
         _tell(done)
         return done
@@ -102,11 +107,15 @@ class Applier:
         """Run a step in one transaction, in one round trip, once its lock is acquired."""
         self._in_transaction(step, [*step.statements, *self.journal.after(step)])
 
-    def _in_transaction(self, step: Step, statements: Sequence[str]) -> None:
+    def _in_transaction(
+        self, step: Step, statements: Sequence[str], *, end: str = "COMMIT"
+    ) -> None:
         timeout = self.settings.lock_timeout
         self._locked(
             step,
-            lambda: messages.transaction(self.connection, statements, lock_timeout=timeout),
+            lambda: messages.transaction(
+                self.connection, statements, lock_timeout=timeout, end=end
+            ),
         )
 
     def _online(self, step: Step) -> None:
@@ -116,9 +125,8 @@ class Applier:
             messages.lift_restrictions(self.connection)
             try:
                 self._build(step, statement)
-            except psycopg2.Error as error:
-                if out_of_space(error):
-                    self._give_back(step)
+            except psycopg2.Error:
+                self._give_back(step)
                 raise
         self._note(self.journal.after(step))
 
@@ -127,12 +135,12 @@ class Applier:
             messages.alone(self.connection, statement)
 
     def _give_back(self, step: Step) -> None:
-        """Drop the half of an index that has filled the disk: everybody else needs the space."""
-        if step.kind.builds_index:
+        """Drop the half of an index: it takes space, and a unique one refuses rows already."""
+        if step.kind.builds_index and not self.connection.closed:
             drop = f"DROP INDEX CONCURRENTLY {qualified(step.schema, step.name)}"
             with suppress(psycopg2.Error):  # then the next run drops it
                 self._build(step, drop)
-                log.warning("dropped the unfinished index %s, which filled the disk", step.name)
+                log.warning("dropped the unfinished index %s", step.name)
 
     def _once_free(self, step: Step) -> None:
         """Wait until nobody vacuums the table or builds an index on it.

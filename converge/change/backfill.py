@@ -13,30 +13,27 @@ ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page 
 
 
 def batches(connection: Connection, step: Step, run: Callable[[List[str]], None]) -> None:
-    """Have `run` run the step's statements for one page range after the other.
+    """Have `run` run the step's statements, each on its part of the table, in page ranges.
 
     The rows that it fills itself may move to a later page, but they are filled. A killed backfill
     goes on where it was, since it looks only for rows that have no value.
     """
-    pages, per_batch = _pages(connection, step)
-    with progress.progress(str(step), pages) as advance:
-        for first in range(0, pages, per_batch):
-            last = min(first + per_batch, pages)
-            run(
-                [
-                    f"{sql} AND ctid = ANY (ARRAY({_addresses(first, last)}))"
-                    for sql in step.statements
-                ]
-            )
-            advance(last - first)
+    parts = step.parts or (step.relation,)
+    sizes = [_pages(connection, part) for part in parts]
+    with progress.progress(str(step), sum(pages for pages, _ in sizes)) as advance:
+        for statement, (pages, per_batch) in zip(step.statements, sizes):
+            for first in range(0, pages, per_batch):
+                last = min(first + per_batch, pages)
+                run([f"{statement} AND ctid = ANY (ARRAY({_addresses(first, last)}))"])
+                advance(last - first)
 
 
-def _pages(connection: Connection, step: Step) -> Tuple[int, int]:
-    """Return how many pages the table has, and how many hold about `BATCH_ROWS` rows."""
+def _pages(connection: Connection, part: str) -> Tuple[int, int]:
+    """Return how many pages a relation has, and how many hold about `BATCH_ROWS` rows."""
     pages, rows = messages.ask(
         connection,
         "SELECT pg_relation_size(oid) / current_setting('block_size')::integer, "
-        f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = {literal(step.relation)}::regclass",
+        f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = {literal(part)}::regclass",
     )[0]
     per_page = min(ITEMS_PER_PAGE, max(1, round(rows / pages) if pages and rows else 50))
     return pages, max(1, BATCH_ROWS // per_page)

@@ -11,6 +11,7 @@ from psycopg2 import errors
 
 from converge.compare import columns, constraints, existing, indexes, missing, nulls, rights
 from converge.compare.desired import Desired
+from converge.compare.shapes import refuse_by_shape
 from converge.compare.table import ComparedTable, Given, rename
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan, Run, WayOut, joined
@@ -114,6 +115,7 @@ def _live_table(table: ComparedTable) -> Plan:
         rights.refuse_unreadable(table)
         return Plan(refusals=tuple(table.refusals))
     rights.refuse_changes(table)
+    refuse_by_shape(table)
     _refuse_partitioned(table)
     return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes))
 

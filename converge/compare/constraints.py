@@ -5,6 +5,7 @@ from typing import Optional, Tuple
 from converge.compare.builds import build, built
 from converge.compare.obeying import foreign_key, violation
 from converge.compare.table import ComparedTable
+from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, IndexChange, Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, qualified
@@ -84,6 +85,8 @@ def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional
         return
     # The server's words, not ours, so that what an interrupted run has built is known again.
     assert desired.owned_index is not None
+    if refuse_wide(table, name, desired.owned_index):
+        return
     temporary = build(table, name, desired.owned_index, why="the key needs it", undo=False)
     drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old)}")]
     using = f"ADD CONSTRAINT {identifier(name)} {KEYS[desired.kind]} USING INDEX"
@@ -94,6 +97,7 @@ def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional
         [*drop, table.alter(f"{using} {identifier(temporary)}")],
         creates=True,
         undo=_back_to(table, name, old),
+        tried=drop,  # the index is not there yet
     )
 
 

@@ -5,6 +5,7 @@ from typing import Optional
 
 from converge.compare.builds import build, built, create_statement, drop, dropped
 from converge.compare.table import ComparedTable, rename
+from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
 from converge.plan import Kind, Lock, Run, Undo
 from converge.quoting import identifier, qualified
@@ -32,6 +33,8 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
     if desired.unique and table.refuse_duplicates(
         name, f"is missing: {desired.definition}.", columns, desired.predicate
     ):
+        return
+    if refuse_wide(table, name, desired):
         return
     if live is not None and live.used_by:
         what = f"is {live.definition}; the model says {desired.definition}."
@@ -86,6 +89,7 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
             creates=True,
             leaves=(new, name),
         ),
+        tried=[_rename(table, name, old)],
     )
     undo = Undo((built(table, old, live),))
     drop(table, old, "the new one is in use", undo=undo, on_the_way=True)

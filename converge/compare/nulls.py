@@ -7,6 +7,7 @@ from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Run, Undo
 from converge.quoting import identifier
 from converge.server.catalog import Column
+from converge.server.proofs import stores
 from converge.text import rows_of
 
 
@@ -59,18 +60,31 @@ def _fill(table: ComparedTable, name: str, why: str) -> str:
     """Plan the backfill of the rows that have no value, and return the value as SQL."""
     backfill = table.backfill(name)
     assert backfill is not None
-    column = identifier(name)
+    value, column = backfill.sql(), identifier(name)
+    parts = list(table.live.shape.parts)
+    targets = [f"ONLY {part}" for part in parts] or [table.relation]
     table.filled.append(name)
     table.step(
         Kind.BACKFILL,
         name,
         why,
-        [f"UPDATE {table.relation} SET {column} = {backfill.sql()} WHERE {column} IS NULL"],
+        [f"UPDATE {target} SET {column} = {value} WHERE {column} IS NULL" for target in targets],
         run=Run.BATCHES,
         lock=Lock.ROWS,
         on_the_way=True,
+        parts=parts,
+        tried=_trial(table, name, value, backfill.columns),
+        fires=table.live.shape.triggers,
     )
     return backfill.sql(table.values)
+
+
+def _trial(table: ComparedTable, name: str, value: str, reads: List[str]) -> List[str]:
+    """Return what tries the backfill on a row, unless earlier steps decide what it does then."""
+    changed = any(table.values.get(column) != identifier(column) for column in reads)
+    if changed or any(known.startswith(NEW_PREFIX) for known in table.live.constraints):
+        return []
+    return [stores(part, name, value) for part in table.live.shape.parts or [table.relation]]
 
 
 def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: bool = False) -> None:
@@ -97,6 +111,7 @@ def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: boo
             [table.alter(f"VALIDATE CONSTRAINT {proof}")],
             lock=Lock.SHARED,
             on_the_way=True,
+            fires=table.live.shape.triggers if filled else (),
         )
     drop_not_null = (table.alter_column(name, "DROP NOT NULL"), *_unproven(table, name))
     table.step(
@@ -106,6 +121,8 @@ def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: boo
         [table.alter_column(name, "SET NOT NULL"), table.alter(f"DROP CONSTRAINT {proof}")],
         undo=NO_UNDO if is_new else Undo(statements=drop_not_null),
         on_the_way=is_new,
+        # Without the proof, which comes later, setting it would read every row.
+        tried=[table.alter(f"DROP CONSTRAINT {proof}")],
     )
 
 

@@ -7,7 +7,18 @@ from psycopg2 import errors
 
 from converge.compare.desired import Backfill, Desired
 from converge.names import TRIAL_TABLE, suffixed
-from converge.plan import NO_UNDO, Kind, Lock, Refusal, Right, Run, Step, Undo, WayOut
+from converge.plan import (
+    NO_UNDO,
+    OUT_OF_THE_WAY,
+    Kind,
+    Lock,
+    Refusal,
+    Right,
+    Run,
+    Step,
+    Undo,
+    WayOut,
+)
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Schema
 from converge.server.failures import first_line
@@ -16,7 +27,6 @@ from converge.settings.variables import Settings
 from converge.text import counted, rows_of
 
 Ask = Callable[[str], List[Tuple[Any, ...]]]
-OUT_OF_THE_WAY = WayOut("Drop what is in the way, run again, create it again.")
 # What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
 KINDS = {
     "r": "TABLE",
@@ -104,7 +114,13 @@ class ComparedTable:
         creates: bool = False,
         undo: Undo = NO_UNDO,
         on_the_way: bool = False,
+        parts: Sequence[str] = (),
+        tried: Optional[Sequence[str]] = None,
+        fires: Sequence[str] = (),
     ) -> None:
+        """Plan a step. What only changes the catalog is `tried` as it is, if not said otherwise."""
+        if tried is None:
+            tried = statements if run is Run.BRIEF and lock is Lock.INSTANT else ()
         self.steps.append(
             Step(
                 kind=kind,
@@ -118,6 +134,9 @@ class ComparedTable:
                 creates=creates,
                 undo=undo,
                 on_the_way=on_the_way,
+                parts=tuple(parts),
+                tried=tuple(tried),
+                fires=tuple(fires),
             )
         )
 

@@ -6,9 +6,15 @@ from typing import Iterator, Mapping, Optional
 
 import psycopg2
 
-from converge.errors import ConnectionFailed, ConvergeError
+from converge.errors import ConnectionFailed, ConvergeError, Refused, StepFailed
 from converge.server.connection import NoSecondConnection
-from converge.server.failures import Failure, cause, lost_connection, out_of_space
+from converge.server.failures import (
+    Failure,
+    cause,
+    is_transient,
+    lost_connection,
+    out_of_space,
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +74,21 @@ def explained() -> Iterator[None]:
     except ConnectionFailed as error:
         advice = ADVICE.get(error.failure, OTHERWISE).format(**error.names)
         raise ConnectionFailed(f"{error}\n  {advice}\n  Safe to run again.") from None
+    except StepFailed as error:
+        raise _step_failed(error) from None
     except psycopg2.Error as error:
         log.debug("where it happened", exc_info=True)
         raise _explained(error) from None
+
+
+def _step_failed(error: StepFailed) -> ConvergeError:
+    assert isinstance(error.cause, psycopg2.Error)
+    if is_transient(error.cause) or out_of_space(error.cause):
+        return _explained(error.cause)
+    done = ["Nothing of this step was done"]
+    if error.finished:
+        done.append("the steps before it are finished, and the log names them")
+    return Refused(error.refusal.after("; ".join(done) + "."))
 
 
 def _explained(error: psycopg2.Error) -> ConvergeError:

@@ -5,7 +5,7 @@ created in `pg_temp` inside a transaction that is always rolled back. Both sides
 by the same server, and comparing them needs no normaliser of ours.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from converge.names import HISTORY_TABLE
 from converge.server.connection import Connection
@@ -33,6 +33,8 @@ class Column(NamedTuple):
     comment: Optional[str] = None
     used_by: Sequence[User] = ()  # views, triggers, policies, foreign keys…
     unproven: bool = False  # NOT NULL, but for new rows only
+    inherited: bool = False  # from a parent, which alone may change it
+    own_not_null: Optional[str] = None  # the NOT NULL constraint that children do not inherit
 
 
 class Index(NamedTuple):
@@ -43,6 +45,7 @@ class Index(NamedTuple):
     valid: bool = True
     columns: Optional[List[str]] = None  # those of the key that are columns, not expressions
     predicate: Optional[str] = None
+    attached: Optional[str] = None  # the index of a partitioned table that it is a part of
     constraint: Optional[str] = None  # that owns it
     used_by: Optional[List[str]] = None  # foreign keys that rely on a unique one
 
@@ -68,8 +71,23 @@ class Constraint(NamedTuple):
     deferrable: bool = False
     deferred: bool = False
     valid: bool = True
-    used_by: Optional[List[str]] = None  # views that group by the key
+    inherited: bool = False  # from a parent, which alone may drop it
+    used_by: Optional[List[str]] = None  # views and functions that group by the key
     owned_index: Optional[Index] = None
+
+
+class Shape(NamedTuple):
+    """What ties a table to others, by which the server refuses some changes of it."""
+
+    attributes: int = 0  # the columns that it has ever had; dropped ones count
+    of_type: Optional[str] = None  # of a typed table
+    partition: bool = False
+    parents: Sequence[str] = ()  # the topmost
+    parts: Mapping[str, str] = {}  # what holds its rows, if not it alone: relation and kind
+    partition_key: Sequence[str] = ()
+    row_type_in: Sequence[Sequence[str]] = ()  # relation and column of this table's row type
+    rules: Sequence[str] = ()  # that take the place of an UPDATE
+    triggers: Sequence[str] = ()  # that an UPDATE fires
 
 
 class Table(NamedTuple):
@@ -86,6 +104,7 @@ class Table(NamedTuple):
     owner: str = ""
     comment: Optional[str] = None
     referenced_by: Optional[List[str]] = None
+    shape: Shape = Shape()
     rows_hidden: bool = False  # row security hides some from this role
 
     @property
@@ -144,6 +163,7 @@ def _table(document: Dict[str, Any]) -> Table:
     owners = {index.constraint: index for index in indexes.values()}
     parts = {
         **document,
+        "shape": Shape(**{k: v for k, v in document["shape"].items() if v is not None}),
         "columns": {n: _column(value) for n, value in (document["columns"] or {}).items()},
         "constraints": {
             name: Constraint(**value, owned_index=owners.get(name))

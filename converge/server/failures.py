@@ -81,6 +81,12 @@ BEFORE = (
 )
 # Another attempt with the same password would only help to lock the account.
 FINAL = (Failure.WRONG_PASSWORD, Failure.NO_PASSWORD)
+# Rolled back for another's sake; resources; an operator's intervention; a pooler's own.
+TRANSIENT = ("40", "53", "57", "58", "08")
+LOCK_NOT_AVAILABLE = "55P03"
+OURS = "inline_code_block"  # as the server calls a DO block, in every language
+# Whose detail is a row with all its values: nothing for a log.
+SHOWING_A_ROW = (errors.NotNullViolation, errors.CheckViolation)
 # Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
 # and a limit (EFBIG) are "internal errors" like many others, in the language of the server.
 WRITERS = ("mdextend", "mdzeroextend", "BufFileDumpBuffer")
@@ -118,6 +124,17 @@ def lost_connection(error: psycopg2.Error) -> bool:
     )
 
 
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same may well succeed later: it says nothing about the statement.
+
+    The classes are those of https://www.postgresql.org/docs/current/errcodes-appendix.html.
+    """
+    if not isinstance(error, psycopg2.Error):
+        return False
+    code = error.pgcode or ""
+    return lost_connection(error) or code[:2] in TRANSIENT or code == LOCK_NOT_AVAILABLE
+
+
 def out_of_space(error: BaseException) -> bool:
     """Return whether the server could not write more: another attempt would fill the disk again."""
     if not isinstance(error, psycopg2.Error):
@@ -134,3 +151,18 @@ def first_line(error: BaseException) -> str:
     said = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
     lines = (said or str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def said(error: psycopg2.Error) -> str:
+    """Return what the server says, what it says more, and whose function says it, on one line."""
+    detail = None if isinstance(error, SHOWING_A_ROW) else error.diag.message_detail
+    more = [" ".join((detail or "").split()).rstrip("."), raised_by(error) or ""]
+    listed = "; ".join(part for part in more if part)
+    return first_line(error).rstrip(".") + (f" ({listed})" if listed else "")
+
+
+def raised_by(error: psycopg2.Error) -> Optional[str]:
+    """Return the line of a function, not ours, in which an error arose, as the server words it."""
+    context = error.diag.context or ""
+    lines = [line for line in context.splitlines() if OURS not in line and "function" in line]
+    return lines[0] if lines else None

@@ -123,10 +123,14 @@ def alone(connection: Connection, statement: str) -> None:
 
 
 def transaction(
-    connection: Connection, statements: Sequence[str], *, lock_timeout: Optional[float] = None
+    connection: Connection,
+    statements: Sequence[str],
+    *,
+    lock_timeout: Optional[float] = None,
+    end: str = "COMMIT",
 ) -> None:
     """Run the statements in one transaction and one round trip. On an error nothing of it stays."""
-    message = begin(connection, lock_timeout=lock_timeout) + ";\n".join([*statements, "COMMIT"])
+    message = begin(connection, lock_timeout=lock_timeout) + ";\n".join([*statements, end])
     try:
         rows(connection, message)
     except psycopg2.Error:

@@ -8,9 +8,22 @@ from typing import List
 
 import psycopg2
 
-from converge.names import PROOF_FAILED
-from converge.quoting import literal
+from converge.names import NOT_STORED, PROOF_FAILED
+from converge.quoting import identifier, literal
 from converge.server.messages import ALL_ROWS
+
+# A column may have the name of a variable. https://www.postgresql.org/docs/current/plpgsql-implementation.html
+STORE_ONE = """#variable_conflict use_column
+<<trial>> DECLARE address tid; stored boolean;
+BEGIN
+  SELECT ctid INTO address FROM ONLY {relation} WHERE {column} IS NULL
+    LIMIT 1 FOR UPDATE SKIP LOCKED;
+  IF FOUND THEN
+    UPDATE ONLY {relation} SET {column} = {value} WHERE ctid = trial.address
+      RETURNING {column} IS NOT NULL INTO stored;
+    IF trial.stored IS NOT TRUE THEN {otherwise}; END IF;
+  END IF;
+END"""
 
 
 def no_row(relation: str, condition: str) -> List[str]:
@@ -19,13 +32,30 @@ def no_row(relation: str, condition: str) -> List[str]:
     `relation` is qualified and quoted. They end the transaction by an error, see `has_failed`.
     """
     found = f"EXISTS (SELECT FROM {relation} WHERE {condition})"
-    message = literal("a client wrote rows whose values would be lost")
-    raises = f"RAISE EXCEPTION USING ERRCODE = {literal(PROOF_FAILED)}, MESSAGE = {message}"
+    raises = _raise(PROOF_FAILED, "a client wrote rows whose values would be lost")
     return [
         f"LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE",
         ALL_ROWS.rstrip("; "),
         f"DO {literal(f'BEGIN IF {found} THEN {raises}; END IF; END')}",
     ]
+
+
+def stores(relation: str, column: str, value: str) -> str:
+    """Return a statement that fails if an UPDATE does not store a value in one row that has none.
+
+    It is for a transaction that is rolled back. `relation` is qualified and quoted, `value` is SQL.
+    """
+    values = {
+        "relation": relation,
+        "column": identifier(column),
+        "value": value,
+        "otherwise": _raise(NOT_STORED, "an UPDATE does not store its value"),
+    }
+    return f"DO {literal(STORE_ONE.format(**values))}"
+
+
+def _raise(code: str, message: str) -> str:
+    return f"RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}"
 
 
 def has_failed(error: psycopg2.Error) -> bool:

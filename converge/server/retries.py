@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 import psycopg2
 from psycopg2 import errors
 
-from converge.errors import ConnectionFailed, Refused
+from converge.errors import ConnectionFailed, Refused, StepFailed
 from converge.server import failures
 from converge.server.connection import Connection, open_connection, quoted_names
 from converge.settings.variables import Settings
@@ -25,14 +25,12 @@ T = TypeVar("T")
 OLDEST_SERVER = 120000
 # Between two attempts at a lock, so that the clients that queued behind the last one get through.
 LOCK_PAUSE_SECONDS = (0.1, 0.6)
-# What a new plan may well mend: the connection or the server went away, somebody deadlocked with
-# us, or somebody changed the schema or the rows between our plan and our statement.
+# What a new plan may well mend, besides what is transient: somebody changed the schema or the rows
+# between our plan and our statement. If it comes back the same way, nobody did.
 MENDED_BY_A_NEW_PLAN = (
-    psycopg2.OperationalError,
-    psycopg2.InterfaceError,
     psycopg2.DataError,
     psycopg2.IntegrityError,
-    psycopg2.InternalError,
+    errors.InternalError_,
     errors.DuplicateTable,
     errors.DuplicateObject,
     errors.DuplicateColumn,
@@ -92,8 +90,19 @@ def _require_supported(connection: Connection) -> None:
 def until_done(settings: Settings, run: Callable[[], T]) -> T:
     """Run `run`, which plans anew each time, and repeat it if it was interrupted.
 
-    Raises the last error after `MAX_RETRIES` attempts; safe to run again.
+    Raises the last error after `MAX_RETRIES` attempts, or the same one twice; safe to run again.
     """
+    last = ""
+
+    def is_worth_it(error: BaseException) -> bool:
+        nonlocal last
+        cause = _cause(error)
+        if failures.out_of_space(cause) or isinstance(cause, errors.LockNotAvailable):
+            return False  # LOCK_PATIENCE was long enough
+        if failures.is_transient(cause):
+            return True
+        before, last = last, f"{error}"
+        return isinstance(cause, MENDED_BY_A_NEW_PLAN) and last != before
 
     def say(state: "RetryCallState") -> None:
         if state.attempt_number < settings.max_retries:  # else it is not planned again
@@ -101,10 +110,10 @@ def until_done(settings: Settings, run: Callable[[], T]) -> T:
                 "attempt %d of %d was interrupted, planning again: %s",
                 state.attempt_number,
                 settings.max_retries,
-                failures.first_line(_failure_of(state)),
+                failures.first_line(_cause(_failure_of(state))),
             )
 
-    return _repeated(settings, run, _is_mended_by_a_new_plan, say)
+    return _repeated(settings, run, is_worth_it, say)
 
 
 def _repeated(
@@ -116,8 +125,8 @@ def _repeated(
     """Run `action` until it succeeds, `MAX_RETRIES` times at most, `RETRY_DELAY` apart."""
     try:
         return action()
-    except psycopg2.Error as error:
-        first = error
+    except (psycopg2.Error, StepFailed) as error:
+        first: BaseException = error
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
     known = iter([first])
@@ -175,10 +184,9 @@ def _connection_failed(
     )
 
 
-def _is_mended_by_a_new_plan(error: BaseException) -> bool:
-    # A lock that could not be acquired within LOCK_PATIENCE has been waited for long enough.
-    hopeless = isinstance(error, errors.LockNotAvailable) or failures.out_of_space(error)
-    return isinstance(error, MENDED_BY_A_NEW_PLAN) and not hopeless
+def _cause(error: BaseException) -> BaseException:
+    """Return what the server said, also of a step that has failed."""
+    return error.cause if isinstance(error, StepFailed) else error
 
 
 def _failure_of(state: "RetryCallState") -> BaseException:

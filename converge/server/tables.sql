@@ -10,6 +10,53 @@ SELECT json_object_agg(c.relname, json_build_object(
   'referenced_by', (
     SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass ORDER BY f.conname)
     FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
+  'shape', json_build_object(
+    'attributes', c.relnatts,
+    'of_type', (SELECT format_type(c.reloftype, NULL) WHERE c.reloftype <> 0),
+    'partition', c.relispartition,
+    'parents', (  -- those that have none themselves
+      WITH RECURSIVE parents AS (
+        SELECT c.oid UNION
+        SELECT p.inhparent FROM parents a JOIN pg_inherits p ON p.inhrelid = a.oid)
+      SELECT json_agg(a.oid::regclass::text ORDER BY a.oid::regclass::text)
+      FROM parents a WHERE a.oid <> c.oid
+        AND NOT EXISTS (SELECT FROM pg_inherits p WHERE p.inhrelid = a.oid)),
+    -- The relations that hold its rows, if that is not only itself; by kind as in `pg_class`.
+    'parts', CASE WHEN c.relhassubclass THEN (
+      WITH RECURSIVE parts AS (
+        SELECT c.oid, c.relkind UNION
+        SELECT r.oid, r.relkind FROM parts a JOIN pg_inherits p ON p.inhparent = a.oid
+        JOIN pg_class r ON r.oid = p.inhrelid)
+      SELECT json_object_agg(a.oid::regclass::text, a.relkind ORDER BY a.oid::regclass::text)
+      FROM parts a WHERE a.relkind <> 'p') END,
+    -- The columns of a partition key, those in expressions too, depend on the whole table.
+    'partition_key', (
+      SELECT json_agg(DISTINCT a.attname) FROM pg_depend d JOIN pg_attribute a
+        ON a.attrelid = d.objid AND a.attnum = d.objsubid
+      WHERE c.relkind = 'p' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = 0
+        AND d.deptype = 'i'),
+    -- The columns whose type is its row type, in whatever wrapping: what the server calls
+    -- "uses its row type". https://www.postgresql.org/docs/current/rowtypes.html
+    'row_type_in', (
+      WITH RECURSIVE uses AS (
+        SELECT c.reltype AS type, NULL::oid AS relation, 0 AS attribute, 'c'::"char" AS kind UNION
+        SELECT CASE WHEN d.classid = 'pg_type'::regclass THEN d.objid
+                    WHEN r.relkind IN ('c', 'v') THEN r.reltype END, r.oid, d.objsubid, r.relkind
+        FROM uses u JOIN pg_depend d
+          ON d.refclassid = 'pg_type'::regclass AND d.refobjid = u.type
+        LEFT JOIN pg_class r ON d.classid = 'pg_class'::regclass AND r.oid = d.objid)
+      SELECT json_agg(json_build_array(u.relation::regclass::text, a.attname)
+        ORDER BY u.relation::regclass::text, a.attname)
+      FROM uses u JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.attribute
+      WHERE u.kind IN ('r', 'm', 'p') AND u.attribute > 0),
+    'rules', (
+      SELECT json_agg(quote_ident(w.rulename) ORDER BY w.rulename) FROM pg_rewrite w
+      WHERE w.ev_class = c.oid AND w.ev_type = '2' AND w.is_instead AND w.ev_enabled <> 'D'),
+    'triggers', (
+      SELECT json_agg(quote_ident(g.tgname) ORDER BY g.tgname) FROM pg_trigger g
+      WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+        AND g.tgtype & 16 <> 0)),  -- TRIGGER_TYPE_UPDATE
   'columns', (
     SELECT json_object_agg(a.attname, json_build_object(
       'type', format_type(a.atttypid, a.atttypmod) || COALESCE((
@@ -19,6 +66,7 @@ SELECT json_object_agg(c.relname, json_build_object(
       -- From 18 on a NOT NULL may be NOT VALID: then it says nothing about existing rows.
       'not_null', a.attnotnull AND NOT nn.unproven,
       'unproven', a.attnotnull AND nn.unproven,
+      'own_not_null', nn.own,
       'default', CASE
         WHEN a.attidentity <> '' OR EXISTS (
           SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
@@ -27,6 +75,7 @@ SELECT json_object_agg(c.relname, json_build_object(
         THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
       'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
       'generated', a.attgenerated,
+      'inherited', a.attinhcount > 0,
       'comment', col_description(c.oid, a.attnum),
       -- What ALTER TYPE does not rebuild by itself. Other than of pg_describe_object, the words of
       -- pg_identify_object are never translated: the fingerprint is the same in every language.
@@ -40,16 +89,18 @@ SELECT json_object_agg(c.relname, json_build_object(
         FROM pg_depend d
         LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-          AND d.refobjsubid = a.attnum AND (
-            d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
-              'pg_proc'::regclass, 'pg_publication_rel'::regclass)
-            OR d.classid = 'pg_constraint'::regclass AND EXISTS (
-              SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f')))
+          AND d.refobjsubid = a.attnum
+          AND d.classid NOT IN ('pg_class'::regclass, 'pg_attrdef'::regclass,
+            'pg_statistic_ext'::regclass)
+          AND (d.classid <> 'pg_constraint'::regclass OR EXISTS (
+            SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f')))
       ) ORDER BY a.attnum)
     FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
-    CROSS JOIN LATERAL (SELECT EXISTS (
-      SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
-        AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated) AS unproven) AS nn
+    CROSS JOIN LATERAL (
+      SELECT COALESCE(bool_or(NOT k.convalidated), false) AS unproven,
+        min(k.conname) FILTER (WHERE k.connoinherit) AS own
+      FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
+        AND k.conkey = ARRAY[a.attnum]) AS nn
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'constraints', (
     SELECT json_object_agg(k.conname, json_build_object(
@@ -74,12 +125,15 @@ SELECT json_object_agg(c.relname, json_build_object(
       'on_update', NULLIF(k.confupdtype::text, ' '),
       'on_delete', NULLIF(k.confdeltype::text, ' '),
       'match', NULLIF(k.confmatchtype::text, ' '),
+      'inherited', k.coninhcount > 0,
       'used_by', (
-        SELECT json_agg(DISTINCT (SELECT type || ' ' || identity
-          FROM pg_identify_object('pg_class'::regclass, r.ev_class, 0)))
-        FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_constraint'::regclass
-          AND d.refobjid = k.oid),
+        SELECT json_agg(DISTINCT (SELECT type || ' ' || identity FROM pg_identify_object(
+          CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
+          COALESCE(r.ev_class, d.objid), CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END)))
+        FROM pg_depend d
+        LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        WHERE d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
+          AND d.deptype = 'n'),
       'valid', k.convalidated AND COALESCE(i.indisvalid AND i.indisready, true)
       ) ORDER BY k.conname)
     FROM pg_constraint k LEFT JOIN pg_index i
@@ -110,6 +164,7 @@ SELECT json_object_agg(c.relname, json_build_object(
         SELECT json_agg(a.attname ORDER BY p) FROM generate_series(1, i.indnkeyatts) p
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
       'predicate', pg_get_expr(i.indpred, i.indrelid),
+      'attached', (SELECT p.inhparent::regclass::text FROM pg_inherits p WHERE p.inhrelid = x.oid),
       'constraint', (
         SELECT k.conname FROM pg_constraint k WHERE k.conindid = i.indexrelid
           AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),

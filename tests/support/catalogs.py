@@ -40,6 +40,7 @@ def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     database.execute("RESET search_path")
     described: Dict[str, Any] = found[0][0]["tables"] or {}
     for table in described.values():
+        del table["shape"]  # what others have tied to it; `attributes` counts dropped columns
         for column in table["columns"].values():
             del column["default_sql"]  # it names the schema; `default` says the same without
         for constraint in (table["constraints"] or {}).values():

@@ -52,7 +52,7 @@ def test_a_row_that_arrives_before_the_lock_is_not_converted_with_a_loss(
     assert re.search(
         r" ERROR refused: change type public\.\w+\.\w+ would lose values that a client has "
         r"written since it was planned\.\n  Nothing of this step was done; the steps before it are "
-        r"finished, and the log names them\.\n  Run again: then the refusal says which rows, and "
+        r"finished, and the log names them\. Run again: then the refusal says which rows, and "
         r"what to type\.\n\Z",
         said,
     )

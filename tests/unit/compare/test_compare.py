@@ -48,6 +48,8 @@ WEIGHT = Table(COLUMNS, KEY, {"idx_weight_date": Index(False, "btree (date)", co
 
 
 def ask_nothing(sql: str) -> List[Tuple[Any, ...]]:
+    if sql.startswith("SELECT max("):  # the longest value of what an index is to be built on
+        return [(4,)]
     raise AssertionError(f"no row decides this: {sql}")
 
 

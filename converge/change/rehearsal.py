@@ -1,0 +1,65 @@
+"""The rehearsal: the server is asked on the real tables, before the first change.
+
+What its catalog holds is known while planning; what else it would refuse (because of an event
+trigger, a dependent of a kind that nobody thought of) it says itself, in transactions that are
+rolled back. They change no more than the catalog, or one row, so each takes milliseconds.
+"""
+
+from typing import Callable, Dict, Hashable, List, Optional, Sequence
+
+import psycopg2
+
+from converge.change.refused import refusal
+from converge.plan import Kind, Plan, Refusal, Run, Step
+from converge.server.failures import is_transient
+
+Attempt = Callable[[Step, Sequence[str]], None]
+
+
+def rehearse(plan: Plan, attempt: Attempt) -> List[Refusal]:
+    """Return what the server refuses of a plan's steps, at most one refusal for each table.
+
+    `attempt` runs statements in a transaction that is rolled back; the step is for its messages.
+    """
+    found = [_refusal(steps, attempt) for steps in _together(plan.steps)]
+    return [refusal for refusal in found if refusal is not None]
+
+
+def _together(steps: Sequence[Step]) -> List[List[Step]]:
+    """Split the steps that can be tried into those that one transaction takes.
+
+    Each table has one, so that no lock is held while another is waited for; a rollback has one for
+    all, as a table may be dropped only after those that refer to it. The backfill of a column that
+    is there already has one, too: it looks for a row without a value, under no lock that matters.
+    """
+    tried = [step for step in steps if step.tried]
+    added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
+    groups: Dict[Hashable, List[Step]] = {}
+    for step in tried:
+        column = (step.schema, step.table, step.name)
+        key: Hashable = (step.schema, step.table)
+        if step.kind is Kind.UNDO:
+            key = step.schema
+        elif step.run is Run.BATCHES and column not in added:
+            key = column
+        groups.setdefault(key, []).append(step)
+    return list(groups.values())
+
+
+def _refusal(steps: Sequence[Step], attempt: Attempt) -> Optional[Refusal]:
+    """Return the refusal of the first of the steps that the server does not take."""
+    try:
+        attempt(steps[0], [sql for step in steps for sql in step.tried])
+        return None
+    except psycopg2.Error as error:
+        if is_transient(error):
+            raise
+    # Which one it was the error does not tell. If none fails now, what was in the way has gone.
+    for number, step in enumerate(steps, 1):
+        try:
+            attempt(step, [sql for tried in steps[:number] for sql in tried.tried])
+        except psycopg2.Error as error:
+            if is_transient(error):
+                raise
+            return refusal(step, error)
+    return None

@@ -1,0 +1,54 @@
+"""Whether an index takes the longest values: the server is asked, on a copy of those rows."""
+
+from contextlib import suppress
+from typing import List
+
+from psycopg2 import errors
+
+from converge.compare.table import ComparedTable
+from converge.names import TRIAL_TABLE
+from converge.plan import WayOut
+from converge.quoting import identifier
+from converge.server.catalog import Index
+from converge.server.failures import first_line
+
+# The smallest limit is a B-tree's, of 2,704 bytes: a third of a page of 8 kB. What a value takes in
+# an index is known only once it is there, as it is compressed.
+# https://www.postgresql.org/docs/current/btree.html
+SURELY_FITS_BYTES = 1000
+LONGEST_ROWS = 100
+
+
+def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
+    """Refuse an index that some row has too long values for."""
+    width = " + ".join(
+        f"COALESCE(pg_column_size({column}), 0)" for column in _columns(table, index)
+    )
+    if not width:
+        return False
+    values = ", ".join(f"{value} AS {identifier(name)}" for name, value in table.values.items())
+    rows = f"(SELECT {values} FROM {table.relation}) AS rows WHERE {index.predicate or 'true'}"
+    longest = table.ask(f"SELECT max({width}) FROM {rows}")[0][0] or 0
+    if longest <= SURELY_FITS_BYTES:
+        return False
+    copy = f"SELECT * FROM {rows} ORDER BY {width} DESC LIMIT {LONGEST_ROWS}"
+    unique = "UNIQUE " if index.unique else ""
+    create = f"CREATE {unique}INDEX {identifier(name)} ON pg_temp.{TRIAL_TABLE} USING {index.using}"
+    trial = ["SET TRANSACTION READ WRITE", f"CREATE TEMP TABLE {TRIAL_TABLE} AS {copy}", create]
+    try:
+        with suppress(errors.UndefinedObject):  # an operator class, before its extension is there
+            table.ask(";\n".join(trial))
+    except errors.ProgramLimitExceeded as error:
+        why = f"The server says: {first_line(error)}."
+        find = f"SELECT {width} AS bytes, * FROM {table.relation} ORDER BY 1 DESC LIMIT 10"
+        way_out = WayOut("Shorten the longest values; find them with:", (find,))
+        table.refuse(name, f"is missing: {index.definition}.", why, way_out=way_out)
+        return True
+    return False
+
+
+def _columns(table: ComparedTable, index: Index) -> List[str]:
+    """Return the columns that an index reads: of an expression it may be any."""
+    plain = index.columns and index.using.count("(") == 1 + index.using.count(" INCLUDE (")
+    names = index.columns if plain and index.columns else list(table.values)
+    return [identifier(name) for name in names]

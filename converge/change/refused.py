@@ -18,17 +18,24 @@ def refusal(step: Step, error: psycopg2.Error) -> Refusal:
             "would lose values that a client has written since it was planned.",
             WayOut("Run again: then the refusal says which rows, and what to type."),
         )
-    why = f"The server says: {said(error)}."
-    return Refusal(step.schema, str(step), "is refused.", _way_out(step, error), (why,))
+    why = [f"The server says: {said(error)}."]
+    if _by_trigger(step, error):
+        fired = "trigger" if len(step.fires) == 1 else "triggers"
+        why.append(f"An UPDATE fires the {fired} {', '.join(step.fires)}.")
+    return Refusal(step.schema, str(step), "is refused.", _way_out(step, error), (*why,))
+
+
+def _by_trigger(step: Step, error: psycopg2.Error) -> bool:
+    kept = error.pgcode == NOT_STORED or isinstance(error, errors.CheckViolation)
+    return bool(step.fires) and (kept or raised_by(error) is not None)
 
 
 def _way_out(step: Step, error: psycopg2.Error) -> WayOut:
-    raised = error.pgcode == NOT_STORED or raised_by(error) is not None
-    if step.fires and (raised or isinstance(error, errors.CheckViolation)):
+    if _by_trigger(step, error):
         disable = tuple(f"ALTER TABLE {step.relation} DISABLE TRIGGER {it}" for it in step.fires)
         return WayOut("Disable what keeps it from its work, run again, enable it again:", disable)
     if isinstance(error, errors.DependentObjectsStillExist):
         return OUT_OF_THE_WAY
-    if raised:
+    if raised_by(error) is not None:
         return WayOut("Change that function, or disable the trigger that calls it; run again.")
-    return WayOut("Once the server takes this, run again:", step.tried or step.statements)
+    return WayOut("Change what is in its way, then run again.")

@@ -7,7 +7,7 @@ import re
 from typing import Optional
 
 from converge.compare.table import ComparedTable
-from converge.plan import Kind, Lock, Refusal, Step, WayOut
+from converge.plan import Kind, Refusal, Step, WayOut
 from converge.quoting import identifier
 from converge.text import counted
 
@@ -52,9 +52,15 @@ def _inherited(table: ComparedTable, step: Step) -> Optional[Refusal]:
 
 
 def _row_type(table: ComparedTable, step: Step) -> Optional[Refusal]:
-    rewrites = step.kind is Kind.ADD_COLUMN and step.lock is Lock.REWRITE
+    """Values of the type that are stored elsewhere would lack the change."""
+    desired = table.desired.columns.get(step.name)
+    changes = step.kind is Kind.CHANGE_TYPE or (
+        step.kind is Kind.ADD_COLUMN
+        and desired is not None
+        and (desired.default is not None or (desired.not_null and not table.computed(step.name)))
+    )
     users = table.live.shape.row_type_in
-    if not users or not (rewrites or step.kind is Kind.CHANGE_TYPE):
+    if not users or not changes:
         return None
     listed = ", ".join(f"{relation}.{identifier(column)}" for relation, column in users)
     as_text = tuple(

@@ -171,12 +171,12 @@ class ComparedTable:
         return WayOut("Find them with:", (self._query(condition, columns),))
 
     def _query(self, condition: str, columns: Sequence[str]) -> str:
-        names = list(dict.fromkeys([*self._key, *columns]))
+        names = list(dict.fromkeys([*self.key, *columns]))
         selected = ", ".join(map(identifier, names)) or "*"
         return f"SELECT {selected} FROM {self.relation} WHERE {condition}"
 
     @property
-    def _key(self) -> List[str]:
+    def key(self) -> List[str]:
         """The columns of the primary key; empty if there is none."""
         _, key = self.live.primary_key
         return (key.columns or []) if key else []
@@ -186,7 +186,7 @@ class ComparedTable:
 
         It is empty where the rows have neither a key nor a value.
         """
-        key = [name for name in self._key if name != column]
+        key = [name for name in self.key if name != column]
         # As text: Python cannot hold every value that PostgreSQL can.
         selected = ", ".join(f"{identifier(name)}::text" for name in [*key, column])
         query = f"SELECT {selected} FROM {self.relation} WHERE {condition} LIMIT {EXAMPLES}"

@@ -11,6 +11,7 @@ from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import Index
 from converge.server.failures import first_line
+from converge.text import counted
 
 # The smallest limit is a B-tree's, of 2,704 bytes: a third of a page of 8 kB. What a value takes in
 # an index is known only once it is there, as it is compressed.
@@ -39,12 +40,25 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
         with suppress(errors.UndefinedObject):  # an operator class, before its extension is there
             table.ask(";\n".join(trial))
     except errors.ProgramLimitExceeded as error:
-        why = f"The server says: {first_line(error)}."
-        find = f"SELECT {width} AS bytes, * FROM {table.relation} ORDER BY 1 DESC LIMIT 10"
-        way_out = WayOut("Shorten the longest values; find them with:", (find,))
-        table.refuse(name, f"is missing: {index.definition}.", why, way_out=way_out)
+        _refuse(table, name, index, width, first_line(error))
         return True
     return False
+
+
+def _refuse(table: ComparedTable, name: str, index: Index, width: str, said: str) -> None:
+    """Refuse, with how many values are long, and the rows of the longest."""
+    key = ", ".join(map(identifier, table.key)) or "ctid"
+    long = f"{width} > {SURELY_FITS_BYTES}"
+    find = f"SELECT {key}, {width} AS bytes FROM {table.relation} WHERE {long} ORDER BY bytes DESC"
+    longest = ", ".join(f"{column}={value}" for column, value in zip(table.key, table.ask(find)[0]))
+    rows = counted(table.count(long), "row")
+    table.refuse(
+        name,
+        f"is missing: {index.definition}.",
+        f"The server says: {said}.",
+        f"{rows} with more than {SURELY_FITS_BYTES:,} bytes for it; the longest: {longest}.",
+        way_out=WayOut("Shorten the longest values; find them with:", (find,)),
+    )
 
 
 def _columns(table: ComparedTable, index: Index) -> List[str]:

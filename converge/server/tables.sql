@@ -22,7 +22,7 @@ SELECT json_object_agg(c.relname, json_build_object(
       FROM parents a WHERE a.oid <> c.oid
         AND NOT EXISTS (SELECT FROM pg_inherits p WHERE p.inhrelid = a.oid)),
     -- The relations that hold its rows, if that is not only itself; by kind as in `pg_class`.
-    'parts', CASE WHEN c.relhassubclass THEN (
+    'parts', CASE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) THEN (
       WITH RECURSIVE parts AS (
         SELECT c.oid, c.relkind UNION
         SELECT r.oid, r.relkind FROM parts a JOIN pg_inherits p ON p.inhparent = a.oid

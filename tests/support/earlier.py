@@ -48,6 +48,7 @@ UNION ALL SELECT 'statistics', stxname, pg_get_statisticsobjdef(oid) FROM pg_sta
 UNION ALL SELECT 'file', c.oid::regclass::text, relfilenode::text FROM pg_class c
 WHERE c.oid > 16383 AND relkind = 'r' AND relname <> 'eater_schema_history'
   AND (relnamespace <> %s::regnamespace OR relname <> ALL (%s))
+  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)
 ORDER BY 1, 2, 3
 """
 

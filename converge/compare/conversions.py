@@ -58,8 +58,11 @@ def _date_to_text(shapes: Sequence[str]) -> "Conversion":
 
 
 TEXT = r"text|character varying(\(\d+\))?|character\(\d+\)"
+LIMITED = r"character( varying)?\((\d+)\)"
 WHOLE = "smallint|integer|bigint"
+BITS = {"smallint": 15, "integer": 31, "bigint": 63}  # without the sign
 FRACTION = r"real|double precision|numeric(\(\d+,-?\d+\))?"
+NO_NUMBER = "IN ('NaN', 'Infinity', '-Infinity')"
 ALWAYS = "true"
 
 # jsonb keeps neither the order of keys nor blanks, and does not take all that json does: escaped
@@ -73,9 +76,9 @@ JSON_IS_JSONB = (
 class Conversion(NamedTuple):
     """From any type that `live` matches to the one that `desired` matches.
 
-    `using` gives the new value and `fits` is true where there is one; `{c}` is the column and
-    `{type}` the desired type. Neither ever raises an error, whatever the row holds, while `fits`
-    guards `using`.
+    `using` gives the new value and `fits` is true where it is the same value; `{c}` is the column,
+    `{type}` the desired type; whole ones begin at `{low}` and end at `{high}`, before `{beyond}`.
+    Neither ever raises an error, whatever the row holds, while `fits` guards `using`.
     """
 
     live: str
@@ -84,37 +87,65 @@ class Conversion(NamedTuple):
     fits: str
 
 
+def _same_as_double(number: str) -> str:
+    """Return SQL that is true where a numeric comes back from double precision as it was.
+
+    Between these the server has a double for each number, though maybe not the same one, and
+    writes the shortest text that tells it from others (extra_float_digits is 1 from 12 on).
+    """
+    return (
+        f"CASE WHEN {number} = 0 THEN true "
+        f"WHEN abs({number}) BETWEEN 5e-324 AND 1.7976931348623157e308 "
+        f"THEN {number}::double precision::text::numeric = {number} ELSE false END"
+    )
+
+
 CONVERSIONS = (
     Conversion("timestamp without time zone", "date", "{c}::date", "{c} = date_trunc('day', {c})"),
     Conversion("smallint", WHOLE, "{c}::{type}", ALWAYS),
     Conversion("integer", "bigint", "{c}::{type}", ALWAYS),
-    Conversion("bigint", "integer", "{c}::{type}", "{c} BETWEEN -2147483648 AND 2147483647"),
-    Conversion("integer|bigint", "smallint", "{c}::{type}", "{c} BETWEEN -32768 AND 32767"),
-    Conversion(
+    Conversion("integer|bigint", WHOLE, "{c}::{type}", "{c} BETWEEN {low} AND {high}"),
+    Conversion(  # not BETWEEN: as a double, the highest bigint is 1 higher
         FRACTION,
-        "integer",
+        WHOLE,
         "{c}::{type}",
-        "CASE WHEN {c} BETWEEN -2147483648 AND 2147483647 THEN {c} = trunc({c}) ELSE false END",
+        "CASE WHEN {c} >= {low} AND {c} < {beyond} THEN {c} = trunc({c}) ELSE false END",
     ),
-    Conversion("smallint|integer|real|numeric.*", "double precision", "{c}::{type}", ALWAYS),
+    Conversion("smallint|integer|real", "double precision", "{c}::{type}", ALWAYS),
+    Conversion(
+        "numeric.*",
+        "double precision",
+        "{c}::{type}",
+        f"{{c}}::text {NO_NUMBER} OR {_same_as_double('{c}')}",
+    ),
+    Conversion("bigint", "double precision", "{c}::{type}", _same_as_double("{c}::numeric")),
     Conversion(
         "double precision",
         "real",
         "{c}::{type}",
-        "CASE WHEN {c} = 0 THEN true WHEN abs({c}) BETWEEN 1e-37 AND 3.4e38 "
-        "THEN {c}::real::double precision = {c} ELSE false END",
+        "CASE WHEN {c} = 0 THEN true "
+        "WHEN abs({c}) BETWEEN 1.401298464324817e-45 AND 3.4028234663852886e38 "
+        "THEN {c}::real::double precision = {c} "
+        f"ELSE {{c}}::text {NO_NUMBER} END",
+    ),
+    Conversion("smallint", "real", "{c}::{type}", ALWAYS),
+    Conversion("integer", "real", "{c}::{type}", "{c}::real::text::numeric = {c}"),
+    Conversion(
+        TEXT,
+        WHOLE,
+        "{c}::{type}",
+        "CASE WHEN {c} ~ '^-?[0-9]{{1,19}}$' "
+        "THEN {c}::numeric BETWEEN {low} AND {high} ELSE false END",
     ),
     Conversion(
         TEXT,
-        "integer",
+        "double precision",
         "{c}::{type}",
-        "CASE WHEN {c} ~ '^-?[0-9]{{1,10}}$' "
-        "THEN {c}::bigint BETWEEN -2147483648 AND 2147483647 ELSE false END",
+        "CASE WHEN {c} ~ '^-?[0-9]{{1,255}}([.][0-9]{{1,255}})?([eE][-+]?[0-9]{{1,3}})?$' "
+        f"THEN {_same_as_double('{c}::numeric')} ELSE {{c}} {NO_NUMBER} END",
     ),
-    Conversion(TEXT, "double precision", "{c}::{type}", "{c} ~ '^-?[0-9]{{1,9}}([.][0-9]+)?$'"),
     Conversion(WHOLE + "|" + FRACTION, TEXT, "{c}::{type}", ALWAYS),
-    Conversion(TEXT, "text|character varying", "{c}::{type}", ALWAYS),
-    Conversion("smallint|integer", "real", "{c}::{type}", "{c} BETWEEN -16777216 AND 16777216"),
+    Conversion(TEXT, TEXT, "{c}::{type}", ALWAYS),
     Conversion(
         "date",
         "timestamp without time zone",
@@ -124,7 +155,6 @@ CONVERSIONS = (
     Conversion("jsonb", "json", "{c}::{type}", ALWAYS),
     Conversion("json", "jsonb", "{c}::{type}", JSON_IS_JSONB),
 )
-SHORTER_TEXT = Conversion(TEXT, TEXT, "{c}::{type}", "char_length({c}) <= {length}")
 
 
 def holds(live: str, desired: str) -> bool:
@@ -153,13 +183,31 @@ def conversion(live: str, desired: str, date_shapes: Sequence[str]) -> Optional[
     """
     if not rewrites(live, desired):
         return f"{{c}}::{desired}", ALWAYS
-    length = _length(desired)
     dates = (_text_to_date(date_shapes), _date_to_text(date_shapes))
-    for rule in dates + CONVERSIONS + ((SHORTER_TEXT,) if length else ()):
+    for rule in dates + CONVERSIONS:
         if re.fullmatch(rule.live, live) and re.fullmatch(rule.desired, desired):
-            fits = rule.fits.replace("{length}", str(length))
-            return rule.using.replace("{type}", desired), fits
+            using, fits = rule.using.replace("{type}", desired), _fits(rule, live, desired)
+            if not live.startswith("character("):
+                return using, fits
+            # Its padding is no part of a value, and only a cast to text takes it off.
+            return using.replace("{c}", "{c}::text"), fits.replace("{c}", "{c}::text")
     return None
+
+
+def _fits(rule: Conversion, live: str, desired: str) -> str:
+    """Return what is true where the rule gives the same value, in the length that a text has."""
+    beyond, fits = 1 << BITS.get(desired, 0), rule.fits
+    for name, number in (("{low}", -beyond), ("{high}", beyond - 1), ("{beyond}", beyond)):
+        fits = fits.replace(name, str(number))
+    limit = re.fullmatch(LIMITED, desired)
+    if limit is None:
+        return fits
+    # A cast cuts off what is too long, without a word.
+    text = "{c}" if re.fullmatch(TEXT, live) else rule.using.replace("{type}", "text")
+    short = f"char_length({text}) <= {limit.group(2)}"
+    if not limit.group(1):  # blanks at its end would be taken for padding
+        short += f" AND {text} = rtrim({text})"
+    return short if fits == ALWAYS else f"CASE WHEN {fits} THEN {short} ELSE false END"
 
 
 def casts_defaults(live: str, desired: str) -> bool:

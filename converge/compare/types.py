@@ -121,7 +121,7 @@ def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
     shapes: Tuple[str, ...] = table.models.date_shapes
     if pair.desired.type != "date" or not re.fullmatch(conversions.TEXT, pair.live.type):
         return shapes
-    column = identifier(pair.name)
+    column = f"{identifier(pair.name)}::text"  # without the padding of character(n)
     counts = {shape: table.count(conversions.has_shape(shape).format(c=column)) for shape in shapes}
     return tuple(sorted(shapes, key=lambda shape: -counts[shape]))
 

@@ -199,15 +199,22 @@ def _fits(rule: Conversion, live: str, desired: str) -> str:
     beyond, fits = 1 << BITS.get(desired, 0), rule.fits
     for name, number in (("{low}", -beyond), ("{high}", beyond - 1), ("{beyond}", beyond)):
         fits = fits.replace(name, str(number))
-    limit = re.fullmatch(LIMITED, desired)
-    if limit is None:
-        return fits
     # A cast cuts off what is too long, without a word.
     text = "{c}" if re.fullmatch(TEXT, live) else rule.using.replace("{type}", "text")
+    short = short_enough(text, desired)
+    if short is None or fits == ALWAYS:
+        return short or fits
+    return f"CASE WHEN {fits} THEN {short} ELSE false END"
+
+
+def short_enough(text: str, type_name: str) -> Optional[str]:
+    """Return SQL that is true where a type holds a text; None: its length is not limited."""
+    limit = re.fullmatch(LIMITED, type_name)
+    if limit is None:
+        return None
     short = f"char_length({text}) <= {limit.group(2)}"
-    if not limit.group(1):  # blanks at its end would be taken for padding
-        short += f" AND {text} = rtrim({text})"
-    return short if fits == ALWAYS else f"CASE WHEN {fits} THEN {short} ELSE false END"
+    # In character(n), blanks at the end are padding.
+    return short if limit.group(1) else f"{short} AND {text} = rtrim({text})"
 
 
 def casts_defaults(live: str, desired: str) -> bool:

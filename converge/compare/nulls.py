@@ -2,6 +2,7 @@
 
 from typing import List, Optional
 
+from converge.compare.computed import fills_each_row
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Run, Undo
@@ -48,12 +49,7 @@ def _can_fill(table: ComparedTable, name: str, empty: str, nulls: int) -> bool:
         )
         table.refuse_rows(name, what, nulls, ("is NULL", "are NULL"), empty)
         return False
-    unknown = f"{empty} AND ({backfill.sql(table.values)}) IS NULL"
-    unfilled = table.count(unknown) if backfill.computed else 0
-    if unfilled:
-        what = f"is nullable; the model requires NOT NULL and fills it with {backfill.sql()}."
-        table.refuse_rows(name, what, unfilled, ("stays NULL", "stay NULL"), unknown)
-    return not unfilled
+    return not backfill.computed or fills_each_row(table, name, backfill, empty)
 
 
 def _fill(table: ComparedTable, name: str, why: str) -> str:

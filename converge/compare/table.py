@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 import psycopg2
 from psycopg2 import errors
 
+from converge.compare.conversions import holds
 from converge.compare.desired import Backfill, Desired
 from converge.names import TRIAL_TABLE, suffixed
 from converge.plan import (
@@ -92,6 +93,13 @@ class ComparedTable:
 
     def pair(self, name: str) -> ColumnPair:
         return ColumnPair(name, self.live.columns[name], self.desired.columns[name])
+
+    def is_readable(self, column: str) -> bool:
+        """True if a column has, will have or holds the models' type: else that is refused."""
+        live, desired = self.live.columns.get(column), self.desired.columns.get(column)
+        if live is None or desired is None or live.type == desired.type:
+            return True
+        return self.values[column] != identifier(column) or holds(live.type, desired.type)
 
     def backfill(self, column: str) -> Optional[Backfill]:
         """Return what the models put into existing rows of a column, if they say."""

@@ -1,0 +1,127 @@
+"""Backfills that are computed from other columns: whether each row gets a value."""
+
+from typing import Iterator, NamedTuple, Optional, Tuple
+
+import psycopg2
+from psycopg2 import errors
+
+from converge.compare import conversions
+from converge.compare.desired import Backfill
+from converge.compare.table import ComparedTable
+from converge.quoting import identifier, literal
+from converge.server.catalog import Column
+from converge.server.failures import first_line
+from converge.text import rows_of
+
+# What an expression raises because of the values that it reads.
+RAISED = (
+    psycopg2.DataError,
+    psycopg2.InternalError,
+    psycopg2.NotSupportedError,
+    errors.ProgramLimitExceeded,
+)
+# Only a function's EXCEPTION goes on after an error, with the next row.
+RAISES = "pg_temp.raises"
+
+
+class Problem(NamedTuple):
+    """Rows that get no value: the condition that finds them, and what they are or have."""
+
+    condition: str
+    verbs: Tuple[str, str]
+    columns: Tuple[str, ...]  # to be shown
+
+
+def fills_each_row(table: ComparedTable, name: str, backfill: Backfill, empty: str) -> bool:
+    """True if a backfill has a value for each row without one (`empty`); else it is refused."""
+    readable = all(map(table.is_readable, backfill.columns))
+    if readable and not _is_refused(table, name, backfill, empty):
+        return True
+    if name not in table.live.columns:
+        # The rules after this one read it, which must not fail.
+        table.values[name] = f"NULL::{table.desired.columns[name].type}"
+    return False
+
+
+def _is_refused(table: ComparedTable, name: str, backfill: Backfill, empty: str) -> bool:
+    """Refuse a backfill that has no value for a row without one."""
+    state = "is nullable" if name in table.live.columns else "is missing"
+    what = f"{state}; the model requires NOT NULL and fills it with {backfill.sql()}."
+    try:
+        for problem in _problems(table, table.desired.columns[name], backfill, empty):
+            bad = table.count(problem.condition)
+            if bad:
+                _refuse(table, name, what, problem, bad)
+                return True
+    except RAISED as error:
+        _refuse_raising(table, name, what, empty, error)
+        return True
+    return False
+
+
+def _problems(
+    table: ComparedTable, desired: Column, backfill: Backfill, empty: str
+) -> Iterator[Problem]:
+    """Yield what may be wrong with rows, each to be asked only where it was not one before."""
+    sources = _live(table, backfill)
+    # What the model's type does not hold was never meant: milliseconds instead of seconds.
+    for column in sources:
+        models = table.desired.columns.get(column)
+        fits = _within(table, table.live.columns[column], models) if models else None
+        if models and fits:
+            beyond = f"{{c}} IS NOT NULL AND NOT ({fits})".format(c=identifier(column))
+            a_value = f"a {column} that {models.type} does not hold"
+            verbs = (f"has {a_value}", f"have {a_value}")
+            yield Problem(f"{empty} AND {beyond}", verbs, (column,))
+    value = f"({backfill.sql(table.values)})"
+    short = conversions.short_enough(f"{value}::text", desired.type)
+    if short is None:
+        value += f"::{desired.type}"  # which may raise an error too
+    else:
+        verbs = ("gets a text that is too long", "get a text that is too long")
+        yield Problem(f"{empty} AND NOT ({short})", verbs, sources)
+    yield Problem(f"{empty} AND {value} IS NULL", ("stays NULL", "stay NULL"), sources)
+
+
+def _within(table: ComparedTable, live: Column, desired: Column) -> Optional[str]:
+    """Return what is true for a value, if any, that the type of the models holds as well."""
+    if not conversions.holds(live.type, desired.type):
+        return None
+    known = conversions.conversion(live.type, desired.type, table.models.date_shapes)
+    return None if known is None or known[1] == conversions.ALWAYS else known[1]
+
+
+def _refuse(table: ComparedTable, name: str, what: str, problem: Problem, bad: int) -> None:
+    found = f"{rows_of(bad, table.count())} {problem.verbs[bad != 1]}"
+    shown = table.examples(problem.condition, problem.columns[0]) if problem.columns else ""
+    way_out = table.find(problem.condition, problem.columns)
+    table.refuse(name, what, f"{found}{shown}.", way_out=way_out)
+
+
+def _refuse_raising(
+    table: ComparedTable, name: str, what: str, empty: str, error: psycopg2.Error
+) -> None:
+    """Refuse a value that raises an error, which is raised again if no row does so any more."""
+    backfill = table.backfill(name)
+    assert backfill is not None
+    value = f"({backfill.sql(table.values)})::{table.desired.columns[name].type}"
+    body = (
+        f"BEGIN PERFORM {value} FROM {table.relation} WHERE tableoid = $1 AND ctid = $2; "
+        "RETURN false; EXCEPTION WHEN OTHERS THEN RETURN true; END"
+    )
+    function = f"CREATE FUNCTION {RAISES}(oid, tid) RETURNS boolean LANGUAGE plpgsql AS "
+    function += literal(body)
+    condition = f"{empty} AND {RAISES}(tableoid, ctid)"
+    query = f"SELECT count(*) FROM {table.relation} WHERE {condition}"
+    bad = int(table.ask(f"SET TRANSACTION READ WRITE; {function}; {query}")[0][0])
+    if not bad:
+        raise error
+    fail = "fails" if bad == 1 else "fail"
+    why = f"{rows_of(bad, table.count())} {fail}; the server says: {first_line(error)}."
+    find = table.find(condition, _live(table, backfill))
+    table.refuse(name, what, why, way_out=find._replace(statements=(function, *find.statements)))
+
+
+def _live(table: ComparedTable, backfill: Backfill) -> Tuple[str, ...]:
+    """Return the columns that a backfill reads and that are there already."""
+    return tuple(column for column in backfill.columns if column in table.live.columns)

@@ -36,6 +36,11 @@ def suffixed(name: str, suffix: str) -> str:
     return cut + suffix
 
 
+def sequence_name(table: str, column: str, number: int = 0) -> str:
+    """Return the name of a column's sequence; those after the first are for where one is taken."""
+    return suffixed(f"{table}_{column}", f"_seq{number or ''}")
+
+
 def lock_key(schema: str) -> int:
     """Return a schema's second advisory lock key: a signed 32-bit number, never 0."""
     key = zlib.crc32(schema.encode()) or 1

@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     ADD_COLUMN = "add_column"
     CHANGE_TYPE = "change_type"
     SET_DEFAULT = "set_default"
+    WIDEN_SEQUENCE = "widen_sequence"
     BACKFILL = "backfill"
     FORBID_NULLS = "forbid_nulls"
     PROVE_NO_NULLS = "prove_no_nulls"

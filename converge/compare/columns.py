@@ -2,11 +2,12 @@
 
 from typing import List, Tuple
 
+from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.compare.types import change_type
 from converge.names import suffixed
 from converge.plan import Kind, Lock, Undo, WayOut
-from converge.quoting import identifier, literal, qualified
+from converge.quoting import identifier, literal
 from converge.server.catalog import Column
 from converge.text import counted
 
@@ -123,10 +124,10 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
 def change_default(table: ComparedTable, pair: ColumnPair) -> None:
     """Set the model's default; a live default where the model has none is left alone."""
     name, live, desired = pair
-    if desired.default is None or live.default == desired.default:
-        return
     if desired.default == FROM_A_SEQUENCE:
-        restore_sequence(table, name)
+        draw_numbers(table, pair)
+        return
+    if desired.default is None or live.default == desired.default:
         return
     before = "DROP DEFAULT" if live.default_sql is None else f"SET DEFAULT {live.default_sql}"
     table.step(
@@ -135,39 +136,6 @@ def change_default(table: ComparedTable, pair: ColumnPair) -> None:
         f"it is {live.default or 'missing'}; the model says {desired.default}",
         [table.alter_column(name, f"SET DEFAULT {desired.default_sql}")],
         undo=Undo(statements=(table.alter_column(name, before),)),
-    )
-
-
-def restore_sequence(table: ComparedTable, name: str) -> None:
-    """Let a column draw from its sequence again, from beyond the highest number in use."""
-    sequence_name = f"{table.name}_{name}_seq"
-    sequence = qualified(table.schema, sequence_name)
-    column = identifier(name)
-    exists = table.relations.get(sequence_name) == "S"
-    if sequence_name in table.relations and not exists:
-        table.refuse_taken(sequence_name, "a sequence")
-        return
-    if sequence_name in table.foreign:
-        own = f"ALTER SEQUENCE {sequence} OWNER TO {identifier(table.facts.user)}"
-        what = f"draws from no sequence, and {sequence} belongs to another role."
-        table.refuse(name, what, way_out=WayOut("Let an administrator run:", (own,)))
-        return
-    action = "ALTER" if exists else "CREATE"
-    regclass = f"{literal(sequence)}::regclass"
-    highest = f"COALESCE(max({column}), 0) + 1"
-    drop = () if exists else (f"DROP SEQUENCE {sequence}",)
-    table.step(
-        Kind.SET_DEFAULT,
-        name,
-        "it draws from no sequence",
-        [
-            f"LOCK TABLE {table.relation}",  # nobody may take a number between max() and setval()
-            f"{action} SEQUENCE {sequence} OWNED BY {table.relation}.{column}",
-            f"SELECT setval({regclass}, {highest}, false) FROM {table.relation}",
-            table.alter_column(name, f"SET DEFAULT nextval({regclass})"),
-        ],
-        creates=not exists,
-        undo=Undo(statements=(table.alter_column(name, "DROP DEFAULT"), *drop)),
     )
 
 

@@ -11,7 +11,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
-from converge.names import HISTORY_TABLE, NEW_PREFIX, OLD_PREFIX, TRIAL_SCHEMA, helper_name
+from converge.names import (
+    HISTORY_TABLE,
+    NEW_PREFIX,
+    OLD_PREFIX,
+    TRIAL_SCHEMA,
+    helper_name,
+    sequence_name,
+)
 from converge.plan import Kind
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Schema
@@ -76,7 +83,7 @@ class Desired:
         tables = self.metadata.sorted_tables
         found = [HISTORY_TABLE, *self.tables]
         found += [str(index.name) for table in tables for index in table.indexes]
-        found += [f"{table.name}_{c.name}_seq" for table in tables for c in table.columns]
+        found += [sequence_name(table.name, c.name) for table in tables for c in table.columns]
         found += [
             str(k.name or f"{table.name}_pkey") for table in tables for k in table.constraints
         ]

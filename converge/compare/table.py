@@ -79,7 +79,6 @@ class ComparedTable:
     def __init__(self, schema: str, name: str, live: Schema, desired: Schema, given: Given) -> None:
         self.schema, self.name = schema, name
         self.relations, self.can_create = live.relations, live.can_create
-        self.foreign = live.foreign
         self.live, self.desired = live.tables[name], desired.tables[name]
         self.models, self.settings, self.facts, self.ask = given
         self.relation = qualified(schema, name)

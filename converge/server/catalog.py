@@ -22,6 +22,19 @@ class User(NamedTuple):
     foreign_key: bool
 
 
+class SequenceFacts(NamedTuple):
+    """What a column draws its numbers from; how far it has come is no part of the schema."""
+
+    name: str
+    type: str
+    maximum: int
+    schema: Optional[str] = None  # if it is not the table's own
+    increment: int = 1
+    cycle: bool = False
+    owned: bool = True  # by the column: it goes with it
+    others: Sequence[str] = ()  # columns that draw from it too, or own it
+
+
 class Column(NamedTuple):
     """One column. `default` is `nextval()` for everything that draws from a sequence."""
 
@@ -35,6 +48,7 @@ class Column(NamedTuple):
     unproven: bool = False  # NOT NULL, but for new rows only
     inherited: bool = False  # from a parent, which alone may change it
     own_not_null: Optional[str] = None  # the NOT NULL constraint that children do not inherit
+    sequence: Optional[SequenceFacts] = None
 
 
 class Index(NamedTuple):
@@ -176,4 +190,11 @@ def _table(document: Dict[str, Any]) -> Table:
 
 def _column(document: Dict[str, Any]) -> Column:
     used_by = [User(**user) for user in document["used_by"] or []]
-    return Column(**{**document, "used_by": used_by})
+    numbers = document["sequence"]
+    sequence = sequence_facts(numbers) if numbers else None
+    return Column(**{**document, "used_by": used_by, "sequence": sequence})
+
+
+def sequence_facts(document: Dict[str, Any]) -> SequenceFacts:
+    """Return what `sequence.sql` has found."""
+    return SequenceFacts(**{**document, "others": document["others"] or ()})

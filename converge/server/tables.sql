@@ -67,12 +67,11 @@ SELECT json_object_agg(c.relname, json_build_object(
       'not_null', a.attnotnull AND NOT nn.unproven,
       'unproven', a.attnotnull AND nn.unproven,
       'own_not_null', nn.own,
-      'default', CASE
-        WHEN a.attidentity <> '' OR EXISTS (
-          SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
-          WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
-            AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S')
+      'default', CASE WHEN a.attidentity <> '' OR numbers.oid IS NOT NULL
         THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
+      'sequence', (
+\ir sequence.sql
+        WHERE s.oid = numbers.oid),
       'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
       'generated', a.attgenerated,
       'inherited', a.attinhcount > 0,
@@ -101,6 +100,14 @@ SELECT json_object_agg(c.relname, json_build_object(
         min(k.conname) FILTER (WHERE k.connoinherit) AS own
       FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
         AND k.conkey = ARRAY[a.attnum]) AS nn
+    CROSS JOIN LATERAL (SELECT min(d.oid) AS oid FROM (
+      SELECT d.refobjid AS oid FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
+      WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
+        AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S'
+      UNION ALL  -- of an identity column
+      SELECT d.objid FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+        AND d.refobjid = c.oid AND d.refobjsubid = a.attnum AND d.deptype = 'i') d) AS numbers
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'constraints', (
     SELECT json_object_agg(k.conname, json_build_object(

@@ -191,7 +191,8 @@ def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, 
             table[part] = {key: found[key] for key in fresh[name][part] or {} if key in found}
         for key, column in table["columns"].items():
             column["type"] = WIDER.get(column["type"], column["type"])
-            column["default"] = column["default"] and fresh[name]["columns"][key]["default"]
+            for part in ("default", "sequence"):
+                column[part] = column[part] and fresh[name]["columns"][key][part]
         for index in table["indexes"].values():  # the extension may live elsewhere
             for part in ("using", "definition"):
                 index[part] = index[part].replace("extensions.", "public.")

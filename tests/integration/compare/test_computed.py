@@ -92,8 +92,8 @@ def test_a_value_that_raises_an_error_is_refused(
     monkeypatch.setitem(grams.info, "backfill", RAISING[error])
     initialised.execute(
         "ALTER TABLE dishes_day ALTER total_avg_weight DROP NOT NULL; INSERT INTO dishes_day "
-        "SELECT time, '2025-01-01', dish, kcal, '{}', grams, '{}', 'u' FROM (VALUES "
-        "(1, 'soup', 0, NULL), (2, '7', -8, NULL), (3, 'soup', 0, 5)) AS v (time, dish, kcal, grams)"
+        "SELECT time, '2025-01-01', dish, kcal, '{}', g, '{}', 'u' FROM (VALUES "
+        "(1, 'soup', 0, NULL), (2, '7', -8, NULL), (3, 'soup', 0, 5)) AS v (time, dish, kcal, g)"
     )
     before = everything(initialised)
     result = run()

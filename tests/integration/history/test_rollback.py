@@ -20,6 +20,7 @@ BEFORE = {
     "change type to date": "ALTER TABLE dishes_day ALTER date TYPE varchar "
     "USING to_char(date, 'DD-MM-YYYY')",
     "widen type": "ALTER TABLE weight ALTER date TYPE varchar(10)",
+    "change padded type": "ALTER TABLE weight ALTER date TYPE char(12)",
     "change type of json": "ALTER TABLE dishes_day ALTER contains TYPE jsonb",
     "change type of timestamp": "ALTER TABLE dishes_day ALTER date TYPE timestamp",
     "change fraction": "ALTER TABLE dishes ALTER weight TYPE real",
@@ -132,17 +133,28 @@ LOST = {
         "SELECT time_saved, time::text, pg_typeof(time)::text FROM weight",
         [(7, "7", "numeric")],
     ),
-    "a text that the server would cut off": Lost(
-        "ALTER TABLE weight ALTER date TYPE char(10)",
-        "UPDATE weight SET date = 'the day before yesterday'",
-        "'change type public.weight.date' would lose the values of 1 row.\n"
+    "a number that the server would round": Lost(
+        "ALTER TABLE weight ALTER weight TYPE numeric(8,2)",
+        "UPDATE weight SET weight = 61.255",
+        "'change type public.weight.weight' would lose the values of 1 row.\n"
         "  Nothing was changed. Keep them under another name:\n"
-        "    ALTER TABLE public.weight ADD COLUMN date_saved character varying;\n"
-        "    UPDATE public.weight SET date_saved = date;\n"
-        "    ALTER TABLE public.weight ALTER COLUMN date TYPE character(10) "
-        "USING date::character(10);\n",
-        "SELECT date_saved, date, pg_typeof(date)::text FROM weight",
-        [("the day before yesterday", "the day be", "character")],
+        "    ALTER TABLE public.weight ADD COLUMN weight_saved double precision;\n"
+        "    UPDATE public.weight SET weight_saved = weight;\n"
+        "    ALTER TABLE public.weight ALTER COLUMN weight TYPE numeric(8,2) "
+        "USING weight::numeric(8,2);\n",
+        "SELECT weight_saved::text, weight::text, pg_typeof(weight)::text FROM weight",
+        [("61.255", "61.26", "numeric")],
+    ),
+    "a text whose end would be taken for padding": Lost(
+        "ALTER TABLE weight ALTER date TYPE char(10)",
+        "UPDATE weight SET date = '6-11-2024 '",
+        "'change type public.weight.date' is not possible: the values of 1 row would not fit.\n"
+        "  Nothing was changed. Change them to what fits; find them with:\n"
+        "    SELECT * FROM public.weight WHERE date IS NOT NULL AND NOT "
+        "(char_length(date) <= 10 AND date = rtrim(date));\n",
+        "SELECT rtrim(date) FROM weight",
+        [("06-11-2024",)],
+        "UPDATE weight SET date = '06-11-2024'",
     ),
     "a value that no longer fits": Lost(
         "ALTER TABLE weight ALTER date TYPE varchar(10)",

@@ -53,6 +53,7 @@ class Job:
         if self._connection is None or self._connection.closed:
             with self.step("connect"):
                 self._connection = retries.connect(self.settings)
+            converge.watch(self._connection, self.settings)
             where = self.settings
             log.info("connected to %s:%s, database %s", where.host, where.port, where.database)
         return self._connection
@@ -197,8 +198,8 @@ def compare_only(job: Job) -> None:
 
 def compared(job: Job) -> "converge.Plan":
     """Return the plan without taking the run lock; nothing is touched."""
-    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION)
-    return load_models(job.settings)(job.connection, facts)
+    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION, only_look=True)
+    return load_models(job.settings)(job.connection, facts).looked_at()
 
 
 def tell_look(found: Look) -> None:
@@ -228,7 +229,8 @@ def execute(job: Job, mode: Callable[[Job], None]) -> None:
     try:
         mode(job)
     except LockNotAvailable:
-        raise converge.not_acquired(job.connection, job.settings) from None
+        done = bool(job.done)
+        raise converge.not_acquired(job.connection, job.settings, done=done) from None
 
 
 MODES: Dict[Options, Callable[[Job], None]] = {

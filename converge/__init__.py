@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from converge.server.inspect import inspect as inspect
     from converge.server.locks import not_acquired as not_acquired
     from converge.server.locks import run_lock as run_lock
+    from converge.server.waits import watch as watch
 
 WHERE = {
     "Applier": "change.apply",
@@ -31,6 +32,7 @@ WHERE = {
     "render": "console.plan_text",
     "run_lock": "server.locks",
     "show": "history.show",
+    "watch": "server.waits",
 }
 
 

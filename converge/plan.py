@@ -179,10 +179,11 @@ OUT_OF_THE_WAY = WayOut("Drop what is in the way, run again, create it again.")
 
 
 class Right(NamedTuple):
-    """A right that the role lacks."""
+    """A right that the role lacks to run. `to_look` is the way out where it takes it to look."""
 
     name: str
     schema: str
+    to_look: Optional[WayOut] = None
 
 
 class Refusal(NamedTuple):
@@ -199,6 +200,11 @@ class Refusal(NamedTuple):
         first = f"{self.subject} {self.what}".strip()
         way_out = " ".join([*between, str(self.way_out)])
         return "\n  ".join([first, *self.why, way_out])
+
+    @property
+    def explained(self) -> str:
+        """What, why and the way out, without a verdict."""
+        return self._lines()
 
     @property
     def as_difference(self) -> str:
@@ -232,6 +238,14 @@ class Plan(NamedTuple):
         found = [f"{step}: {step.why}" for step in self.steps if not step.on_the_way]
         return found + [refusal.as_difference for refusal in self.refusals]
 
+    def looked_at(self) -> "Plan":
+        """Return the plan as those have it who only look: the database's differences.
+
+        What the role may not do is a note then, unless it may not even look.
+        """
+        refusals, notes = looking(self.refusals)
+        return self._replace(refusals=tuple(refusals), notes=(*self.notes, *notes))
+
     def numbered(self) -> "Plan":
         """Return the plan with its steps numbered, in each schema from 1 on."""
         counts: Dict[str, int] = {}
@@ -240,6 +254,19 @@ class Plan(NamedTuple):
             counts[step.schema] = counts.get(step.schema, 0) + 1
             steps.append(step._replace(number=counts[step.schema]))
         return self._replace(steps=tuple(steps))
+
+
+def looking(refusals: Iterable[Refusal]) -> Tuple[List[Refusal], List[str]]:
+    """Split refusals into those that count for looking, and notes of what counts for a run."""
+    kept, notes = [], []
+    for refusal in refusals:
+        if refusal.lacks is None:
+            kept.append(refusal)
+        elif refusal.lacks.to_look is not None:
+            kept.append(refusal._replace(way_out=refusal.lacks.to_look))
+        else:
+            notes.append(f"this role could not run it: {refusal.explained}")
+    return kept, notes
 
 
 def joined(parts: Iterable[Plan]) -> Plan:

@@ -6,7 +6,7 @@ before another run.
 
 import logging
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence, Set
 
@@ -19,10 +19,13 @@ from converge.change.giving_up import drop_helpers
 from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
 from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
-from converge.plan import Done, Plan, Run, Step
+from converge.names import HISTORY_TABLE
+from converge.plan import Done, Lock, Plan, Run, Step
 from converge.quoting import qualified
-from converge.server import locks, messages, retries
+from converge.server import messages, retries
 from converge.server.connection import Connection
+from converge.server.locks import lock_not_acquired
+from converge.server.waits import Guess, Watcher
 from converge.settings.variables import Settings
 from converge.text import counted, duration
 
@@ -35,6 +38,15 @@ SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
+# As in `pg_locks`.
+MODES = {
+    Lock.NONE: "AccessExclusiveLock",
+    Lock.INSTANT: "AccessExclusiveLock",
+    Lock.READ: "AccessExclusiveLock",
+    Lock.REWRITE: "AccessExclusiveLock",
+    Lock.SHARED: "ShareUpdateExclusiveLock",
+    Lock.ROWS: "RowExclusiveLock",
+}
 
 
 class Counting(Protocol):
@@ -110,13 +122,7 @@ class Applier:
     def _in_transaction(
         self, step: Step, statements: Sequence[str], *, end: str = "COMMIT"
     ) -> None:
-        timeout = self.settings.lock_timeout
-        self._locked(
-            step,
-            lambda: messages.transaction(
-                self.connection, statements, lock_timeout=timeout, end=end
-            ),
-        )
+        self._locked(step, statements, self.settings.lock_timeout, end=end)
 
     def _online(self, step: Step) -> None:
         """Run each statement outside a transaction, for as long as it takes, watched."""
@@ -128,10 +134,10 @@ class Applier:
             except psycopg2.Error:
                 self._give_back(step)
                 raise
-        self._note(self.journal.after(step))
+        self._note(step, self.journal.after(step))
 
     def _build(self, step: Step, statement: str) -> None:
-        with progress.build(self.connection, self.control, step, statement):
+        with progress.build(self.connection, self.control, step):
             messages.alone(self.connection, statement)
 
     def _give_back(self, step: Step) -> None:
@@ -150,47 +156,43 @@ class Applier:
         """
         lock = f"LOCK TABLE {step.relation} IN SHARE UPDATE EXCLUSIVE MODE"
         statements = [lock, *self.journal.before(step)]
-        timeout = min(SHARED_LOCK_SECONDS, self.settings.lock_patience)
-        self._locked(
-            step,
-            lambda: messages.transaction(self.connection, statements, lock_timeout=timeout),
-        )
+        self._locked(step, statements, min(SHARED_LOCK_SECONDS, self.settings.lock_patience))
 
     def _batches(self, step: Step) -> None:
         """Run an UPDATE of a whole table in batches, each in its own transaction."""
-        self._note(self.journal.before(step))
+        self._note(step, self.journal.before(step))
         batches(self.connection, step, lambda statements: self._in_transaction(step, statements))
 
-    def _note(self, statements: List[str]) -> None:
+    def _note(self, step: Step, statements: List[str]) -> None:
         if statements:
-            messages.transaction(self.connection, statements)
+            self._in_transaction(step, statements)
 
-    def _locked(self, step: Step, action: Callable[[], None]) -> None:
-        """Try `action` until it gets its lock; say who is in the way."""
-        started = said = time.monotonic()
+    def _locked(
+        self, step: Step, statements: Sequence[str], timeout: float, *, end: str = "COMMIT"
+    ) -> None:
+        """Try a transaction until it gets its locks; say who is in the way."""
+        watcher = Watcher(
+            str(step), self.connection, lambda: nullcontext(self.control), _guesses(step)
+        )
 
-        def say() -> None:
-            nonlocal said
-            now = time.monotonic()
-            if said == started or now - said > progress.REMINDER_SECONDS:
-                said = now
-                for blocker in self._blockers(step):
-                    log.warning("%s waits for a lock held by %s", step, blocker)
+        def attempt() -> None:
+            messages.transaction(self.connection, statements, lock_timeout=timeout, end=end)
 
-        try:
-            retries.until_locked(self.settings, action, say)
-        except errors.LockNotAvailable:
-            waited = duration(time.monotonic() - started)
-            holders = "; ".join(self._blockers(step)) or "a session that has just ended."
-            raise LockNotAcquired(
-                f"{step}: could not acquire the lock within LOCK_PATIENCE ({waited}).\n"
-                f"  It is held by {holders}\n"
-                "  Finished steps stay; safe to run again."
-            ) from None
+        with watcher.on(timeout / 2):
+            try:
+                retries.until_locked(self.settings, attempt, watcher.missed)
+            except errors.LockNotAvailable:
+                found = watcher.in_the_way()
+                raise lock_not_acquired(f"{step}:", self.settings, found) from None
 
-    def _blockers(self, step: Step) -> List[str]:
-        pid = self.connection.info.backend_pid
-        return locks.blockers(self.control, step.relation, pid)
+
+def _guesses(step: Step) -> List[Guess]:
+    """Return the locks that a step may wait for, where it was not seen for which: also its count.
+
+    An attempt is short, and the look at it may come too late.
+    """
+    found = [Guess(step.schema, HISTORY_TABLE, "RowExclusiveLock")]
+    return [Guess(step.schema, step.table, MODES[step.lock]), *found] if step.table else found
 
 
 def _tell(done: Done) -> None:

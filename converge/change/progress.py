@@ -10,55 +10,35 @@ from contextlib import contextmanager
 from typing import Callable, Iterator
 
 from converge.plan import Step
-from converge.server import locks
 from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.messages import rows
+from converge.server.sql import statement
+from converge.server.waits import waits, whereabouts
 from converge.text import visible
 
 log = logging.getLogger(__name__)
 
-REMINDER_SECONDS = 10.0  # between two lines that say the same
-
-# The row is found by the statement's text, because behind a pooler the process id that libpq knows
-# is not the server's. https://www.postgresql.org/docs/current/progress-reporting.html
-# The transaction that asks is the run lock's: without a new snapshot, and with now(), it would see
-# everything as it was when the lock was taken.
-PROGRESS_QUERY = f"""
-SELECT pg_stat_clear_snapshot();
-SELECT COALESCE(p.phase, a.state), COALESCE(p.blocks_done, 0), COALESCE(p.blocks_total, 0),
-  COALESCE(p.tuples_done, 0), COALESCE(p.tuples_total, 0), (
-    SELECT string_agg({locks.session("b")}, '; ')
-    FROM pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids(a.pid)))
-FROM pg_stat_activity a LEFT JOIN pg_stat_progress_create_index p USING (pid)
-WHERE a.query <> '' AND strpos(%(statement)s, a.query) = 1 AND a.pid <> pg_backend_pid()
-  AND a.state = 'active'
-"""
-
 
 @contextmanager
-def build(
-    connection: Connection, control: Connection, step: Step, statement: str
-) -> Iterator[None]:
-    """While the block waits for `statement` on `connection`, say how far it is."""
+def build(connection: Connection, control: Connection, step: Step) -> Iterator[None]:
+    """While the block waits for an index build on `connection`, say how far it is."""
     with progress(str(step), 100) as advance:
         shown = 0
 
-        def look() -> None:
+        def look(_: float) -> None:
             nonlocal shown
-            for phase, *counts, waits_for in rows(
-                control, PROGRESS_QUERY, {"statement": statement}
-            ):
+            query = statement("change/progress.sql", **whereabouts(connection))
+            for phase, *counts in rows(control, f"SELECT pg_stat_clear_snapshot(); {query}"):
                 done = _percent(*counts)
-                advance(
-                    max(0, done - shown), f"{phase}, waits for {waits_for}" if waits_for else phase
-                )
+                found = "; ".join(map(str, waits(connection, control)))
+                advance(max(0, done - shown), f"{phase}, waits for {found}" if found else phase)
                 shown = max(shown, done)
 
-        connection.watch = look
+        before, connection.watch = connection.watch, look
         try:
             yield
         finally:
-            connection.watch = None
+            connection.watch = before
 
 
 def _percent(blocks: int, blocks_total: int, tuples: int, tuples_total: int) -> int:

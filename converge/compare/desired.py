@@ -102,11 +102,19 @@ class Desired:
     def trial_ddl(self, settings: Settings, facts: ServerFacts) -> List[str]:
         """Return what creates all in `pg_temp`, in a transaction that is open."""
         home = self.trial_home(settings, facts)
+        if facts.lacks_extension and not facts.extension_permitted:
+            return ["SET LOCAL search_path = pg_temp", *self._without_extension()]
         statements = [f"CREATE SCHEMA {home}"] if home == TRIAL_SCHEMA else []
         if facts.lacks_extension:
             statements.append(self.create_extension(home))
         statements.append(f"SET LOCAL search_path = pg_temp, {identifier(home)}")
         return statements + [sql for creation in self.create_all() for sql in creation.statements]
+
+    def _without_extension(self) -> List[str]:
+        """Leave out the indexes that take the extension: where it is missing, they are too."""
+        theirs = {str(i.name) for t in self.metadata.tables.values() for i in t.indexes if _ops(i)}
+        created = self.create_all()
+        return [sql for c in created if c.name not in theirs for sql in c.statements]
 
     def create_extension(self, home: str) -> str:
         """Return the statement that creates the extension in a schema."""
@@ -153,7 +161,7 @@ class Desired:
 def _written(element: Any, schema: Optional[str], extension_schema: Optional[str]) -> str:
     """Return DDL as SQLAlchemy writes it, in a schema, with the extension's operator classes."""
     options = element.element.dialect_options["postgresql"]
-    operators = options["ops"] if isinstance(element, CreateIndex) else {}
+    operators = _ops(element.element) if isinstance(element, CreateIndex) else {}
     if operators and extension_schema is not None:
         options["ops"] = {
             column: qualified(extension_schema, name) for column, name in operators.items()
@@ -164,6 +172,12 @@ def _written(element: Any, schema: Optional[str], extension_schema: Optional[str
     finally:
         if operators:
             options["ops"] = operators
+
+
+def _ops(index: Index) -> Mapping[str, str]:
+    """Return an index's operator classes by column; they are the extension's."""
+    operators: Mapping[str, str] = index.dialect_options["postgresql"]["ops"]
+    return operators
 
 
 class Backfill:

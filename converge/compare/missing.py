@@ -21,7 +21,7 @@ from converge.plan import (
 )
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
-from converge.server.inspect import ADMINISTRATOR
+from converge.server.inspect import ADMINISTRATOR, no_right_to_extension
 from converge.server.rights import grant_create
 
 TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
@@ -30,11 +30,13 @@ TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
 def missing_schema(schema: str, given: Given) -> Plan:
     """Create a schema."""
     name = identifier(schema)
+    step = _new(Kind.CREATE_SCHEMA, schema, "", schema, [f"CREATE SCHEMA {name}"])
     if given.facts.can_create_schema:
-        return _new(Kind.CREATE_SCHEMA, schema, "", schema, [f"CREATE SCHEMA {name}"])
+        return step
     create = f"CREATE SCHEMA {name} AUTHORIZATION {identifier(given.facts.user)}"
     what = f"schema {name} is missing, and {given.facts.user} lacks the right to create it."
-    return refused(schema, what, WayOut(ADMINISTRATOR, (create,)))
+    lacks = Right("CREATE ON DATABASE", schema)
+    return joined([step, refused(schema, what, WayOut(ADMINISTRATOR, (create,)), lacks=lacks)])
 
 
 def missing_extension(given: Given) -> Plan:
@@ -42,9 +44,11 @@ def missing_extension(given: Given) -> Plan:
     if not given.facts.lacks_extension:
         return Plan()
     home = given.facts.extension_home(given.settings)
-    create = given.desired.create_extension(home)
-    name = given.desired.extension.name
-    return _new(Kind.CREATE_EXTENSION, given.settings.schemas[0], "", name, [create])
+    create, extension = given.desired.create_extension(home), given.desired.extension
+    step = _new(Kind.CREATE_EXTENSION, given.settings.schemas[0], "", extension.name, [create])
+    if given.facts.extension_permitted:
+        return step
+    return joined([step, Plan(refusals=(no_right_to_extension(given.facts, extension),))])
 
 
 def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
@@ -53,11 +57,11 @@ def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
     missing = {name for name in given.desired.tables if name not in taken}
     if not missing:
         return Plan()
-    if live is not None and not live.can_create:
-        return _no_right_to_create(schema, missing, given)
+    no_right = live is not None and not live.can_create
+    parts = [_no_right_to_create(schema, missing, given)] if no_right else []
     home = given.facts.extension_home(given.settings)
     created = given.desired.create_all(schema, home, missing)
-    return joined(
+    parts += [
         _name_taken(schema, creation, taken[creation.name])
         if creation.name in taken
         else _new(
@@ -69,7 +73,8 @@ def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
             _drop(schema, creation),
         )
         for creation in created
-    )
+    ]
+    return joined(parts)
 
 
 def taken_tables(schema: str, live: Schema, given: Given) -> Plan:

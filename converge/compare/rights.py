@@ -24,7 +24,8 @@ def refuse_changes(table: ComparedTable) -> None:
         )
     if table.steps and not table.live.owned:
         what = f"needs a change, but belongs to {table.live.owner}: {table.steps[0]}."
-        table.refuse("", what, way_out=change_owner(table))
+        lacks = Right("OWNER", table.schema)
+        table.refuse("", what, way_out=change_owner(table), lacks=lacks)
 
 
 def refuse_unreadable(table: ComparedTable) -> None:
@@ -34,7 +35,9 @@ def refuse_unreadable(table: ComparedTable) -> None:
         table.refuse("", "differs from the models.", why, way_out=show_rows(table.facts.user))
     else:
         what = f"differs from the models, belongs to {table.live.owner}, and cannot be read."
-        table.refuse("", what, way_out=change_owner(table))
+        grant = f"GRANT SELECT ON {table.relation} TO {identifier(table.facts.user)}"
+        lacks = Right("SELECT", table.schema, WayOut(ADMINISTRATOR, (grant,)))
+        table.refuse("", what, way_out=change_owner(table), lacks=lacks)
 
 
 def change_owner(table: ComparedTable) -> WayOut:
@@ -49,7 +52,8 @@ def of_history(schema: str, live: Schema, role: str, said: Iterable[Refusal]) ->
     if HISTORY_TABLE in live.foreign:
         relation = qualified(schema, HISTORY_TABLE)
         owner = f"ALTER TABLE {relation} OWNER TO {identifier(role)}"
-        return refused(schema, f"{name} belongs to another role.", WayOut(ADMINISTRATOR, (owner,)))
+        what, way_out = f"{name} belongs to another role.", WayOut(ADMINISTRATOR, (owner,))
+        return refused(schema, what, way_out, lacks=Right("OWNER", schema))
     lacks = Right("CREATE", schema)
     known = any(refusal.lacks == lacks for refusal in said)
     if HISTORY_TABLE in live.relations or live.can_create or known:

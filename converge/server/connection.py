@@ -51,10 +51,13 @@ class NoSecondConnection(psycopg2.OperationalError):
 class Connection(psycopg2.extensions.connection):
     """A psycopg2 connection that can be watched while it waits for the server.
 
-    `watch` is called every `WATCH_SECONDS` of a wait. It may use another connection, never this.
+    `watch` is called with the seconds that it has waited: after `watch_after`, then every
+    `WATCH_SECONDS`. It may use another connection, never this.
     """
 
-    watch: Optional[Callable[[], None]] = None
+    watch: Optional[Callable[[float], None]] = None
+    watch_after = WATCH_SECONDS
+    statement = ""  # the last one that was sent
     answers: Callable[[float], bool]  # whether the server does, a newcomer, within so many seconds
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
@@ -78,19 +81,19 @@ def wait(connection: psycopg2.extensions.connection) -> None:
     The callback is the whole process's, so it may be called for connections that are not ours.
     """
     ours = connection if isinstance(connection, Connection) else None
-    started = time.monotonic()
-    watched = asked = started
+    started = now = asked = time.monotonic()
+    look_at = started + (ours.watch_after if ours else WATCH_SECONDS)
     try:
-        while not _is_done(connection):
+        while not _is_done(connection, look_at - now):
             now = time.monotonic()
             if ours is None:
                 continue
             # libpq's own connect_timeout does not count in this non-blocking mode.
             if not ours.opened and now > ours.deadline:
                 raise Silence("timeout expired")
-            if ours.watch is not None and now - watched > WATCH_SECONDS:
-                ours.watch()
-                watched = time.monotonic()
+            if ours.watch is not None and now >= look_at:
+                ours.watch(now - started)
+                look_at = time.monotonic() + WATCH_SECONDS
             if ours.opened and now - asked > DOUBT_SECONDS:
                 if not ours.answers(CONNECT_TIMEOUT_SECONDS):
                     raise Silence(f"no answer for {now - started:.0f} s, nor to a new connection")
@@ -103,14 +106,16 @@ def wait(connection: psycopg2.extensions.connection) -> None:
         raise
 
 
-def _is_done(connection: psycopg2.extensions.connection) -> bool:
+def _is_done(connection: psycopg2.extensions.connection, look_in: float) -> bool:
+    """Wait for a tick, or until a look that is due before; True if the server has answered."""
     state = connection.poll()
     if state == psycopg2.extensions.POLL_OK:
         return True
     fds = [connection.fileno()]
     reading = fds if state == psycopg2.extensions.POLL_READ else []
     writing = fds if state == psycopg2.extensions.POLL_WRITE else []
-    select.select(reading, writing, [], WAIT_TICK_SECONDS)
+    tick = min(look_in, WAIT_TICK_SECONDS) if look_in > 0 else WAIT_TICK_SECONDS
+    select.select(reading, writing, [], tick)
     return False
 
 

@@ -5,7 +5,7 @@ import logging
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from converge.errors import Refused
-from converge.plan import Refusal, WayOut
+from converge.plan import Refusal, Right, WayOut, looking
 from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.messages import READ_COMMITTED, UNLIMITED, named, rows
@@ -57,10 +57,13 @@ class ServerFacts(NamedTuple):
         return self.superuser or (self.extension_trusted and self.can_create_schema)
 
 
-def inspect(connection: Connection, settings: Settings, extension: Extension) -> ServerFacts:
+def inspect(
+    connection: Connection, settings: Settings, extension: Extension, *, only_look: bool = False
+) -> ServerFacts:
     """Ask the server what it is, in one round trip. Raises `Refused` if no run can succeed on it.
 
     That is before anything was tried, and says the statement that an administrator should run.
+    `only_look` leaves out what only a run takes.
     """
     query = statement(
         "server/facts.sql",
@@ -74,6 +77,8 @@ def inspect(connection: Connection, settings: Settings, extension: Extension) ->
     connection.pooled = facts.pooled
     connection.checks_client = facts.version >= 140000 and "linux" in facts.platform
     refusals = list(_obstacles(facts, settings, extension))
+    if only_look:
+        refusals, _ = looking(refusals)
     if refusals:
         raise Refused("\n".join(map(str, refusals)))
     if extension.ascii_only_under_c and facts.ctype in ("C", "POSIX"):
@@ -104,11 +109,13 @@ def _obstacles(facts: ServerFacts, settings: Settings, extension: Extension) -> 
         )
     closed = facts.closed or []
     for schema in closed:
+        name = identifier(schema)
+        to_look = WayOut(ADMINISTRATOR, (f"GRANT USAGE ON SCHEMA {name} TO {role}",))
         yield _obstacle(
-            f"{facts.user} lacks the right to use schema {identifier(schema)}.",
+            f"{facts.user} lacks the right to use schema {name}.",
             ADMINISTRATOR,
-            f"GRANT USAGE, CREATE ON SCHEMA {identifier(schema)} TO {role}",
-        )
+            f"GRANT USAGE, CREATE ON SCHEMA {name} TO {role}",
+        )._replace(lacks=Right("USAGE", schema, to_look))
     if facts.extension_schema not in closed:
         yield from _extension_obstacles(facts, extension)
 
@@ -129,11 +136,17 @@ def _extension_obstacles(facts: ServerFacts, extension: Extension) -> Iterator[R
             f"GRANT USAGE ON SCHEMA {home} TO {identifier(facts.user)}",
         )
     elif facts.extension_schema is None and not facts.extension_permitted:
-        yield _obstacle(
-            f"extension {name} is missing, and {facts.user} lacks the right to create it.",
-            f"Let an administrator run in database {identifier(facts.database)}:",
-            f"CREATE EXTENSION {name}",
-        )
+        yield no_right_to_extension(facts, extension)
+
+
+def no_right_to_extension(facts: ServerFacts, extension: Extension) -> Refusal:
+    """Return the refusal of an extension that the role may not create."""
+    name = identifier(extension.name)
+    return _obstacle(
+        f"extension {name} is missing, and {facts.user} lacks the right to create it.",
+        f"Let an administrator run in database {identifier(facts.database)}:",
+        f"CREATE EXTENSION {name}",
+    )._replace(lacks=Right("CREATE EXTENSION", ""))
 
 
 def _obstacle(what: str, advice: str, *statements: str) -> Refusal:

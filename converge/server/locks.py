@@ -2,16 +2,17 @@
 
 import logging
 import time
-from contextlib import closing, contextmanager
-from typing import Iterator, List, Optional
+from contextlib import closing, contextmanager, nullcontext
+from typing import Iterator, List, Optional, Sequence
 
 from psycopg2 import errors
 
 from converge.errors import LockNotAcquired
-from converge.names import DATABASE_WIDE, LOCK_CLASS, lock_key
+from converge.names import DATABASE_WIDE, HISTORY_TABLE, LOCK_CLASS, lock_key
 from converge.quoting import literal
 from converge.server.connection import Connection, twin
 from converge.server.messages import begin, named, pooled, rows
+from converge.server.waits import Guess, Wait, Watcher, holders
 from converge.settings.variables import Settings
 from converge.text import duration
 
@@ -51,11 +52,12 @@ def run_lock(
         return
     try:
         with closing(twin(control, settings)) as work:
+            watcher = work.watch = Watcher("a statement", work, lambda: nullcontext(control))
             yield work
     except BaseException as error:
         with closing(control):
             if isinstance(error, errors.LockNotAvailable):
-                raise not_acquired(control, settings) from None
+                raise not_acquired(control, settings, seen=watcher.seen) from None
             raise
     control.to_roll_back = True
 
@@ -117,59 +119,31 @@ def _lock_holder(control: Connection, settings: Settings) -> str:
     return str(found[0][0]) if found else "it has just ended"
 
 
-def session(view: str) -> str:
-    """Return SQL that describes a row of `pg_stat_activity`: who, in what state, since when, what.
+def not_acquired(
+    observer: Connection, settings: Settings, *, seen: Sequence[Wait] = (), done: bool = True
+) -> LockNotAcquired:
+    """Return the error for a query that has waited for LOCK_PATIENCE: who has its lock.
 
-    Of another role's session a role without pg_read_all_stats learns only who.
+    Even a query waits, behind an ACCESS EXCLUSIVE lock, be it held or only waited for. `seen` is
+    whom it was seen to wait for; `done`, whether steps may be finished.
     """
-    age = f"date_trunc('second', clock_timestamp() - {view}.xact_start)"
-    return (
-        f"format('pid %%s (%%s), ', {view}.pid, {view}.application_name) || "
-        f"COALESCE({view}.state || ', ', '') || COALESCE('for ' || {age} || ': ', '') || "
-        f"left({view}.query, 80)"
-    )
+    found = seen or holders(observer, [guess for name in settings.schemas for guess in _any(name)])
+    return lock_not_acquired("a query", settings, found, done=done)
 
 
-def not_acquired(connection: Connection, settings: Settings) -> LockNotAcquired:
-    """Return the error for a query that has waited for LOCK_PATIENCE, with who holds its lock.
-
-    Even a query waits, behind an ACCESS EXCLUSIVE lock, be it held or only waited for.
-    """
-    holders = _holders(connection, settings) or "It is held by a session that has just ended."
-    return LockNotAcquired(
-        "a query could not acquire its lock within LOCK_PATIENCE "
-        f"({duration(settings.lock_patience)}).\n"
-        f"  {holders}\n  Finished steps stay; safe to run again."
-    )
+def _any(schema: str) -> List[Guess]:
+    history = Guess(schema, HISTORY_TABLE, "RowExclusiveLock")
+    return [Guess(schema, None, "AccessShareLock"), history]
 
 
-def _holders(connection: Connection, settings: Settings) -> str:
-    found = rows(
-        connection,
-        f"SELECT pg_stat_clear_snapshot(); "
-        f"SELECT format('%%I.%%I', n.nspname, c.relname), {session('a')} "
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_stat_activity a "
-        "WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p') "
-        "AND a.datname = current_database() AND a.pid <> pg_backend_pid() "
-        "AND EXISTS (SELECT FROM pg_locks w JOIN pg_database d ON d.oid = w.database "
-        "WHERE d.datname = a.datname AND w.relation = c.oid AND w.mode = 'AccessExclusiveLock') "
-        "AND EXISTS (SELECT FROM pg_locks h WHERE h.relation = c.oid AND h.granted "
-        "AND h.pid = a.pid) ORDER BY a.xact_start LIMIT 3",
-        {"schemas": list(settings.schemas)},
-    )
-    return "\n  ".join(f"The lock on {table} is held by {holder}" for table, holder in found)
-
-
-def blockers(connection: Connection, relation: str, but_pid: int) -> List[str]:
-    """Describe the sessions with locks on a relation (`schema.table`, quoted), oldest first."""
-    found = rows(
-        connection,
-        # In the run lock's transaction, the view would be as old as the lock.
-        f"SELECT pg_stat_clear_snapshot(); SELECT {session('a')} "
-        "FROM pg_stat_activity a WHERE a.pid <> %(pid)s AND a.datname = current_database() "
-        "AND a.pid IN (SELECT pid FROM pg_locks WHERE granted "
-        "AND relation = to_regclass(NULLIF(%(relation)s, ''))) "
-        "ORDER BY a.xact_start LIMIT 3",
-        {"relation": relation, "pid": but_pid},
-    )
-    return [text for (text,) in found]
+def lock_not_acquired(
+    who: str, settings: Settings, found: Sequence[Wait], *, done: bool = True
+) -> LockNotAcquired:
+    """Return the error for who has waited for a lock for LOCK_PATIENCE."""
+    patience = duration(settings.lock_patience)
+    lines = [f"{who} could not acquire the lock within LOCK_PATIENCE ({patience})."]
+    lines += [f"It waited for {wait}" for wait in found]
+    if not found:
+        lines.append("It was held by a session that has just ended.")
+    stays = "Finished steps stay; safe to run again." if done else "Nothing was changed; run again."
+    return LockNotAcquired("\n  ".join([*lines, stays]))

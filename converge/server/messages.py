@@ -46,7 +46,10 @@ def rows(
     if connection.to_roll_back:
         sql, connection.to_roll_back = "ROLLBACK; " + sql, False
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        if parameters is not None:
+            sql = cursor.mogrify(sql, parameters).decode()
+        connection.statement = sql
+        cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -2,7 +2,7 @@
 
 from typing import Iterable, List, Sequence
 
-from converge.plan import Refusal, Run, Step, WayOut
+from converge.plan import Refusal, Right, Run, Step, WayOut
 from converge.quoting import identifier, qualified
 from converge.server.connection import Connection
 from converge.server.inspect import ADMINISTRATOR, ServerFacts
@@ -52,7 +52,8 @@ def limited_builds(
     )
     what = f"{found} for {facts.user}, which cannot be lifted behind a pooler for {online[0]}."
     advice = "Name the server itself in POSTGRES_HOST, or run this and let the pooler reconnect:"
-    return [Refusal(online[0].schema, "", what, WayOut(advice, alter))]
+    lacks = Right("unlimited builds", online[0].schema)
+    return [Refusal(online[0].schema, "", what, WayOut(advice, alter), (), lacks)]
 
 
 def without_rights(

@@ -8,7 +8,13 @@ import psycopg2
 import psycopg2.extensions
 
 # Nothing of a test's server outlives the tests, so it need not survive a crash.
-FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "log_statement=all")
+FAST = (
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "max_prepared_transactions=10",
+    "log_statement=all",
+)
 EMPTY = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 

@@ -32,7 +32,8 @@ def test_a_build_says_how_far_it_is_and_whom_it_waits_for(database: Database, ru
         ending.join()
     other.close()
     assert result.code == 0
-    line = r"waiting for old snapshots, waits for pid \d+ \(analyst\), .*, for 00:00:(\d\d): BEGIN"
+    who = r"the transaction of pid \d+ \(analyst\), .*, for 00:00:(\d\d): BEGIN"
+    line = rf"waiting for old snapshots, waits for {who}"
     ages = [int(seconds) for seconds in re.findall(line, result.err)]
     assert len(ages) >= 2
     assert ages == sorted(set(ages))

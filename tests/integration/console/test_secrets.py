@@ -136,7 +136,7 @@ def test_nobody_sees_the_password_in_a_process(
     process = spawn(**{**loud, "LOCK_PATIENCE": "1min"})
     assert process.stderr is not None
     line = process.stderr.readline()
-    while "waits for a lock held by" not in line:
+    while "waits for a lock on public.weight held by" not in line:
         assert line, "it did not wait"
         assert_hidden(line)
         line = process.stderr.readline()

@@ -274,8 +274,8 @@ def test_a_rollback_behind_a_held_lock_waits_and_says_for_whom(
     assert result.code == 6
     assert re.search(
         r" ERROR undo set not null public\.weight\.weight: could not acquire the lock within "
-        r"LOCK_PATIENCE \([\d.]+ m?s\)\.\n  It is held by pid \d+ \(reader\), "
-        r"idle in transaction, .*\n"
+        r"LOCK_PATIENCE \(1\.0 s\)\.\n"
+        r"  It waited for a lock on public\.weight held by pid \d+ \(reader\), idle .*\n"
         r"  Finished steps stay; safe to run again\.\n\Z",
         result.err,
     )

@@ -127,8 +127,8 @@ def test_when_the_patience_is_over_the_next_run_finishes(
         result = run(LOCK_PATIENCE="1s")
         assert result.code == 6, result.err
         assert re.search(
-            r"could not acquire the lock within LOCK_PATIENCE \(\d+\.\d s\)\.\n"
-            rf"  It is held by .*pid \d+ \({NAME}\), .*\n"
+            r"could not acquire the lock within LOCK_PATIENCE \(1\.0 s\)\.\n"
+            rf"  It waited for a lock on public\.\w+ held by pid \d+ \({NAME}\), .*\n"
             r"  Finished steps stay; safe to run again\.\n\Z",
             result.err,
         )

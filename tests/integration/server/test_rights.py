@@ -289,7 +289,8 @@ def test_who_holds_a_lock_is_named_with_or_without_the_right_to_see_more(
     seen = r"idle in transaction, for 00:0\d:\d\d: BEGIN; SELECT \* FROM weight"
     said = seen if may_read else "<insufficient privilege>"
     assert result.code == 6
-    assert re.search(rf"\n  It is held by pid {pid} \(reader\), {said}\n", result.err)
+    waited = rf"\n  It waited for a lock on public\.weight held by pid {pid} \(reader\), {said}\n"
+    assert re.search(waited, result.err)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,188 @@
+"""What a statement waits for: seen from another connection, and said."""
+
+import json
+import logging
+import time
+from contextlib import closing, contextmanager, suppress
+from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+
+import psycopg2
+
+from converge.plan import WayOut
+from converge.quoting import literal
+from converge.server.connection import WATCH_SECONDS, Connection, Silence, open_connection
+from converge.server.messages import rows
+from converge.server.sql import statement
+from converge.settings.variables import Settings
+
+log = logging.getLogger(__name__)
+
+REMINDER_SECONDS = 10.0  # between two lines that say the same
+SHOWN_OF_A_QUERY = 80  # characters
+# Of a statement, to know it by: as much as the server's views show if `track_activity_query_size`
+# is twenty times its default.
+KNOWN_BY = 20_000
+WRAPAROUND = "(to prevent wraparound)"  # how the server names a vacuum that gives way to nobody
+
+From = Callable[[], ContextManager[Connection]]
+
+
+class Guess(NamedTuple):
+    """A lock that a statement may have waited for; without a table, on anything in the schema."""
+
+    schema: str
+    table: Optional[str]
+    mode: str  # as in `pg_locks`
+
+
+class Wait(NamedTuple):
+    """Whom a statement waits for: a session, a prepared transaction, or a synchronous standby."""
+
+    relation: Optional[str]  # that the lock is on, quoted; None: the end of a transaction
+    pid: Optional[int]
+    name: str = ""  # of the application, or what kind of process it is
+    state: Optional[str] = None
+    age: Optional[str] = None  # of its transaction
+    query: Optional[str] = None
+    prepared: Optional[str] = None  # the name of a prepared transaction
+    owner: Optional[str] = None
+    prepared_at: Optional[str] = None
+    standbys: Optional[str] = None  # synchronous_standby_names, where the commit waits for one
+
+    @property
+    def cause(self) -> Tuple[object, ...]:
+        """What stays the same while it is the same wait."""
+        return self.relation, self.pid, self.prepared, self.standbys
+
+    def __str__(self) -> str:
+        if self.standbys is not None:
+            return self._standby()
+        who = self._session() if self.prepared is None else self._prepared()
+        if self.relation is not None:
+            return f"a lock on {self.relation} held by {who}"
+        return who if self.prepared is not None else f"the transaction of {who}"
+
+    def _session(self) -> str:
+        """Of another role's session a role without pg_read_all_stats learns only who."""
+        parts = [f"pid {self.pid} ({self.name})", self.state, self.age and f"for {self.age}"]
+        who = ", ".join(part for part in parts if part)
+        query = self.query or ""
+        shown = f"{': ' if self.age else ', '}{query[:SHOWN_OF_A_QUERY]}" if query else ""
+        urgent = query.startswith("autovacuum: ") and query.endswith(WRAPAROUND)
+        return who + shown + ("; it prevents wraparound, so it does not give way" * urgent)
+
+    def _prepared(self) -> str:
+        name = literal(self.prepared or "")
+        ends = (f"COMMIT PREPARED {name}", f"ROLLBACK PREPARED {name}")
+        way_out = WayOut(f"Let {self.owner}, or a superuser, run one of these:", ends)
+        what = f"the prepared transaction {name} of {self.owner}, prepared at {self.prepared_at}."
+        return f"{what}\n  {way_out}"
+
+    def _standby(self) -> str:
+        reset = ("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
+        way_out = WayOut("Start such a standby, or let an administrator run:", reset)
+        return (
+            "a synchronous standby to confirm its COMMIT, as every writer does: "
+            f"synchronous_standby_names is {literal(self.standbys or '')}.\n  {way_out}"
+        )
+
+
+def whereabouts(connection: Connection) -> Dict[str, str]:
+    """Return the variables of `ours.sql`, for the session that runs `connection`'s statement."""
+    pid = "" if connection.pooled else str(connection.info.backend_pid)
+    return {"pid": pid, "statement": connection.statement[:KNOWN_BY]}
+
+
+def waits(connection: Connection, observer: Connection) -> Tuple[Wait, ...]:
+    """Return whom `connection` waits for; three at most, the oldest first."""
+    return _asked(observer, (), **whereabouts(connection))
+
+
+def holders(observer: Connection, guesses: Sequence[Guess]) -> Tuple[Wait, ...]:
+    """Return who is in the way of locks that somebody might want; three at most."""
+    return _asked(observer, guesses, pid="", statement="")
+
+
+def _asked(observer: Connection, guesses: Sequence[Guess], **ours: str) -> Tuple[Wait, ...]:
+    guessed = json.dumps([guess._asdict() for guess in guesses])
+    query = statement("server/waits.sql", guessed=guessed, **ours)
+    # In the run lock's transaction, the view would be as old as the lock.
+    found = rows(observer, f"SELECT pg_stat_clear_snapshot(); {query}")
+    return tuple(Wait(*row) for row in found)
+
+
+class Watcher:
+    """Sees what the statements of `connection` wait for, and says so; it is a `Connection.watch`.
+
+    At once when a statement has waited for `WATCH_SECONDS`; then when it waits for something else,
+    and every `REMINDER_SECONDS`. `observe` gives the connection to look from.
+    """
+
+    def __init__(
+        self, title: str, connection: Connection, observe: From, guesses: Sequence[Guess] = ()
+    ) -> None:
+        self.title, self.connection, self.observe = title, connection, observe
+        self.guesses = guesses
+        self.seen: Tuple[Wait, ...] = ()
+        self._said: Optional[float] = None
+        self._causes: Tuple[object, ...] = ()
+
+    def __call__(self, waited: float) -> None:
+        """Look at a statement that has run for `waited` seconds."""
+        with self.observe() as observer:
+            self.seen = waits(self.connection, observer)
+        if waited >= WATCH_SECONDS:
+            self._tell(self.seen)
+
+    def missed(self) -> None:
+        """Say who had the lock that an attempt did not get; the next attempt may meet others."""
+        self._tell(self.in_the_way())
+        self.seen = ()
+
+    def in_the_way(self) -> Tuple[Wait, ...]:
+        """Return whom the last statement has waited for, or, unseen, who may have been it."""
+        if self.seen:
+            return self.seen
+        with self.observe() as observer:
+            return holders(observer, self.guesses)
+
+    @contextmanager
+    def on(self, seconds: float) -> Iterator[None]:
+        """Watch the statements of the block, for the first time after so many seconds of each."""
+        connection = self.connection
+        before = connection.watch, connection.watch_after
+        connection.watch, connection.watch_after = self, min(seconds, WATCH_SECONDS)
+        try:
+            yield
+        finally:
+            connection.watch, connection.watch_after = before
+
+    def _tell(self, found: Tuple[Wait, ...]) -> None:
+        now, causes = time.monotonic(), tuple(wait.cause for wait in found)
+        pause = REMINDER_SECONDS if causes == self._causes else WATCH_SECONDS
+        if found and (self._said is None or now - self._said >= pause):
+            self._said, self._causes = now, causes
+            for wait in found:
+                log.warning("%s waits for %s", self.title, wait)
+
+
+def watch(connection: Connection, settings: Settings) -> None:
+    """Say what any statement of a connection waits for; another is opened for each look."""
+
+    @contextmanager
+    def newcomer() -> Iterator[Connection]:
+        with closing(open_connection(settings, WATCH_SECONDS)) as other:
+            other.watch = _give_up
+            yield other
+
+    look = Watcher("a statement", connection, newcomer)
+
+    def patiently(waited: float) -> None:
+        with suppress(psycopg2.OperationalError):  # "too many clients": then it is not said
+            look(waited)
+
+    connection.watch = patiently
+
+
+def _give_up(waited: float) -> None:
+    raise Silence(f"no answer for {waited:.0f} s")

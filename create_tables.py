@@ -83,6 +83,8 @@ def bring_to_models(job: Job) -> None:
                 compare = load_models(settings)
                 plan = compare(work, facts)
                 tell_plan(plan)  # raises Refused before any change
+                if plan.steps and facts.brake:
+                    log.warning("%s", facts.brake)
             with job.step("apply"):  # what is new in one transaction, what is live step by step
                 journal = converge.Journal(plan, work, job.fingerprints)
                 applier = converge.Applier(settings, work, connection, journal)
@@ -157,6 +159,8 @@ def undo(job: Job, newest: Dict[str, int]) -> None:
         with job.step("plan"):
             rollback = converge.plan_rollback(work, settings, facts)
             refuse(rollback.plan)
+            if facts.brake:
+                log.warning("%s", facts.brake)
         with job.step("undo"):
             applier = converge.Applier(settings, work, connection, rollback)
             for done in applier.apply(rollback.plan):
@@ -192,7 +196,9 @@ def print_history(job: Job) -> None:
 
 def compare_only(job: Job) -> None:
     """Raise `VerificationFailed` with what differs, or print that nothing does."""
-    verify(compared(job))
+    plan = compared(job)
+    tell_warnings(plan)
+    verify(plan)
     put("The database is as the models describe.")
 
 
@@ -214,8 +220,15 @@ def tell_plan(plan: "converge.Plan") -> None:
     """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
     for note in plan.notes:
         log.info("left alone: %s", note)
+    tell_warnings(plan)
     refuse(plan)
     log.info("%s to do", counted(len(plan.steps), "step"))
+
+
+def tell_warnings(plan: "converge.Plan") -> None:
+    """Log what is no difference, and yet may lose rows."""
+    for warning in plan.warnings:
+        log.warning("%s", warning)
 
 
 def refuse(plan: "converge.Plan") -> None:

@@ -225,6 +225,7 @@ class Plan(NamedTuple):
     steps: Tuple[Step, ...] = ()
     refusals: Tuple[Refusal, ...] = ()
     notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
+    warnings: Tuple[str, ...] = ()  # what is no difference, and yet may lose rows
     fingerprints: Mapping[str, str] = {}  # of the live schemas
     recorded: FrozenSet[str] = frozenset()  # the schemas that have a history
     tables: Tuple[str, ...] = ()  # that the models know
@@ -276,6 +277,7 @@ def joined(parts: Iterable[Plan]) -> Plan:
         tuple(step for part in parts for step in part.steps),
         tuple(refusal for part in parts for refusal in part.refusals),
         tuple(note for part in parts for note in part.notes),
+        tuple(warning for part in parts for warning in part.warnings),
     )
 
 

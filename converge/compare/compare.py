@@ -7,12 +7,14 @@ table beside its desired one (`table.py`) to what it finds, named in `RULES`.
 import logging
 from typing import Dict, List, Optional
 
+import psycopg2
 from psycopg2 import errors
 
-from converge.compare import columns, constraints, existing, indexes, missing, nulls, rights
+from converge.compare import columns, constraints, existing, indexes, missing, nulls, rights, trial
 from converge.compare.desired import Desired
 from converge.compare.shapes import refuse_by_shape
 from converge.compare.table import ComparedTable, Given, rename
+from converge.errors import Refused
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan, Run, WayOut, joined
 from converge.server import catalog
@@ -53,16 +55,21 @@ def _read(
     """Read the live schemas and, if this server was not asked yet, what it makes of the models."""
     home = desired.trial_home(settings, facts)
     known = home in desired.in_server_words
-    live = catalog.read(
-        connection,
-        schemas=settings.schemas,
-        tables=desired.tables,
-        names=desired.names,
-        desired_ddl=() if known else desired.trial_ddl(settings, facts),
-    )
-    trial = live.pop("", None)
-    if trial is not None and not known:
-        desired.in_server_words[home] = trial
+    try:
+        live = catalog.read(
+            connection,
+            schemas=settings.schemas,
+            tables=desired.tables,
+            names=desired.names,
+            desired_ddl=() if known else desired.trial_ddl(settings, facts),
+        )
+    except psycopg2.Error as error:
+        if known or not trial.objects(error):
+            raise
+        raise Refused(str(trial.refusal(connection, facts, desired, error))) from None
+    words = live.pop("", None)
+    if words is not None and not known:
+        desired.in_server_words[home] = words
     return live
 
 
@@ -117,7 +124,8 @@ def _live_table(table: ComparedTable) -> Plan:
     rights.refuse_changes(table)
     refuse_by_shape(table)
     _refuse_partitioned(table)
-    return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes))
+    warnings = tuple(existing.unlogged(table))
+    return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes), warnings)
 
 
 def _refuse_partitioned(table: ComparedTable) -> None:

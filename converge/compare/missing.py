@@ -22,6 +22,7 @@ from converge.plan import (
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
 from converge.server.inspect import ADMINISTRATOR, no_right_to_extension
+from converge.server.others import HISTORY_COLUMNS, taken_history
 from converge.server.rights import grant_create
 
 TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
@@ -82,7 +83,7 @@ def taken_tables(schema: str, live: Schema, given: Given) -> Plan:
     taken = [n for n in given.desired.tables if n in live.relations and n not in live.tables]
     if live.relations.get(HISTORY_TABLE, "r") != "r":
         taken.append(HISTORY_TABLE)
-    return joined(
+    parts = [
         refused(
             schema,
             f"is {described(live.relations[name])}; the models say a table.",
@@ -90,7 +91,10 @@ def taken_tables(schema: str, live: Schema, given: Given) -> Plan:
             subject=f"{schema}.{name}",
         )
         for name in taken
-    )
+    ]
+    if live.history is not None and not HISTORY_COLUMNS.issubset(live.history):
+        parts.append(Plan(refusals=(taken_history(schema),)))
+    return joined(parts)
 
 
 def unmanaged_tables(schema: str, live: Schema, given: Given) -> Plan:

@@ -7,6 +7,7 @@ from psycopg2 import errors
 
 from converge.compare.conversions import holds
 from converge.compare.desired import Backfill, Desired
+from converge.compare.trial import event_triggers
 from converge.names import TRIAL_TABLE, suffixed
 from converge.plan import (
     NO_UNDO,
@@ -22,7 +23,7 @@ from converge.plan import (
 )
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Schema
-from converge.server.failures import first_line
+from converge.server.failures import is_transient, said
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
 from converge.text import counted, rows_of
@@ -280,9 +281,11 @@ class ComparedTable:
             self.try_on_a_copy(changes)
         except errors.InsufficientPrivilege:
             raise
-        except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
-            why = f"The server says: {first_line(error)}."
-            self.refuse(name, what, why, way_out=OUT_OF_THE_WAY)
+        except psycopg2.Error as error:
+            if is_transient(error):
+                raise
+            way_out = event_triggers(self.ask, error) or OUT_OF_THE_WAY
+            self.refuse(name, what, f"The server says: {said(error)}.", way_out=way_out)
             return True
         return False
 

@@ -7,7 +7,7 @@ from typing import Iterator, Mapping, Optional
 import psycopg2
 
 from converge.errors import ConnectionFailed, ConvergeError, Refused, StepFailed
-from converge.server.connection import NoSecondConnection
+from converge.server.connection import NoEncoding, NoSecondConnection
 from converge.server.failures import (
     Failure,
     cause,
@@ -63,6 +63,8 @@ ADVICE: Mapping[Optional[Failure], str] = {
 IN_A_RUN = (Failure.NO_ANSWER, Failure.POOL_EMPTY)  # they end an open connection too
 OTHERWISE = "Try the same connection with psql from the same place."
 FREE_SPACE = "No row is lost. Free disk space on the server or add some, then run again."
+NO_UTF8 = "refused: the database is SQL_ASCII: it holds any bytes, and some are no UTF-8."
+NO_UTF8_ADVICE = "Change these bytes, or move the data into a database whose encoding is UTF8."
 SAFE = "Finished steps stay; safe to run again."
 
 
@@ -93,6 +95,8 @@ def _step_failed(error: StepFailed) -> ConvergeError:
 
 def _explained(error: psycopg2.Error) -> ConvergeError:
     reason = str(error).strip()
+    if isinstance(error, NoEncoding):
+        return Refused(f"{NO_UTF8}\n  The server says: {reason}.\n  {NO_UTF8_ADVICE}\n  {SAFE}")
     if isinstance(error, NoSecondConnection):
         what = f"the run's second connection could not be opened: {reason}"
         advice = ADVICE.get(cause(error), OTHERWISE).format(**error.names)

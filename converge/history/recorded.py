@@ -2,11 +2,15 @@
 
 from typing import Any, Dict, List, NamedTuple
 
+from psycopg2 import errors
+
+from converge.errors import Refused
 from converge.names import HISTORY_TABLE
 from converge.plan import IndexChange, Lock, Undo
 from converge.quoting import qualified
 from converge.server.connection import Connection
 from converge.server.messages import ask, rows
+from converge.server.others import taken_history
 
 RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
 
@@ -37,11 +41,13 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
     exists = "SELECT to_regclass(%(table)s) IS NOT NULL"
     if not rows(connection, exists, {"table": table})[0][0]:
         return []
+    try:
+        found = ask(connection, RUNS.format(table=table))
+    except errors.UndefinedColumn:
+        raise Refused(str(taken_history(schema))) from None
     return [
         RecordedRun(run, version, action, desired, _steps(steps), finished)
-        for run, version, action, desired, steps, finished in ask(
-            connection, RUNS.format(table=table)
-        )
+        for run, version, action, desired, steps, finished in found
     ]
 
 

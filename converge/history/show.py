@@ -12,6 +12,7 @@ from converge.server.connection import Connection
 from converge.server.failures import first_line
 from converge.server.inspect import ADMINISTRATOR
 from converge.server.messages import ask, rows
+from converge.server.others import taken_history
 from converge.text import duration, table
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
@@ -35,6 +36,8 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
                 for *row, seconds, role, tool in ask(connection, SHOW.format(table=relation)):
                     taken = "not verified" if seconds is None else duration(seconds)
                     body.append((schema, *row, taken, role, tool))
+        except errors.UndefinedColumn:
+            raise Refused(str(taken_history(schema))) from None
         except errors.InsufficientPrivilege as error:
             role = identifier(rows(connection, "SELECT current_user")[0][0])
             grants = (

@@ -114,6 +114,7 @@ class Table(NamedTuple):
     constraints: Dict[str, Constraint]
     indexes: Dict[str, Index]
     kind: str = "r"
+    persistence: str = "p"  # as in `pg_class.relpersistence`
     owned: bool = True
     owner: str = ""
     comment: Optional[str] = None
@@ -136,6 +137,7 @@ class Schema(NamedTuple):
     can_create: bool = True
     fingerprint: str = ""
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
+    history: Optional[Sequence[str]] = None  # the columns of the table that has its name
 
 
 def read(
@@ -155,8 +157,11 @@ def read(
     query = statement(
         "server/catalog.sql", schemas=schemas, tables=tables, names=names, history=HISTORY_TABLE
     )
-    # With an empty search path the server qualifies whatever is not its own.
-    messages = [*desired_ddl, "SET LOCAL search_path = ''", query]
+    # Behind a pooler, another client's temporary tables may have the names of ours: they are back
+    # when the transaction is rolled back. With an empty search path the server qualifies whatever
+    # is not its own.
+    discard = ["DISCARD TEMP"] if desired_ddl and connection.pooled else []
+    messages = [*discard, *desired_ddl, "SET LOCAL search_path = ''", query]
     with rolled_back(connection):
         found = rows(connection, begin(connection) + ";\n".join(messages))
     return {document["name"]: _schema(document) for (document,) in found}
@@ -169,7 +174,8 @@ def _schema(document: Dict[str, Any]) -> Schema:
         for name, value in (document["tables"] or {}).items()
     }
     relations, can_create = document["relations"] or {}, document["can_create"]
-    return Schema(tables, relations, can_create, document["fingerprint"], foreign)
+    fingerprint, history = document["fingerprint"], document["history"]
+    return Schema(tables, relations, can_create, fingerprint, foreign, history)
 
 
 def _table(document: Dict[str, Any]) -> Table:

@@ -17,6 +17,9 @@ SELECT json_build_object(
       UNION ALL  -- A table is a type too, so no other type may have its name.
       SELECT t.typname, 'c' FROM pg_type t
       WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (array_append(n.tables, :history))) r),
+  'history', (
+    SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = n.oid AND c.relname = :history AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped),
   'foreign', (
     SELECT json_agg(c.relname) FROM pg_class c
     WHERE c.relnamespace = n.oid AND c.relname = ANY (:names)

@@ -37,6 +37,10 @@ class Silence(psycopg2.OperationalError):
     """The server, or the network before it, does not answer."""
 
 
+class NoEncoding(psycopg2.NotSupportedError):
+    """The database is SQL_ASCII: it holds any bytes, and some that were asked for are no UTF-8."""
+
+
 class NoSecondConnection(psycopg2.OperationalError):
     """A run takes two connections, and the second one could not be opened.
 

@@ -15,6 +15,12 @@ from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 
+# By `pg_settings.source`.
+READ_ONLY_FOR = {
+    "database": "ALTER DATABASE … SET",
+    "user": "ALTER ROLE … SET",
+    "database user": "ALTER ROLE … IN DATABASE … SET",
+}
 ADMINISTRATOR = "Let an administrator run:"
 
 
@@ -38,6 +44,15 @@ class ServerFacts(NamedTuple):
     pooled: bool  # behind a pooler
     closed: Optional[List[str]] = None  # the schemas of POSTGRES_SCHEMAS that the role may not use
     limits: Optional[Dict[str, str]] = None  # what differs from `messages.UNLIMITED`
+    read_only: Optional[str] = None  # where default_transaction_read_only is set, if it is on
+
+    @property
+    def brake(self) -> Optional[str]:
+        """What to say to whoever has made read-only the default: a run writes all the same."""
+        if self.read_only is None:
+            return None
+        where = READ_ONLY_FOR.get(self.read_only, self.read_only)
+        return f"default_transaction_read_only is on ({where}); a run writes all the same"
 
     @property
     def lacks_extension(self) -> bool:

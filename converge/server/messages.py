@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import psycopg2
+from psycopg2 import errors
 
 from converge.names import APPLICATION_NAME
-from converge.server.connection import Connection
+from converge.server.connection import Connection, NoEncoding
 
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
 # https://www.postgresql.org/docs/current/runtime-config-connection.html
@@ -49,7 +50,12 @@ def rows(
         if parameters is not None:
             sql = cursor.mogrify(sql, parameters).decode()
         connection.statement = sql
-        cursor.execute(sql)
+        try:
+            cursor.execute(sql)
+        except errors.CharacterNotInRepertoire as error:
+            if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+                raise NoEncoding(str(error)) from None
+            raise
         return cursor.fetchall() if cursor.description else []
 
 

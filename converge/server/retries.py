@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.errors import ConnectionFailed, Refused, StepFailed
+from converge.quoting import identifier
 from converge.server import failures
 from converge.server.connection import Connection, open_connection, quoted_names
 from converge.settings.variables import Settings
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OLDEST_SERVER = 120000
+QUIET = ("DEBUG", "LOG", "INFO", "NOTICE")  # that come if client_min_messages asks for them
 # Between two attempts at a lock, so that the clients that queued behind the last one get through.
 LOCK_PAUSE_SECONDS = (0.1, 0.6)
 # What a new plan may well mend, besides what is transient: somebody changed the schema or the rows
@@ -76,7 +78,20 @@ def connect(settings: Settings) -> Connection:
     except psycopg2.OperationalError as error:
         raise _connection_failed(settings, error, attempts) from None
     _require_supported(connection)
+    _pass_on(connection)
     return connection
+
+
+def _pass_on(connection: Connection) -> None:
+    """Log what the server has warned of while connecting."""
+    reindex = f"REINDEX DATABASE CONCURRENTLY {identifier(connection.info.dbname)}"
+    for notice in connection.notices:
+        if not notice.startswith(QUIET):
+            # The statement stands in the server's hint, in every language.
+            stale = "REFRESH COLLATION VERSION" in notice
+            advice = f"\n  Before that, rebuild its indexes:\n    {reindex};" if stale else ""
+            log.warning("the server says: %s%s", notice.strip(), advice)
+    del connection.notices[:]
 
 
 def _require_supported(connection: Connection) -> None:

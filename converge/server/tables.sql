@@ -5,6 +5,7 @@
 SELECT n.oid AS namespace, (
 SELECT json_object_agg(c.relname, json_build_object(
   'kind', c.relkind,
+  'persistence', c.relpersistence,
   'owner', pg_get_userbyid(c.relowner),
   'comment', obj_description(c.oid, 'pg_class'),
   'referenced_by', (

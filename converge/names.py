@@ -1,6 +1,7 @@
 """Names of ours that others may rely on: they are a contract and outlive a version of the tool."""
 
 import zlib
+from typing import Container
 
 VERSION = "1.0.0"
 PROGRAM = "create_tables.py"
@@ -39,6 +40,14 @@ def suffixed(name: str, suffix: str) -> str:
 def sequence_name(table: str, column: str, number: int = 0) -> str:
     """Return the name of a column's sequence; those after the first are for where one is taken."""
     return suffixed(f"{table}_{column}", f"_seq{number or ''}")
+
+
+def free_name(name: str, suffix: str, taken: Container[str]) -> str:
+    """Return the name with a suffix, and a number behind it if that name is taken."""
+    found, number = suffixed(name, suffix), 2
+    while found in taken:
+        found, number = suffixed(name, f"{suffix}_{number}"), number + 1
+    return found
 
 
 def lock_key(schema: str) -> int:

@@ -5,7 +5,7 @@ from typing import List, Tuple
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.compare.types import change_type
-from converge.names import suffixed
+from converge.names import free_name
 from converge.plan import Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, literal
 from converge.server.catalog import Column
@@ -37,13 +37,24 @@ def add_and_change(table: ComparedTable) -> None:
 
 def refuse_generated(table: ComparedTable, pair: ColumnPair) -> None:
     """Refuse a generated column: what its rows hold is computed, not stored by the services."""
-    table.refuse(
-        pair.name,
-        f"is a generated column; the model says a plain {pair.desired.type}.",
-        way_out=WayOut(
-            "On PostgreSQL 13 or newer:", (table.alter_column(pair.name, "DROP EXPRESSION"),)
-        ),
-    )
+    name = pair.name
+    if pair.live.generated == "s" and table.facts.version >= 130000:
+        way_out = WayOut("Store them from now on:", (table.alter_column(name, "DROP EXPRESSION"),))
+    else:  # only a stored one can become plain in place, and only since 13
+        new, old = (free_name(name, end, table.live.columns) for end in ("_new", "_old"))
+        way_out = WayOut(
+            "In a maintenance window, copy them into a plain column:",
+            (
+                "BEGIN",
+                table.alter(f"ADD COLUMN {identifier(new)} {pair.desired.type}"),
+                f"UPDATE {table.relation} SET {identifier(new)} = {identifier(name)}",
+                table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(old)}"),
+                table.alter(f"RENAME COLUMN {identifier(new)} TO {identifier(name)}"),
+                "COMMIT",
+            ),
+        )
+    what = f"is a generated column; the model says a plain {pair.desired.type}."
+    table.refuse(name, what, way_out=way_out)
 
 
 def add(table: ComparedTable, name: str, desired: Column) -> None:
@@ -72,7 +83,7 @@ def add(table: ComparedTable, name: str, desired: Column) -> None:
 
 def _drop(table: ComparedTable, name: str, guard: str) -> Undo:
     """Return what takes a column back."""
-    saved = suffixed(name, "_saved")
+    saved = free_name(name, "_saved", [*table.live.columns, *table.desired.columns])
     keep = [
         table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(saved)}"),
         table.alter_column(saved, "DROP NOT NULL"),  # for INSERTs that do not name it

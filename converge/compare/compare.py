@@ -10,13 +10,23 @@ from typing import Dict, List, Optional
 import psycopg2
 from psycopg2 import errors
 
-from converge.compare import columns, constraints, existing, indexes, missing, nulls, rights, trial
+from converge.compare import (
+    columns,
+    constraints,
+    existing,
+    indexes,
+    missing,
+    nulls,
+    partitions,
+    rights,
+    trial,
+)
 from converge.compare.desired import Desired
 from converge.compare.shapes import refuse_by_shape
 from converge.compare.table import ComparedTable, Given, rename
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
-from converge.plan import Plan, Run, WayOut, joined
+from converge.plan import Plan, joined
 from converge.server import catalog
 from converge.server.catalog import Schema
 from converge.server.connection import Connection
@@ -113,7 +123,7 @@ def _live_table(table: ComparedTable) -> Plan:
     kind = table.live.kind
     if kind not in missing.TABLES:
         what = f"is {missing.described(kind)}; the models say a table."
-        table.refuse("", what, way_out=rename(table.schema, table.name, kind))
+        table.refuse("", what, way_out=rename(table.schema, table.name, table.relations))
         return Plan(refusals=tuple(table.refusals))
     try:
         for rule in RULES:
@@ -123,16 +133,6 @@ def _live_table(table: ComparedTable) -> Plan:
         return Plan(refusals=tuple(table.refusals))
     rights.refuse_changes(table)
     refuse_by_shape(table)
-    _refuse_partitioned(table)
+    partitions.refuse_online(table)
     warnings = tuple(existing.unlogged(table))
     return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes), warnings)
-
-
-def _refuse_partitioned(table: ComparedTable) -> None:
-    """Refuse what a partitioned table can't have done online."""
-    online = [step for step in table.steps if step.run is Run.ONLINE]
-    if online and table.live.kind == "p":
-        what = f"is partitioned, and the server cannot do that online: {online[0]}."
-        by_hand = tuple(sql for step in online for sql in step.statements)
-        way_out = WayOut("Do it by hand, partition by partition:", by_hand)
-        table.refuse("", what, way_out=way_out)

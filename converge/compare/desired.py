@@ -18,6 +18,7 @@ from converge.names import (
     TRIAL_SCHEMA,
     helper_name,
     sequence_name,
+    suffixed,
 )
 from converge.plan import Kind
 from converge.quoting import identifier, literal, qualified
@@ -79,7 +80,7 @@ class Desired:
 
     @property
     def names(self) -> List[str]:
-        """All names that a run may give to something in a schema."""
+        """All names that a run, or who follows its advice, may give to something in a schema."""
         tables = self.metadata.sorted_tables
         found = [HISTORY_TABLE, *self.tables]
         found += [str(index.name) for table in tables for index in table.indexes]
@@ -90,7 +91,8 @@ class Desired:
         helpers = [
             helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in found
         ]
-        return found + helpers
+        renamed = [suffixed(name, "_old") for name in found]  # as a refusal says; see `free_name`
+        return found + helpers + renamed
 
     def trial_home(self, settings: Settings, facts: ServerFacts) -> str:
         """Return the schema in which the extension lives while the desired state is tried out."""

@@ -25,7 +25,7 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
     """Bring one index, which is missing, invalid or another, to the model's."""
     if live is None and name in table.relations:
         what = "is missing, but something else in the schema has its name."
-        table.refuse(name, what, way_out=rename(table.schema, name, table.relations[name]))
+        table.refuse(name, what, way_out=rename(table.schema, name, table.relations))
         return
     columns = desired.columns or []
     if any(column not in table.values for column in columns):

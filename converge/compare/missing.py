@@ -1,10 +1,10 @@
 """What is missing as a whole: schemas, the extension, tables with their indexes."""
 
-from typing import Optional, Sequence, Set
+from typing import Container, Mapping, Optional, Sequence, Set
 
 from converge.compare.desired import Creation
 from converge.compare.table import KINDS, Given, rename
-from converge.names import HISTORY_TABLE, suffixed
+from converge.names import HISTORY_TABLE, free_name
 from converge.plan import (
     EVERY_ROW,
     NO_UNDO,
@@ -63,7 +63,7 @@ def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
     home = given.facts.extension_home(given.settings)
     created = given.desired.create_all(schema, home, missing)
     parts += [
-        _name_taken(schema, creation, taken[creation.name])
+        _name_taken(schema, creation, taken)
         if creation.name in taken
         else _new(
             creation.kind,
@@ -71,7 +71,7 @@ def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
             creation.table,
             creation.name,
             creation.statements,
-            _drop(schema, creation),
+            _drop(schema, creation, taken),
         )
         for creation in created
     ]
@@ -87,7 +87,7 @@ def taken_tables(schema: str, live: Schema, given: Given) -> Plan:
         refused(
             schema,
             f"is {described(live.relations[name])}; the models say a table.",
-            rename(schema, name, live.relations[name]),
+            rename(schema, name, live.relations),
             subject=f"{schema}.{name}",
         )
         for name in taken
@@ -120,18 +120,19 @@ def _no_right_to_create(schema: str, missing: Set[str], given: Given) -> Plan:
     return refused(schema, what, grant_create(schema, role), lacks=lacks)
 
 
-def _name_taken(schema: str, creation: Creation, kind: str) -> Plan:
+def _name_taken(schema: str, creation: Creation, taken: Mapping[str, str]) -> Plan:
     what = f"needs an index named {creation.name}, but something else has that name."
-    way_out = rename(schema, creation.name, kind)
+    way_out = rename(schema, creation.name, taken)
     return refused(schema, what, way_out, subject=f"{schema}.{creation.table}")
 
 
-def _drop(schema: str, creation: Creation) -> Undo:
+def _drop(schema: str, creation: Creation, taken: Container[str]) -> Undo:
     """Return what takes a table back; its indexes go with it."""
     if creation.kind is not Kind.CREATE_TABLE:
         return NO_UNDO
     table = qualified(schema, creation.name)
-    keep = f"ALTER TABLE {table} RENAME TO {identifier(suffixed(creation.name, '_saved'))}"
+    saved = identifier(free_name(creation.name, "_saved", taken))
+    keep = f"ALTER TABLE {table} RENAME TO {saved}"
     return Undo(statements=(f"DROP TABLE {table}",), guard=EVERY_ROW, keep=(keep,))
 
 

@@ -1,6 +1,6 @@
 """One live table beside the desired one: what the rules read, ask and write into."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import psycopg2
 from psycopg2 import errors
@@ -8,7 +8,7 @@ from psycopg2 import errors
 from converge.compare.conversions import holds
 from converge.compare.desired import Backfill, Desired
 from converge.compare.trial import event_triggers
-from converge.names import TRIAL_TABLE, suffixed
+from converge.names import TRIAL_TABLE, free_name
 from converge.plan import (
     NO_UNDO,
     OUT_OF_THE_WAY,
@@ -257,9 +257,9 @@ class ComparedTable:
         """Refuse because a name that is needed belongs to something else."""
         what = f"needs {wanted} named {name}, but something else has that name."
         if name in self.relations:
-            way_out = rename(self.schema, name, self.relations[name])
+            way_out = rename(self.schema, name, self.relations)
         else:
-            new = identifier(suffixed(name, "_old"))
+            new = identifier(free_name(name, "_old", self.live.constraints))
             change = f"RENAME CONSTRAINT {identifier(name)} TO {new}"
             way_out = WayOut("Rename the constraint:", (self.alter(change),))
         self.refuse("", what, way_out=way_out)
@@ -314,8 +314,8 @@ def alter_column(column: str, change: str) -> str:
     return f"ALTER COLUMN {identifier(column)} {change}"
 
 
-def rename(schema: str, name: str, kind: str) -> WayOut:
-    """Return the way out where a relation or type has the name that is needed."""
-    new, what = identifier(suffixed(name, "_old")), KINDS[kind]
+def rename(schema: str, name: str, relations: Mapping[str, str]) -> WayOut:
+    """Return the way out where one of the relations or types has the name that is needed."""
+    new, what = identifier(free_name(name, "_old", relations)), KINDS[relations[name]]
     statement = f"ALTER {what} {qualified(schema, name)} RENAME TO {new}"
     return WayOut(f"Rename the {what.lower()}:", (statement,))

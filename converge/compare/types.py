@@ -5,7 +5,7 @@ from typing import List, Tuple
 
 from converge.compare import conversions
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
-from converge.names import suffixed
+from converge.names import free_name
 from converge.plan import Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, literal
 from converge.server.proofs import no_row
@@ -108,7 +108,8 @@ def _has_type(table: ComparedTable, column: str, type_name: str) -> str:
 def _kept_aside(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
     """Return what keeps a column's values in another, and lets the server convert it as it can."""
     name, live, desired = pair
-    column, saved = identifier(name), identifier(suffixed(name, "_saved"))
+    taken = [*table.live.columns, *table.desired.columns]
+    column, saved = identifier(name), identifier(free_name(name, "_saved", taken))
     return (
         table.alter(f"ADD COLUMN {saved} {desired.type}"),
         f"UPDATE {table.relation} SET {saved} = {column}",

@@ -18,6 +18,7 @@ from converge.compare import (
     missing,
     nulls,
     partitions,
+    replication,
     rights,
     trial,
 )
@@ -46,6 +47,7 @@ RULES = (
     nulls.allow_nulls,
     columns.comments,
     indexes.indexes,
+    replication.keep_replicating,
 )
 
 

@@ -1,13 +1,14 @@
 """The safety rules for primary keys, unique, check and foreign key constraints."""
 
-from typing import Optional, Tuple
+from typing import Optional
 
 from converge.compare.builds import build, built
+from converge.compare.identity import carried_over, refuse_lost
 from converge.compare.obeying import foreign_key, violation
 from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
-from converge.plan import NO_UNDO, IndexChange, Kind, Lock, Undo, WayOut
+from converge.plan import NO_UNDO, Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
 from converge.text import counted
@@ -87,14 +88,17 @@ def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional
     assert desired.owned_index is not None
     if refuse_wide(table, name, desired.owned_index):
         return
+    if old is not None and _refuse_identity(table, name, table.live.constraints[old], desired):
+        return
     temporary = build(table, name, desired.owned_index, why="the key needs it", undo=False)
     drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old)}")]
-    using = f"ADD CONSTRAINT {identifier(name)} {KEYS[desired.kind]} USING INDEX"
+    replaced = None if old is None else table.live.constraints[old].owned_index
+    add = _add_by_index(table, name, desired, temporary)
     table.step(
         Kind.ADD_KEY,
         name,
         f"the model says {desired.definition}",
-        [*drop, table.alter(f"{using} {identifier(temporary)}")],
+        [*drop, add, *carried_over(table, replaced, name)],
         creates=True,
         undo=_back_to(table, name, old),
         tried=drop,  # the index is not there yet
@@ -113,6 +117,29 @@ def _refuse_if_used(table: ComparedTable, name: str, live: Constraint, desired: 
     return bool(table.live.referenced_by or live.used_by)
 
 
+def _add_by_index(table: ComparedTable, name: str, key: Constraint, index: str) -> str:
+    """Return what makes an index the key."""
+    deferrable = " DEFERRABLE" if key.deferrable else ""
+    deferred = " INITIALLY DEFERRED" if key.deferred else ""
+    using = f"{KEYS[key.kind]} USING INDEX {identifier(index)}{deferrable}{deferred}"
+    return table.alter(f"ADD CONSTRAINT {identifier(name)} {using}")
+
+
+def _refuse_identity(
+    table: ComparedTable, name: str, live: Constraint, desired: Constraint
+) -> bool:
+    """Refuse to replace a key that is the replica identity by one that can't be."""
+    assert desired.owned_index is not None
+    return refuse_lost(
+        table,
+        name,
+        f"is {live.definition}; the model says {desired.definition}.",
+        old=live.owned_index,
+        new=desired.owned_index,
+        deferrable=desired.deferrable,
+    )
+
+
 def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
     """Return what drops the new constraint, if it is still there, and puts the old one back."""
     drop = table.alter(f"DROP CONSTRAINT IF EXISTS {identifier(name)}")
@@ -121,19 +148,12 @@ def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
     live = table.live.constraints[old]
     if live.kind not in KEYS:
         return Undo(statements=(drop, table.alter(f"ADD CONSTRAINT {identifier(old)} {live.sql}")))
-    index, add = _key_again(table, old, live)
-    return Undo((index,), (drop, add), creates=True)
-
-
-def _key_again(table: ComparedTable, name: str, live: Constraint) -> Tuple[IndexChange, str]:
-    """Return what builds a key's index, and what then makes it the key that it was."""
     assert live.owned_index is not None
-    temporary = helper_name(NEW_PREFIX, name)
-    deferrable = " DEFERRABLE" if live.deferrable else ""
-    deferred = " INITIALLY DEFERRED" if live.deferred else ""
-    using = f"{KEYS[live.kind]} USING INDEX {identifier(temporary)}{deferrable}{deferred}"
-    add = table.alter(f"ADD CONSTRAINT {identifier(name)} {using}")
-    return built(table, temporary, live.owned_index), add
+    temporary = helper_name(NEW_PREFIX, old)
+    add = _add_by_index(table, old, live, temporary)
+    identity = carried_over(table, live.owned_index, old)
+    index = built(table, temporary, live.owned_index)
+    return Undo((index,), (drop, add, *identity), creates=True)
 
 
 def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Optional[str]) -> None:

@@ -4,6 +4,7 @@ import re
 from typing import Optional
 
 from converge.compare.builds import build, built, create_statement, drop, dropped
+from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.table import ComparedTable, rename
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
@@ -70,22 +71,27 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
 
     Renaming an index locks only the index, and SHARE UPDATE EXCLUSIVE at that (since 12).
     """
+    what = f"is {live.definition}; the model says {desired.definition}."
+    if refuse_lost(table, name, what, old=live, new=desired):
+        return
     old = helper_name(OLD_PREFIX, name)
     if old in table.live.indexes:
         drop(table, old, "an interrupted run left it")
     elif old in table.relations:
         table.refuse_taken(old, "an index")
     new = build(table, name, desired, why=f"it will take the place of {name}", undo=True)
+    identity = carried_over(table, live, name)
+    lock = Lock.INSTANT if identity else Lock.SHARED
     table.step(
         Kind.SWAP_INDEX,
         name,
         f"it is {live.definition}; the model says {desired.definition}",
-        [_rename(table, name, old), _rename(table, new, name)],
-        lock=Lock.SHARED,
+        [_rename(table, name, old), _rename(table, new, name), *identity],
+        lock=lock,
         creates=True,
         undo=Undo(
-            statements=(_rename(table, name, new), _rename(table, old, name)),
-            lock=Lock.SHARED,
+            statements=(_rename(table, name, new), _rename(table, old, name), *identity),
+            lock=lock,
             creates=True,
             leaves=(new, name),
         ),
@@ -105,7 +111,10 @@ def sweep(table: ComparedTable) -> None:
         base = re.sub(r"_cc(new|old)\d*$", "", name)
         half_reindexed = base != name and base in ours and not live.valid
         if name in temporary or half_reindexed:
-            if name not in spoken_for:
+            if live.identity:
+                what = "was left by an interrupted run, but is the replica identity."
+                table.refuse(name, what, way_out=identified_otherwise(table))
+            elif name not in spoken_for:
                 drop(table, name, "an interrupted run left it")
         elif name not in table.desired.indexes:
             unmanaged.append(name)

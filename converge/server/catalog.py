@@ -5,7 +5,7 @@ created in `pg_temp` inside a transaction that is always rolled back. Both sides
 by the same server, and comparing them needs no normaliser of ours.
 """
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from converge.names import HISTORY_TABLE
 from converge.server.connection import Connection
@@ -51,6 +51,23 @@ class Column(NamedTuple):
     sequence: Optional[SequenceFacts] = None
 
 
+class Publication(NamedTuple):
+    """A publication of a table; `columns` and `filter` are None where all are published."""
+
+    name: str
+    updates: bool
+    deletes: bool
+    relation: Optional[str] = None  # that it names: the table or a partitioned one, qualified
+    columns: Optional[List[str]] = None
+    filter: Optional[str] = None
+    filtered_by: Optional[List[str]] = None  # the columns in it
+
+    @property
+    def identifies(self) -> bool:
+        """True if clients can't change a row that has no replica identity."""
+        return self.updates or self.deletes
+
+
 class Index(NamedTuple):
     """An index; `using` is what stands behind `USING`."""
 
@@ -60,6 +77,8 @@ class Index(NamedTuple):
     columns: Optional[List[str]] = None  # those of the key that are columns, not expressions
     predicate: Optional[str] = None
     attached: Optional[str] = None  # the index of a partitioned table that it is a part of
+    expressions: bool = False
+    identity: bool = False  # the replica identity of its table
     constraint: Optional[str] = None  # that owns it
     used_by: Optional[List[str]] = None  # foreign keys that rely on a unique one
 
@@ -102,6 +121,10 @@ class Shape(NamedTuple):
     row_type_in: Sequence[Sequence[str]] = ()  # relation and column of this table's row type
     rules: Sequence[str] = ()  # that take the place of an UPDATE
     triggers: Sequence[str] = ()  # that an UPDATE fires
+def identity_of_key(key: Optional[Constraint]) -> Optional[FrozenSet[str]]:
+    """Return what identifies a row by default; a deferrable key does not."""
+    usable = key is not None and key.valid and not key.deferrable
+    return frozenset(key.columns or []) if key is not None and usable else None
 
 
 class Table(NamedTuple):
@@ -121,12 +144,27 @@ class Table(NamedTuple):
     referenced_by: Optional[List[str]] = None
     shape: Shape = Shape()
     rows_hidden: bool = False  # row security hides some from this role
+    replica_identity: str = "d"  # as in `pg_class.relreplident`
+    publications: Sequence[Publication] = ()
 
     @property
     def primary_key(self) -> Tuple[Optional[str], Optional[Constraint]]:
         """Name and constraint, or (None, None)."""
         found = [item for item in self.constraints.items() if item[1].kind == "p"]
         return found[0] if found else (None, None)
+
+    @property
+    def identity(self) -> Optional[FrozenSet[str]]:
+        """The columns that identify a row for publications; None if nothing does."""
+        if self.replica_identity == "f":
+            return frozenset(self.columns)
+        if self.replica_identity == "d":
+            return identity_of_key(self.primary_key[1])
+        owned = [constraint.owned_index for constraint in self.constraints.values()]
+        for index in [*self.indexes.values(), *(index for index in owned if index)]:
+            if index.identity and index.valid:
+                return frozenset(index.columns or [])
+        return None
 
 
 class Schema(NamedTuple):
@@ -190,6 +228,7 @@ def _table(document: Dict[str, Any]) -> Table:
             for name, value in (document["constraints"] or {}).items()
         },
         "indexes": {n: index for n, index in indexes.items() if index.constraint is None},
+        "publications": [Publication(**value) for value in document["publications"] or []],
     }
     return Table(**parts)
 

@@ -8,6 +8,36 @@ SELECT json_object_agg(c.relname, json_build_object(
   'persistence', c.relpersistence,
   'owner', pg_get_userbyid(c.relowner),
   'comment', obj_description(c.oid, 'pg_class'),
+  'replica_identity', c.relreplident,
+  -- Those that would refuse an UPDATE or DELETE of a row that nothing identifies.
+  'publications', (
+    SELECT json_agg(json_build_object(
+      'name', p.pubname,
+      'updates', p.pubupdate,
+      'deletes', p.pubdelete,
+      'relation', r.prrelid::regclass::text,
+      -- From 15 on.
+      'columns', (
+        SELECT json_agg(a.attname ORDER BY a.attnum)
+        FROM jsonb_array_elements_text(NULLIF(to_jsonb(r) -> 'prattrs', 'null')) u (num)
+        JOIN pg_attribute a ON a.attrelid = r.prrelid AND a.attnum = u.num::smallint),
+      'filter', CASE WHEN to_jsonb(r) ->> 'prqual' IS NOT NULL THEN (
+        SELECT to_jsonb(v) ->> 'rowfilter' FROM pg_publication_tables v
+        WHERE v.pubname = p.pubname AND v.schemaname = n.nspname AND v.tablename = c.relname) END,
+      'filtered_by', (
+        SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+        WHERE a.attrelid = r.prrelid AND a.attnum IN (
+          SELECT found[1]::smallint
+          FROM regexp_matches(to_jsonb(r) ->> 'prqual', 'varattno (\d+)', 'g') AS found))
+      ) ORDER BY p.pubname, r.prrelid)
+    FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (
+      SELECT c.oid UNION ALL SELECT relid FROM pg_partition_ancestors(c.oid))
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+      AND (p.puballtables OR r.oid IS NOT NULL OR EXISTS (
+        SELECT FROM pg_depend d JOIN pg_depend s ON s.classid = d.classid AND s.objid = d.objid
+        WHERE d.refclassid = 'pg_publication'::regclass AND d.refobjid = p.oid
+          AND d.classid = to_regclass('pg_catalog.pg_publication_namespace')
+          AND s.refclassid = 'pg_namespace'::regclass AND s.refobjid = c.relnamespace))),
   'referenced_by', (
     SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass ORDER BY f.conname)
     FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
@@ -173,6 +203,8 @@ SELECT json_object_agg(c.relname, json_build_object(
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
       'predicate', pg_get_expr(i.indpred, i.indrelid),
       'attached', (SELECT p.inhparent::regclass::text FROM pg_inherits p WHERE p.inhrelid = x.oid),
+      'expressions', i.indexprs IS NOT NULL,
+      'identity', i.indisreplident,
       'constraint', (
         SELECT k.conname FROM pg_constraint k WHERE k.conindid = i.indexrelid
           AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),

@@ -1,0 +1,88 @@
+"""The replica identity that a key or index carries: what several rules need.
+
+https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
+"""
+
+from typing import FrozenSet, List, Optional
+
+from converge.compare.table import ComparedTable
+from converge.plan import WayOut
+from converge.quoting import identifier
+from converge.server.catalog import Index, Publication, identity_of_key
+
+
+def carried_over(table: ComparedTable, old: Optional[Index], name: str) -> List[str]:
+    """Return what makes an index the replica identity if the old one is."""
+    if old is None or not old.identity:
+        return []
+    return [table.alter(f"REPLICA IDENTITY USING INDEX {identifier(name)}")]
+
+
+def refuse_lost(
+    table: ComparedTable,
+    name: str,
+    what: str,
+    *,
+    old: Optional[Index],
+    new: Index,
+    deferrable: bool = False,
+) -> bool:
+    """Refuse to replace the replica identity by an index that can't be it."""
+    if old is None or not old.identity:
+        return False
+    nullable = [column for column in new.columns or [] if not _will_be_not_null(table, column)]
+    obstacles = {
+        "it is not unique": not new.unique,
+        "it is deferrable": deferrable,
+        "it has a WHERE": new.predicate is not None,
+        "it has expressions": new.expressions,
+        f"{', '.join(map(identifier, nullable))} is nullable": bool(nullable),
+    }
+    why = [text for text, is_so in obstacles.items() if is_so]
+    if why:
+        lost = f"It is the replica identity, which the new one cannot be: {why[0]}."
+        table.refuse(name, what, lost, way_out=identified_otherwise(table))
+    return bool(why)
+
+
+def _will_be_not_null(table: ComparedTable, column: str) -> bool:
+    desired = table.desired.columns.get(column)
+    if desired is not None:
+        return desired.not_null
+    return table.live.columns[column].not_null
+
+
+def identified_otherwise(table: ComparedTable) -> WayOut:
+    """Return the way out that has rows identified by a key that stays, or by all their columns."""
+    stays = identity_of_key(table.live.primary_key[1])
+    wanted = identity_of_key(table.desired.primary_key[1])
+    needing = [known for known in table.live.publications if known.identifies]
+    if stays is not None and stays == wanted and not any(uncovered(p, stays) for p in needing):
+        statements = [table.alter("REPLICA IDENTITY DEFAULT")]
+    else:
+        # A column list does not go with FULL, a filter does.
+        listed = [known for known in needing if known.columns is not None]
+        statements = [sql for known in listed for sql in republished(known)]
+        statements.append(table.alter("REPLICA IDENTITY FULL"))
+    return WayOut("Have its rows identified otherwise:", tuple(statements))
+
+
+def uncovered(publication: Publication, identity: FrozenSet[str]) -> List[str]:
+    """Return the columns for which the server would refuse to update a row that is published."""
+    listed = publication.columns
+    unlisted = identity - set(listed) if listed is not None else set()
+    return sorted(unlisted | (set(publication.filtered_by or []) - identity))
+
+
+def republished(publication: Publication, *more: str) -> List[str]:
+    """Return what publishes a table with a column list of some more columns; without any, all."""
+    name, relation = identifier(publication.name), publication.relation
+    columns = ", ".join(map(identifier, [*(publication.columns or []), *more]))
+    listed = f" ({columns})" if more else ""
+    where = f" WHERE ({publication.filter})" if publication.filter else ""
+    return [
+        "BEGIN",
+        f"ALTER PUBLICATION {name} DROP TABLE ONLY {relation}",
+        f"ALTER PUBLICATION {name} ADD TABLE ONLY {relation}{listed}{where}",
+        "COMMIT",
+    ]

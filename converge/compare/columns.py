@@ -77,12 +77,14 @@ def add(table: ComparedTable, name: str, desired: Column) -> None:
         name,
         "it is missing" if value == "NULL" else f"it is missing; existing rows get {value}",
         statements,
-        undo=_drop(table, name, f"{identifier(name)}::text IS DISTINCT FROM ({value})::text"),
+        undo=_drop(table, name, f"::text IS DISTINCT FROM ({value})::text"),
     )
 
 
-def _drop(table: ComparedTable, name: str, guard: str) -> Undo:
-    """Return what takes a column back."""
+def _drop(table: ComparedTable, name: str, lost_where: str) -> Undo:
+    """Return what takes a column back, unless that would lose what a condition says of it."""
+    # Without the table's name, that of a column that is gone could be the table's: a whole row.
+    guard = f"{identifier(table.name)}.{identifier(name)}{lost_where}"
     saved = free_name(name, "_saved", [*table.live.columns, *table.desired.columns])
     keep = [
         table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(saved)}"),
@@ -128,7 +130,7 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
         [statement],
         lock=Lock.REWRITE,
         creates=True,
-        undo=_drop(table, name, f"{identifier(name)} IS NOT NULL"),
+        undo=_drop(table, name, " IS NOT NULL"),
     )
 
 

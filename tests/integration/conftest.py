@@ -10,7 +10,9 @@ from typing import Iterator
 
 import pytest
 
+from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import FAST, Database
+from tests.support.job import Run
 from tests.support.pooler import Pooler
 from tests.support.proxy import Proxy
 from tools import embedded
@@ -23,6 +25,17 @@ def role(database: Database) -> Iterator[str]:
     database.execute(f"CREATE ROLE {database.name} LOGIN PASSWORD %s", password)
     yield database.name
     database.execute(f"DROP OWNED BY {database.name}; DROP ROLE {database.name}")
+
+
+@pytest.fixture
+def owner(database: Database, run: Run, role: str) -> Iterator[str]:
+    """A role that owns all tables, is no superuser, and made them with a first run."""
+    database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")
+    database.execute(f"GRANT ALL ON SCHEMA public TO {role}; CREATE EXTENSION pg_trgm")
+    assert run(POSTGRES_USER=role).code == 0
+    database.execute(SAMPLE_ROWS)
+    yield role
+    database.execute(f"ALTER ROLE {role} RESET ALL")
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Every look at rows sees all of them, or the run says that it does not."""
 
-from typing import Iterator
-
 import pytest
 
-from tests.support.catalogs import SAMPLE_ROWS, all_rows
+from tests.support.catalogs import all_rows
 from tests.support.database import Database
 from tests.support.job import Run
 
@@ -25,17 +23,6 @@ DRIFTS = {
     ),
     "a column that wants an empty table": ("weight", "ALTER TABLE weight DROP time"),
 }
-
-
-@pytest.fixture
-def owner(database: Database, run: Run, role: str) -> Iterator[str]:
-    """A role that owns all tables, is no superuser, and made them with a first run."""
-    database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")
-    database.execute(f"GRANT ALL ON SCHEMA public TO {role}; CREATE EXTENSION pg_trgm")
-    assert run(POSTGRES_USER=role).code == 0
-    database.execute(SAMPLE_ROWS)
-    yield role
-    database.execute(f"ALTER ROLE {role} RESET ALL")
 
 
 @pytest.mark.parametrize("setting", ["on", "off"])

@@ -1,0 +1,273 @@
+"""Every way out that the program can print is typed here, and the next run gets through."""
+
+import re
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import pytest
+from sqlalchemy import Constraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+
+from tests.support.catalogs import SAMPLE_ROWS, all_rows
+from tests.support.database import Database
+from tests.support.desired import METADATA
+from tests.support.job import Run
+from tests.support.partitioned import partition
+from tests.support.program import ROOT
+from tests.support.ways_out import names_of, passed, places
+
+HIDE = "ALTER TABLE {0} ENABLE ROW LEVEL SECURITY; ALTER TABLE {0} FORCE ROW LEVEL SECURITY; "
+UNVERIFIED = "COMMENT ON TABLE eater_schema_history IS NULL; "
+ALONE = "DROP TABLE eater_schema_history; "  # so that the next run is all that is undone
+DAYS = "ALTER TABLE dishes_day ALTER date TYPE varchar USING date::text; "
+NULLS = "ALTER TABLE weight ALTER user_email DROP NOT NULL; UPDATE weight SET user_email = NULL; "
+GENERATED = """ALTER TABLE total_for_day DROP COLUMN today;
+ALTER TABLE total_for_day ADD COLUMN today date GENERATED ALWAYS AS (date) {}; """
+DROP_SEQUENCE = "ALTER TABLE dishes ALTER id DROP DEFAULT; ALTER SEQUENCE dishes_id_seq OWNED BY "
+
+
+class Situation(NamedTuple):
+    """What leads to a way out, and what else a person has to do, with what a query has found.
+
+    `{role}` owns the tables, and is who runs it if `by_role`; a superuser does all the rest.
+    """
+
+    drift: str
+    besides: str = ""
+    by_role: bool = False
+    servers: Tuple[int, ...] = tuple(range(12, 19))
+    variables: Dict[str, str] = {}  # noqa: RUF012 - of a NamedTuple, and nobody writes into it
+    says: Optional[Callable[[], Constraint]] = None
+    prepare: Optional[Callable[[Database], None]] = None
+    since: Optional[str] = None  # what happens after a run, which is then rolled back
+
+
+def by_time(database: Database) -> None:
+    default = "CREATE TABLE weights PARTITION OF weight DEFAULT"
+    partition(database, "weight", "RANGE (time)", default)
+
+
+def by_date(database: Database) -> None:
+    default = "CREATE TABLE days PARTITION OF dishes_day DEFAULT"
+    partition(database, "dishes_day", "RANGE (date)", default, key="time, date")
+
+
+SITUATIONS = {
+    "compare.columns.refuse_generated": Situation(
+        GENERATED.format("STORED"), servers=tuple(range(13, 19))
+    ),
+    "compare.columns.refuse_generated 2": [
+        Situation(GENERATED.format("STORED"), servers=(12,)),
+        Situation(GENERATED.format("VIRTUAL"), servers=(18,)),
+    ],
+    "compare.columns.restore_sequence": Situation(
+        DROP_SEQUENCE + "NONE; ALTER SEQUENCE dishes_id_seq OWNER TO {superuser}", by_role=True
+    ),
+    "compare.columns.refuse_without_backfill": Situation(
+        "ALTER TABLE weight DROP COLUMN time", "UPDATE weight SET time = 1"
+    ),
+    "compare.constraints._add": Situation(
+        UNVERIFIED, says=lambda: ExcludeConstraint(("date", "="), name="dates", using="btree")
+    ),
+    "compare.constraints._validate": Situation(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'weight_pkey'::regclass"
+    ),
+    "compare.existing._refuse_broken": Situation(
+        NULLS + "ALTER TABLE weight ADD CHECK (user_email <> 'legacy@localhost')",
+        "UPDATE weight SET user_email = 'known'",
+    ),
+    "compare.identity.identified_otherwise": [
+        Situation(
+            NULLS + "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
+            "CREATE PUBLICATION p FOR TABLE weight"
+        ),
+        Situation(
+            NULLS + "ALTER TABLE weight REPLICA IDENTITY NOTHING; "
+            "CREATE PUBLICATION p FOR TABLE weight"
+        ),
+    ],
+    "compare.missing.missing_schema": Situation(
+        "REVOKE CREATE ON DATABASE {database} FROM {role}",
+        by_role=True,
+        variables={"POSTGRES_SCHEMAS": "tenant"},
+    ),
+    "compare.partitions.refuse_online": Situation(
+        "DROP INDEX idx_weight_date, idx_weight_time", prepare=by_time
+    ),
+    "compare.partitions._refuse_impossible": Situation("SELECT", prepare=by_date),
+    "compare.replication._refuse_uncovered": Situation(
+        """ALTER TABLE weight DROP CONSTRAINT weight_pkey, ADD PRIMARY KEY (date);
+        CREATE PUBLICATION p FOR TABLE dishes, weight (date, weight) WHERE (date > '2000-01-01');
+        ALTER PUBLICATION p SET TABLE dishes, weight (date, weight)""",
+        servers=tuple(range(15, 19)),
+    ),
+    "compare.rights.change_owner": Situation(
+        "ALTER TABLE weight OWNER TO {superuser}; DROP INDEX idx_weight_date", by_role=True
+    ),
+    "compare.rights.of_history": Situation(
+        "ALTER TABLE eater_schema_history OWNER TO {superuser}; DROP INDEX idx_weight_date",
+        by_role=True,
+    ),
+    "compare.table.rename": [
+        Situation(
+            "DROP INDEX idx_weight_date, idx_weight_time; CREATE VIEW idx_weight_date AS SELECT 1; "
+            "CREATE INDEX idx_weight_time ON dishes (name); "
+            "CREATE INDEX idx_weight_time_old ON dishes (name)"
+        ),
+        Situation("DROP TABLE weight; CREATE TYPE weight AS ENUM ()"),
+    ],
+    "compare.table.find": Situation(
+        NULLS + "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
+        "ALTER TABLE weight ALTER time DROP NOT NULL; UPDATE weight SET time = NULL",
+        "UPDATE weight SET time = 1",
+    ),
+    "compare.table.refuse_duplicates": Situation(
+        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; INSERT INTO weight SELECT * FROM weight",
+        "DELETE FROM weight a USING weight b WHERE a.ctid > b.ctid",
+    ),
+    "compare.table.refuse_taken": Situation(
+        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
+        "ALTER TABLE weight ADD CONSTRAINT weight_pkey CHECK (weight > 0), "
+        "ADD CONSTRAINT weight_pkey_old CHECK (weight > 0)"
+    ),
+    "compare.table.refuse_large": [
+        Situation(
+            DAYS + "ALTER TABLE dishes_day ALTER date SET DEFAULT '1970-01-01'",
+            variables={"REWRITE_MAX_ROWS": "0"},
+        ),
+        Situation("ALTER TABLE dishes DROP COLUMN id", variables={"REWRITE_MAX_ROWS": "0"}),
+    ],
+    "compare.types._refuse_unknown": Situation(
+        """ALTER TABLE weight ALTER weight TYPE json USING to_json(weight);
+        ALTER TABLE weight ALTER weight SET DEFAULT '1'"""
+    ),
+    "server.inspect._obstacles": Situation(
+        "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {role}; DROP INDEX idx_weight_date",
+        by_role=True,
+    ),
+    "server.inspect._obstacles 2": Situation(
+        "REVOKE USAGE ON SCHEMA public FROM PUBLIC, {role}", by_role=True
+    ),
+    "server.inspect._extension_obstacles": Situation(
+        "CREATE SCHEMA extensions; ALTER EXTENSION pg_trgm SET SCHEMA extensions; "
+        "DROP INDEX idx_users_email_gin",
+        by_role=True,
+    ),
+    "server.inspect._extension_obstacles 2": Situation(
+        "DROP EXTENSION pg_trgm CASCADE; REVOKE CREATE ON DATABASE {database} FROM {role}",
+        by_role=True,
+    ),
+    "server.rights.grant_create": Situation(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}; DROP INDEX idx_weight_date",
+        by_role=True,
+    ),
+    "server.rights.show_rows": Situation(
+        NULLS + HIDE.format("weight") + "CREATE POLICY p ON weight USING (false)", by_role=True
+    ),
+    "history.rollback._refuse_loss": [
+        Situation(
+            ALONE + "ALTER TABLE weight DROP COLUMN weight",
+            since="UPDATE weight SET weight = 70; CREATE TABLE weight_saved ()",
+        ),
+        Situation(
+            ALONE + "ALTER TABLE weight DROP COLUMN weight, ADD COLUMN weight_saved integer",
+            since="UPDATE weight SET weight = 70",
+        ),
+        Situation(
+            ALONE + "DROP TABLE weight; CREATE TABLE weight_saved ()",
+            since="INSERT INTO weight VALUES (1, 'd', 1, 'u')",
+        ),
+        Situation(
+            ALONE + "ALTER TABLE weight ALTER date TYPE char(10), ADD COLUMN date_saved integer",
+            since="UPDATE weight SET date = 'the day before yesterday'",
+        ),
+    ],
+    "history.rollback._refuse_loss 2": Situation(
+        ALONE + "ALTER TABLE weight ALTER date TYPE varchar(10)",
+        "UPDATE weight SET date = '2024-11-08'",
+        since="UPDATE weight SET date = '2024-11-08 12:00'",
+    ),
+    "server.rights.without_rights": Situation(
+        ALONE + "DROP INDEX idx_weight_date",
+        since="ALTER TABLE weight OWNER TO {superuser}",
+        by_role=True,
+    ),
+}
+# Those that take more than a database, with the test that types them.
+ELSEWHERE = {
+    "history.show.show": "server/test_rights.py: test_a_history_that_may_not_be_read_is_said",
+    "server.rights.limited_builds": "server/test_pooler.py: test_a_limit_that_a_pooled_build_would_meet_is_refused",
+}
+
+
+def listed() -> List[Any]:
+    found = []
+    for place, situations in SITUATIONS.items():
+        several = situations if isinstance(situations, list) else [situations]
+        for number, situation in enumerate(several, 1):
+            found.append(pytest.param(place, situation, id=f"{place} {number}"))
+    return found
+
+
+def test_every_way_out_is_typed() -> None:
+    """Whoever adds one to the program adds how to come to it."""
+    assert sorted(places()) == sorted([*SITUATIONS, *ELSEWHERE])
+    for where in ELSEWHERE.values():
+        file, test = where.split(": ")
+        assert f"def {test}(" in (ROOT / "tests/integration" / file).read_text("utf-8")
+
+
+@pytest.mark.parametrize(("place", "situation"), listed())
+def test_what_is_printed_helps(
+    database: Database, run: Run, request: pytest.FixtureRequest, place: str, situation: Situation
+) -> None:
+    """All that is printed is typed, as it is; then the run gets through, and no row is lost."""
+    version = int(database.value("SHOW server_version_num")) // 10000
+    if version not in situation.servers:
+        pytest.skip("another server has another way out")
+    role = _initialise(database, request, situation)
+    names = {"role": role, "superuser": database.server["user"], "database": database.name}
+    variables = {**situation.variables, **({"POSTGRES_USER": role} if role else {})}
+    arguments = ["--rollback"] if situation.since else []
+    if situation.prepare:
+        situation.prepare(database)
+    database.execute(situation.drift.format(**names))
+    if situation.since:
+        assert run(**variables).code == 0
+        database.execute(situation.since.format(**names))
+    rows = sum(map(len, all_rows(database).values()))
+    with passed() as lines:
+        refused = run(*arguments, **variables)
+    assert refused.code == 4, refused.err
+    assert place in names_of(lines)
+    _type(database, refused.err)
+    database.execute(situation.besides or "SELECT")
+    result = run(*arguments, **variables)
+    if "Rename the index:" in result.err:  # the names of a table that was kept are taken
+        _type(database, result.err)
+        result = run(*arguments, **variables)
+    assert result.code == 0, result.err
+    assert arguments or run("--verify", **variables).code == 0
+    if not situation.besides and not arguments:
+        assert sum(map(len, all_rows(database).values())) == rows
+
+
+def _initialise(database: Database, request: pytest.FixtureRequest, situation: Situation) -> str:
+    """Bring the database to the models, with a row in each table; return who did it, if a role."""
+    if situation.by_role:
+        return str(request.getfixturevalue("owner"))
+    run: Run = request.getfixturevalue("run")
+    says = situation.says() if situation.says else None
+    assert run().code == 0
+    database.execute(SAMPLE_ROWS)
+    if says is not None:
+        constraints = METADATA.tables["weight"].constraints
+        METADATA.tables["weight"].append_constraint(says)
+        request.addfinalizer(lambda: constraints.discard(says))
+    return ""
+
+
+def _type(database: Database, log: str) -> None:
+    """Type what a refusal says; a query that it says finds something."""
+    for statement in re.findall(r"^    (.+);$", log[log.index("refused: ") :], re.MULTILINE):
+        rows = database.rows(statement)
+        assert rows or not statement.startswith("SELECT")

@@ -195,7 +195,8 @@ SITUATIONS = {
 # Those that take more than a database, with the test that types them.
 ELSEWHERE = {
     "history.show.show": "server/test_rights.py: test_a_history_that_may_not_be_read_is_said",
-    "server.rights.limited_builds": "server/test_pooler.py: test_a_limit_that_a_pooled_build_would_meet_is_refused",
+    "server.rights.limited_builds": "server/test_pooler.py: "
+    "test_a_limit_that_a_pooled_build_would_meet_is_refused",
 }
 
 

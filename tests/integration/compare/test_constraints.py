@@ -104,6 +104,26 @@ def test_a_rollback_takes_a_constraint_away_again(
     assert (described(database), all_rows(database)) == before
 
 
+@pytest.mark.parametrize("said", ["unique"], indirect=True)
+@pytest.mark.parametrize(
+    ("attributes", "since"),
+    [("(weight) INCLUDE (date) DEFERRABLE", 12), ("NULLS NOT DISTINCT (weight)", 15)],
+)
+def test_a_rollback_gives_a_key_all_back_that_it_had(
+    said: str, database: Database, run: Run, attributes: str, since: int
+) -> None:
+    """It is built as an index, which has no room for some of it."""
+    if int(database.value("SHOW server_version_num")) < since * 10000:
+        pytest.skip("NULLS NOT DISTINCT came with PostgreSQL 15")
+    database.execute(f"ALTER TABLE weight ADD CONSTRAINT weight_date_key UNIQUE {attributes}")
+    database.execute("DROP TABLE eater_schema_history")
+    before = described(database)
+    assert run(VERIFY_INDEXES="false").code == 0
+    assert described(database) != before
+    assert run("--rollback").code == 0
+    assert described(database) == before
+
+
 def test_a_constraint_that_rows_violate_is_refused(said: str, database: Database, run: Run) -> None:
     """With how many, and which; nothing is changed, and the printed query finds them."""
     drift, message = VIOLATED[said]

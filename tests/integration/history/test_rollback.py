@@ -36,6 +36,9 @@ BEFORE = {
     "add key": "ALTER TABLE weight DROP CONSTRAINT weight_pkey",
     "replace key": "ALTER TABLE total_for_day DROP CONSTRAINT total_for_day_pkey; "
     "ALTER TABLE total_for_day ADD CONSTRAINT total_for_day_pkey PRIMARY KEY (today)",
+    "replace key with all that a key may have": "ALTER TABLE total_for_day DROP CONSTRAINT "
+    "total_for_day_pkey; ALTER TABLE total_for_day ADD CONSTRAINT own PRIMARY KEY (date) "
+    "INCLUDE (user_email) DEFERRABLE INITIALLY DEFERRED",
 }
 
 

@@ -133,5 +133,5 @@ def _note_subscribers(table: ComparedTable) -> None:
     names = [identifier(p.name) for p in table.live.publications if p.columns is None]
     kinds = {step.kind for step in table.steps}
     if names and kinds & {Kind.ADD_COLUMN, Kind.CHANGE_TYPE}:
-        advice = "change the tables of the subscribers first"
-        table.notes.append(f"publications of {table.relation}: {', '.join(names)}; {advice}")
+        published = f"{table.relation} is published by {', '.join(names)}"
+        table.notes.append(f"{published}: change the tables of the subscribers first")

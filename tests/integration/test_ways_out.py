@@ -4,12 +4,12 @@ import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
-from sqlalchemy import Constraint
+from sqlalchemy import Constraint, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows
 from tests.support.database import Database
-from tests.support.desired import METADATA
+from tests.support.desired import also
 from tests.support.job import Run
 from tests.support.partitioned import partition
 from tests.support.program import ROOT
@@ -23,6 +23,16 @@ NULLS = "ALTER TABLE weight ALTER user_email DROP NOT NULL; UPDATE weight SET us
 GENERATED = """ALTER TABLE total_for_day DROP COLUMN today;
 ALTER TABLE total_for_day ADD COLUMN today date GENERATED ALWAYS AS (date) {}; """
 DROP_SEQUENCE = "ALTER TABLE dishes ALTER id DROP DEFAULT; ALTER SEQUENCE dishes_id_seq OWNED BY "
+
+
+FAR = """CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw
+  OPTIONS (host '{host}', port '{port}', dbname '{database}');
+CREATE USER MAPPING FOR CURRENT_USER SERVER here OPTIONS (user '{superuser}');
+CREATE FOREIGN TABLE near () INHERITS (weight) SERVER here OPTIONS (table_name 'far')"""
+WEIGHT_OF = """DROP TABLE weight; CREATE TABLE a (date varchar(10));
+CREATE TABLE b (date varchar(10));
+CREATE TABLE weight (time integer PRIMARY KEY, weight float, user_email varchar) {};"""
+LONG = "(SELECT string_agg(md5(g::text), '') FROM generate_series(1, 140) g)"
 
 
 class Situation(NamedTuple):
@@ -107,6 +117,32 @@ SITUATIONS = {
         "ALTER TABLE eater_schema_history OWNER TO {superuser}; DROP INDEX idx_weight_date",
         by_role=True,
     ),
+    "compare.shapes._foreign_parts": Situation(
+        NULLS + "CREATE EXTENSION postgres_fdw; CREATE TABLE far (LIKE weight);" + FAR
+    ),
+    "compare.shapes._inherited": Situation(WEIGHT_OF.format("INHERITS (a, b)")),
+    "compare.shapes._inherited 2": Situation(WEIGHT_OF.format("INHERITS (a)")),
+    "compare.shapes._own_not_null": Situation(
+        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; ALTER TABLE weight ALTER time DROP NOT "
+        "NULL; ALTER TABLE weight ADD CONSTRAINT own NOT NULL time NO INHERIT",
+        servers=(18,),
+    ),
+    "compare.shapes._row_type": Situation(DAYS + "CREATE TABLE snapshots (day dishes_day)"),
+    "compare.shapes._rules": Situation(
+        NULLS + "CREATE RULE never AS ON UPDATE TO weight DO INSTEAD NOTHING"
+    ),
+    "compare.shapes._typed": Situation(
+        "DROP TABLE weight; CREATE TYPE weights AS (time integer, weight float, user_email varchar)"
+        "; CREATE TABLE weight OF weights (PRIMARY KEY (time))"
+    ),
+    "compare.shapes._unproven_foreign_key": Situation(
+        UNVERIFIED
+        + """INSERT INTO "user" (email) SELECT DISTINCT user_email FROM weight
+        ON CONFLICT DO NOTHING""",
+        servers=tuple(range(12, 18)),
+        prepare=by_time,
+        says=lambda: ForeignKeyConstraint(["user_email"], ["user.email"], name="owner"),
+    ),
     "compare.table.rename": [
         Situation(
             "DROP INDEX idx_weight_date, idx_weight_time; CREATE VIEW idx_weight_date AS SELECT 1; "
@@ -139,6 +175,15 @@ SITUATIONS = {
     "compare.types._refuse_unknown": Situation(
         """ALTER TABLE weight ALTER weight TYPE json USING to_json(weight);
         ALTER TABLE weight ALTER weight SET DEFAULT '1'"""
+    ),
+    "compare.widths._refuse": Situation(
+        f"DROP INDEX idx_dishes_name; UPDATE dishes SET name = {LONG}",
+        "UPDATE dishes SET name = 'short'",
+    ),
+    "change.refused._way_out": Situation(
+        NULLS + "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'immutable'; END $$; CREATE TRIGGER diary BEFORE UPDATE ON weight "
+        "FOR EACH ROW EXECUTE FUNCTION no()"
     ),
     "server.inspect._obstacles": Situation(
         "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {role}; DROP INDEX idx_weight_date",
@@ -227,6 +272,7 @@ def test_what_is_printed_helps(
         pytest.skip("another server has another way out")
     role = _initialise(database, request, situation)
     names = {"role": role, "superuser": database.server["user"], "database": database.name}
+    names.update(host=database.server["host"], port=database.server["port"])
     variables = {**situation.variables, **({"POSTGRES_USER": role} if role else {})}
     arguments = ["--rollback"] if situation.since else []
     if situation.prepare:
@@ -261,9 +307,9 @@ def _initialise(database: Database, request: pytest.FixtureRequest, situation: S
     assert run().code == 0
     database.execute(SAMPLE_ROWS)
     if says is not None:
-        constraints = METADATA.tables["weight"].constraints
-        METADATA.tables["weight"].append_constraint(says)
-        request.addfinalizer(lambda: constraints.discard(says))
+        said = also("weight", says)
+        said.__enter__()
+        request.addfinalizer(lambda: said.__exit__(None, None, None))
     return ""
 
 

@@ -1,7 +1,7 @@
 """Keys, checks and foreign keys, proven before they are set; on models that say a little more."""
 
 import time
-from typing import Any, Iterator, List
+from typing import Iterator, List
 
 import pytest
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.database import Database
-from tests.support.desired import METADATA
+from tests.support.desired import METADATA, also
 from tests.support.job import Run, Spawn
 
 SAID = {
@@ -58,15 +58,8 @@ def said(request: pytest.FixtureRequest, initialised: Database) -> Iterator[str]
     initialised.execute(SAMPLE_ROWS + UNVERIFIED)
     table, make = SAID[request.param]
     constraint: Constraint = make()  # type: ignore[no-untyped-call]
-    METADATA.tables[table].append_constraint(constraint)
-    yield request.param
-    columns: Any = METADATA.tables[table].columns
-    for column in columns:
-        for key in list(column.foreign_keys):
-            column.foreign_keys.discard(key)
-            METADATA.tables[table].foreign_keys.discard(key)
-    METADATA.tables[table].constraints.discard(constraint)
-    METADATA._fk_memos.clear()
+    with also(table, constraint):
+        yield request.param
 
 
 def test_a_missing_constraint_is_added(said: str, database: Database, run: Run) -> None:

@@ -295,7 +295,7 @@ def test_a_nullable_column_of_the_replica_identity_is_refused(
 def test_subscribers_are_to_be_changed_first(published: Database, run: Run, drift: str) -> None:
     """They stop at a row that their own table has no room for."""
     published.execute(f"ALTER TABLE weight {drift}; CREATE PUBLICATION p FOR TABLE weight")
-    note = "left alone: publications of public.weight: p; change the tables of the subscribers"
+    note = "left alone: public.weight is published by p: change the tables of the subscribers"
     changed = drift != "ALTER time TYPE bigint"  # in which the services can live
     assert (f"-- {note} first\n" in run("--plan").out) is changed
     result = run()

@@ -7,8 +7,19 @@ from typing import FrozenSet, List, Optional
 
 from converge.compare.table import ComparedTable
 from converge.plan import WayOut
-from converge.quoting import identifier
+from converge.quoting import identifier, literal
 from converge.server.catalog import Index, Publication, identity_of_key
+
+# What a publication that has a column list publishes: there is none before 15.
+TABLES = """SELECT r.prrelid::regclass::text,
+  (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+   WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)),
+  COALESCE(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')
+FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+WHERE p.pubname = {} ORDER BY 1"""
+SCHEMAS = """SELECT n.nspname FROM pg_publication_namespace s
+JOIN pg_publication p ON p.oid = s.pnpubid JOIN pg_namespace n ON n.oid = s.pnnspid
+WHERE p.pubname = {} ORDER BY 1"""
 
 
 def carried_over(table: ComparedTable, old: Optional[Index], name: str) -> List[str]:
@@ -62,7 +73,7 @@ def identified_otherwise(table: ComparedTable) -> WayOut:
     else:
         # A column list does not go with FULL, a filter does.
         listed = [known for known in needing if known.columns is not None]
-        statements = [sql for known in listed for sql in republished(known)]
+        statements = [republished(table, known) for known in listed]
         statements.append(table.alter("REPLICA IDENTITY FULL"))
     return WayOut("Have its rows identified otherwise:", tuple(statements))
 
@@ -74,15 +85,18 @@ def uncovered(publication: Publication, identity: FrozenSet[str]) -> List[str]:
     return sorted(unlisted | (set(publication.filtered_by or []) - identity))
 
 
-def republished(publication: Publication, *more: str) -> List[str]:
-    """Return what publishes a table with a column list of some more columns; without any, all."""
-    name, relation = identifier(publication.name), publication.relation
-    columns = ", ".join(map(identifier, [*(publication.columns or []), *more]))
-    listed = f" ({columns})" if more else ""
-    where = f" WHERE ({publication.filter})" if publication.filter else ""
-    return [
-        "BEGIN",
-        f"ALTER PUBLICATION {name} DROP TABLE ONLY {relation}",
-        f"ALTER PUBLICATION {name} ADD TABLE ONLY {relation}{listed}{where}",
-        "COMMIT",
-    ]
+def republished(table: ComparedTable, publication: Publication, *more: str) -> str:
+    """Return what publishes a table with a column list of some more columns; without any, all.
+
+    Whatever else is published by then stays so: the statement names it.
+    """
+    things = []
+    for relation, known, row_filter in table.ask(TABLES.format(literal(publication.name))):
+        columns = known
+        if relation == publication.relation:
+            columns = [*known, *more] if more else None
+        listed = f" ({', '.join(map(identifier, columns))})" if columns else ""
+        things.append(f"TABLE ONLY {relation}{listed}{row_filter}")
+    schemas = table.ask(SCHEMAS.format(literal(publication.name)))
+    things += [f"TABLES IN SCHEMA {identifier(schema)}" for (schema,) in schemas]
+    return f"ALTER PUBLICATION {identifier(publication.name)} SET {', '.join(things)}"

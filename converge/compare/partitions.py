@@ -41,10 +41,12 @@ def refuse_online(table: ComparedTable) -> None:
     keys = _keys(table)
     unique = {step.name: _wanted(table)[step.name] for step in online if step.kind.builds_index}
     columns = {column for part in tree for column in part.partitioned_by}
+    foreign = _has_foreign(table)
     impossible = [
         keys[name][0] if name in keys else name
         for name, index in unique.items()
-        if index.unique and (index.expressions or not columns <= set(index.columns or []))
+        if index.unique
+        and (foreign or index.expressions or not columns <= set(index.columns or []))
     ]
     for name in impossible:
         _refuse_impossible(table, name)
@@ -52,6 +54,10 @@ def refuse_online(table: ComparedTable) -> None:
         what = f"is partitioned, and the server cannot do that online: {online[0]}."
         way_out = WayOut("Do it by hand, partition by partition:", tuple(_by_hand(table, tree)))
         table.refuse("", what, way_out=way_out)
+
+
+def _has_foreign(table: ComparedTable) -> bool:
+    return "f" in table.live.shape.parts.values()
 
 
 def _keys(table: ComparedTable) -> Dict[str, Tuple[str, Constraint]]:
@@ -81,7 +87,7 @@ def _by_hand(table: ComparedTable, tree: List[Part]) -> Iterator[str]:
     for step in table.steps[: last + 1]:
         if step.kind.builds_index:
             if step.name not in keys:  # that is built when the key is added
-                yield from _index_tree(tree, step.name, wanted[step.name])
+                yield from _index(table, tree, step.name, wanted[step.name])
         elif step.kind is Kind.DROP_INDEX:
             yield f"DROP INDEX {qualified(table.schema, step.name)}"
         elif step.kind is Kind.ADD_KEY:
@@ -103,11 +109,14 @@ def _key_at_once(table: ComparedTable, name: str) -> str:
     return table.alter(f"{drop}ADD CONSTRAINT {identifier(name)} {key.definition}")
 
 
-def _index_tree(tree: List[Part], name: str, index: Index) -> Iterator[str]:
+def _index(table: ComparedTable, tree: List[Part], name: str, index: Index) -> Iterator[str]:
     """Yield what builds an index of the root: on each leaf, with nobody waiting, then attached."""
     unique, using = "UNIQUE " if index.unique else "", f"USING {index.using}"
     create = f"CREATE {unique}INDEX"
     root = tree[0]
+    if _has_foreign(table):  # a partition without indexes, which the server passes over
+        yield f"{create} {identifier(name)} ON {root.relation} {using}"
+        return
     yield f"{create} {identifier(name)} ON ONLY {root.relation} {using}"
     named = {root.relation: qualified(root.schema, name)}
     for number, part in enumerate(tree[1:], 1):
@@ -130,7 +139,9 @@ def _refuse_impossible(table: ComparedTable, name: str) -> None:
     table.refuse(
         name,
         f"is missing: {definition}.",
-        f"The table is partitioned by {by}; a key there has to include the columns of that.",
+        "The table has a foreign partition, so it can't have a key."
+        if _has_foreign(table)
+        else f"The table is partitioned by {by}; a key there has to include the columns of that.",
         way_out=WayOut(
             "In a maintenance window, go on with a plain table (grants, triggers and policies "
             "are not copied), or partition by what the key includes:",

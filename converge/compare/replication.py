@@ -113,7 +113,7 @@ def _refuse_uncovered(
     listable = table.live.replica_identity != "f" and set(missing) <= set(table.live.columns)
     if listable and not filtered:
         advice = "Publish them too, once the subscribers have them:"
-        way_out = WayOut(advice, tuple(republished(publication, *missing)))
+        way_out = WayOut(advice, (republished(table, publication, *missing),))
     table.refuse(name, f"{what}.", why, way_out=way_out)
 
 

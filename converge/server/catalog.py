@@ -52,15 +52,14 @@ class Column(NamedTuple):
 
 
 class Publication(NamedTuple):
-    """A publication of a table; `columns` and `filter` are None where all are published."""
+    """A publication of a table; `columns` are None where all are published."""
 
     name: str
     updates: bool
     deletes: bool
     relation: Optional[str] = None  # that it names: the table or a partitioned one, qualified
     columns: Optional[List[str]] = None
-    filter: Optional[str] = None
-    filtered_by: Optional[List[str]] = None  # the columns in it
+    filtered_by: Optional[List[str]] = None  # the columns in its row filter
 
     @property
     def identifies(self) -> bool:
@@ -121,6 +120,8 @@ class Shape(NamedTuple):
     row_type_in: Sequence[Sequence[str]] = ()  # relation and column of this table's row type
     rules: Sequence[str] = ()  # that take the place of an UPDATE
     triggers: Sequence[str] = ()  # that an UPDATE fires
+
+
 def identity_of_key(key: Optional[Constraint]) -> Optional[FrozenSet[str]]:
     """Return what identifies a row by default; a deferrable key does not."""
     usable = key is not None and key.valid and not key.deferrable

@@ -21,9 +21,6 @@ SELECT json_object_agg(c.relname, json_build_object(
         SELECT json_agg(a.attname ORDER BY a.attnum)
         FROM jsonb_array_elements_text(NULLIF(to_jsonb(r) -> 'prattrs', 'null')) u (num)
         JOIN pg_attribute a ON a.attrelid = r.prrelid AND a.attnum = u.num::smallint),
-      'filter', CASE WHEN to_jsonb(r) ->> 'prqual' IS NOT NULL THEN (
-        SELECT to_jsonb(v) ->> 'rowfilter' FROM pg_publication_tables v
-        WHERE v.pubname = p.pubname AND v.schemaname = n.nspname AND v.tablename = c.relname) END,
       'filtered_by', (
         SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = r.prrelid AND a.attnum IN (

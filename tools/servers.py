@@ -20,7 +20,7 @@ MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
 # Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see README.md.
 CREATE = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 FAST = (
-    "-c fsync=off -c full_page_writes=off -c max_connections=200 -c max_prepared_transactions=10 "
+    "-c fsync=off -c full_page_writes=off -c max_connections=200 -c max_prepared_transactions=20 "
     "-c listen_addresses=127.0.0.1"
 )
 GERMAN = "de_DE.UTF-8"

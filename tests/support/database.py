@@ -12,7 +12,7 @@ FAST = (
     "fsync=off",
     "full_page_writes=off",
     "max_connections=200",
-    "max_prepared_transactions=10",
+    "max_prepared_transactions=20",
     "log_statement=all",
 )
 EMPTY = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"

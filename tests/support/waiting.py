@@ -1,5 +1,7 @@
 """Who holds a lock, who waits for one, and waiting for them in a test."""
 
+import subprocess
+import threading
 import time
 
 from psycopg2.extensions import connection
@@ -31,3 +33,17 @@ def until(database: Database, condition: str, *, seconds: float = 60) -> None:
     while not database.value(condition):
         assert time.monotonic() < deadline, condition
         time.sleep(0.02)
+
+
+def says(process: "subprocess.Popen[str]", text: str, *, within: float) -> bool:
+    """Read what a job says until it says that; False if it does not in so many seconds."""
+    heard = threading.Event()
+
+    def listen() -> None:
+        for line in process.stderr or ():
+            if text in line:
+                heard.set()
+                return
+
+    threading.Thread(target=listen, daemon=True).start()
+    return heard.wait(within)

@@ -1,0 +1,184 @@
+"""Cases of values: numbers, dates, and what a sequence gives out."""
+
+from tests.support.case import (
+    APART,
+    DISH,
+    DISH_COLUMNS,
+    EPOCHS,
+    FIFTY,
+    MADE_ANEW,
+    NO_KEY,
+    TWICE,
+    Case,
+    End,
+)
+
+NUMBERS = [  # proofs that hold what they claim
+    Case(
+        "6",
+        EPOCHS.format("1731000000000 + g * 1000"),
+        End.REFUSED,
+        (r"weight\.time", "3 (of 3 )?rows", "1731000001000"),
+        "UPDATE weight SET time = time / 1000",
+    ),
+    Case(
+        "6 of a date",
+        "ALTER TABLE dishes_day ALTER time TYPE bigint; UPDATE dishes_day SET time = time * 1000; "
+        "ALTER TABLE dishes_day DROP date",
+        End.REFUSED,
+        (r"dishes_day\.(time|date)", "1 (of 1 )?row", "1731024000000"),
+        "UPDATE dishes_day SET time = time / 1000",
+    ),
+    Case(
+        "6 of NULLs only",
+        "ALTER TABLE weight ALTER time TYPE bigint, ALTER date DROP NOT NULL; "
+        "UPDATE weight SET time = time * 1000, date = NULL WHERE time % 2 = 0",
+        End.REFUSED,
+        ("weight", "1 (of 2 )?rows?", "1731024000000"),
+        "UPDATE weight SET time = time / 1000 WHERE date IS NULL",
+    ),
+    Case(
+        "6 where nothing is computed",
+        "ALTER TABLE weight ALTER time TYPE bigint; UPDATE weight SET time = time * 1000",
+        End.DONE,
+    ),
+    *(
+        Case(
+            f"25 {number[:10]}",
+            "ALTER TABLE weight ALTER weight TYPE numeric; "
+            f"UPDATE weight SET weight = '{number}' WHERE time % 2 = 0",
+            End.REFUSED,
+            (r"weight\.weight", "1 of 2 rows"),
+            "UPDATE weight SET weight = 80",
+        )
+        for number in ("1e400", "-1e400", "1e-400", "12345678901234567890.123")
+    ),
+    *(
+        Case(
+            f"25 {number} fits",
+            "ALTER TABLE weight ALTER weight TYPE numeric; "
+            f"UPDATE weight SET weight = '{number}' WHERE time % 2 = 0",
+            End.DONE,
+        )
+        for number in ("0.1", "NaN", "1e300", "61.250")
+    ),
+    Case(
+        "25 of an integer",
+        "ALTER TABLE dishes ALTER calories TYPE numeric; UPDATE dishes SET calories = 'NaN'",
+        End.REFUSED,
+        (r"dishes\.calories", "1 of 1 row", "NaN"),
+        "UPDATE dishes SET calories = 0",
+    ),
+    Case(
+        "29",
+        EPOCHS.format("1731000000000000 + g * 1000"),
+        End.REFUSED,
+        (r"weight\.time", "3 (of 3 )?rows"),
+        "UPDATE weight SET time = 1731000000 + time % 1000000 / 1000",
+    ),
+    Case(
+        "29 beyond any date",
+        EPOCHS.format("9000000000000000000 + g"),
+        End.REFUSED,
+        (r"weight\.time", "3 (of 3 )?rows"),
+        "UPDATE weight SET time = time - 9000000000000000000",
+    ),
+    Case("42", NO_KEY + TWICE.format("date 'infinity'"), End.REFUSED, ("date=infinity",), APART),
+    *(
+        Case(f"43 {day}", NO_KEY + TWICE.format(f"date '{day}'"), End.REFUSED, (f"={day}",), APART)
+        for day in ("20240-03-15", "0044-03-15 BC", "-infinity")
+    ),
+    Case(
+        "43 of a timestamp",
+        "ALTER TABLE dishes_day ALTER date TYPE timestamp; "
+        "UPDATE dishes_day SET date = '20240-03-15 10:00'",
+        End.REFUSED,
+        (r"1 of 1 row does not", "20240-03-15 10:00:00"),
+        "UPDATE dishes_day SET date = '2024-03-15'",
+    ),
+]
+NEXT = "SELECT nextval('dishes_id_seq')"
+ANOTHER_DISH = f"INSERT INTO dishes_all ({DISH}) SELECT {DISH} FROM dishes_all LIMIT 1"
+RENAME_SEQUENCE = "ALTER SEQUENCE dishes_id_seq RENAME TO dishes_all_id_seq"
+SEQUENCES = [
+    Case(
+        "11",
+        f"{FIFTY} ALTER TABLE dishes RENAME TO dishes_all; "
+        f"CREATE TABLE dishes AS SELECT * FROM dishes_all WHERE id <= 10; {MADE_ANEW}",
+        End.EITHER,
+        ("dishes_id_seq", "dishes_all"),
+        RENAME_SEQUENCE,
+        works=ANOTHER_DISH,
+    ),
+    Case(
+        "11 with rows deleted",
+        f"{FIFTY} DELETE FROM dishes WHERE id > 10; ALTER TABLE dishes ALTER id DROP DEFAULT",
+        End.DONE,
+        after=f"{NEXT} > 51",
+    ),
+    Case(
+        "11 of a table that only draws from it",
+        "CREATE TABLE orders (id integer DEFAULT nextval('dishes_id_seq')); "
+        "ALTER TABLE dishes ALTER id DROP DEFAULT",
+        End.EITHER,
+        ("dishes_id_seq", "orders"),
+        "ALTER TABLE orders ALTER id DROP DEFAULT",
+        works="INSERT INTO orders DEFAULT VALUES",
+    ),
+    Case(
+        "12",
+        f"DROP TABLE dishes; CREATE TABLE dishes (id smallserial PRIMARY KEY, {DISH_COLUMNS}); "
+        "INSERT INTO dishes VALUES (32767, 'soup', 1, 1, '{}', '{}', 'u'); "
+        "SELECT setval('dishes_id_seq', 32767)",
+        End.DONE,
+        after=f"{NEXT} = 32768",
+    ),
+    Case(
+        "12 of the sequence alone",
+        "ALTER SEQUENCE dishes_id_seq AS smallint; SELECT setval('dishes_id_seq', 32767)",
+        End.DONE,
+        after=f"{NEXT} = 32768",
+    ),
+    Case(
+        "12 of an identity",
+        "DROP TABLE dishes; CREATE TABLE dishes (id smallint GENERATED BY DEFAULT AS IDENTITY "
+        f"PRIMARY KEY, {DISH_COLUMNS}); SELECT setval('dishes_id_seq', 32767)",
+        End.DONE,
+        after=f"{NEXT} = 32768",
+    ),
+    Case(
+        "23",
+        "ALTER TABLE dishes ALTER id DROP DEFAULT; DROP SEQUENCE dishes_id_seq; "
+        "ALTER TABLE dishes ALTER id ADD GENERATED BY DEFAULT AS IDENTITY; "
+        "SELECT setval('dishes_id_seq', 40); ALTER TABLE dishes RENAME TO dishes_all; "
+        f"CREATE TABLE dishes AS SELECT * FROM dishes_all; {MADE_ANEW}",
+        End.EITHER,
+        ("dishes_id_seq", "dishes_all"),
+        RENAME_SEQUENCE,
+        works=ANOTHER_DISH,
+    ),
+    Case(
+        "24",
+        "UPDATE dishes SET id = -7; ALTER TABLE dishes ALTER id DROP DEFAULT",
+        End.EITHER,
+        ("dishes_id_seq",),
+        "UPDATE dishes SET id = 1",
+        after=f"{NEXT} > 0",
+    ),
+    Case(
+        "24 at the other end",
+        "UPDATE dishes SET id = 200; ALTER SEQUENCE dishes_id_seq MAXVALUE 100; "
+        "ALTER TABLE dishes ALTER id DROP DEFAULT",
+        End.EITHER,
+        ("dishes_id_seq", "100|200"),
+        "ALTER SEQUENCE dishes_id_seq NO MAXVALUE",
+        after=f"{NEXT} > 200",
+    ),
+    Case(
+        "24 of the largest number",
+        "UPDATE dishes SET id = 2147483647; ALTER TABLE dishes ALTER id DROP DEFAULT",
+        End.EITHER,
+        (r"dishes_id_seq|dishes\.id",),
+        "UPDATE dishes SET id = 1",
+    ),
+]

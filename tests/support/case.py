@@ -25,7 +25,7 @@ class Case(NamedTuple):
     by_hand: str = ""  # what a person types where the way out is words, or a query
     works: str = ""  # a client's statement that the server takes before the run, and after it
     after: str = ""  # a query that is true when the database is as the models describe
-    servers: Tuple[int, int] = (12, 99)
+    since: int = 12  # the oldest server that knows such things
     settings: Mapping[str, str] = {}
 
 
@@ -70,8 +70,8 @@ WITH_EMAILS = (
     "UPDATE weight SET user_email = 'u'; ALTER TABLE weight ALTER user_email SET NOT NULL;"
 )
 CHILD = "CREATE TABLE weight_2024 () INHERITS (weight);"
-TRIGGER = """CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {1}; END $$;
-CREATE TRIGGER {0} {2} ON weight FOR EACH ROW EXECUTE FUNCTION {0}()"""
+TRIGGER = """CREATE FUNCTION to_{0}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {1}; END $$;
+CREATE TRIGGER {0} {2} ON weight FOR EACH ROW EXECUTE FUNCTION to_{0}()"""
 EVENT = """CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
   RAISE EXCEPTION 'not on this server'{0}; END $$;
 CREATE EVENT TRIGGER guard ON {1} EXECUTE FUNCTION no()"""

@@ -15,7 +15,7 @@ DEPENDENTS = [
         ON_KEY,
         "DROP FUNCTION f()",
         works="SELECT f()",
-        servers=(14, 99),
+        since=14,
     ),
     Case(
         "22 on conflict",
@@ -24,7 +24,7 @@ DEPENDENTS = [
         ON_KEY,
         "DROP FUNCTION f()",
         works="SELECT f()",
-        servers=(14, 99),
+        since=14,
     ),
     Case(
         "22 procedure on a column",
@@ -33,7 +33,7 @@ DEPENDENTS = [
         End.REFUSED,
         (r"dishes_day\.date", r"procedure.*\bf\b"),
         "DROP PROCEDURE f()",
-        servers=(14, 99),
+        since=14,
     ),
     Case(
         "22 rule",
@@ -81,7 +81,7 @@ DEPENDENTS = [
         End.EITHER,
         (r"dishes_day\.date", "of_it|upper"),
         "DROP STATISTICS of_it",
-        servers=(14, 99),
+        since=14,
     ),
     Case(
         "22 row filter",
@@ -89,7 +89,7 @@ DEPENDENTS = [
         End.REFUSED,
         (r"dishes_day\.date", r"\bpw\b"),
         "ALTER PUBLICATION pw SET TABLE dishes_day",
-        servers=(15, 99),
+        since=15,
     ),
 ]
 TWENTY = """INSERT INTO dishes_day SELECT time + g, date, dish_name, estimated_avg_calories,
@@ -152,7 +152,7 @@ PRINTED = [
         End.REFUSED,
         (r"total_for_day\.today", "generated"),
         "ALTER TABLE total_for_day RENAME today TO today_computed",
-        servers=(18, 99),
+        since=18,
     ),
     Case(
         "35 STORED",
@@ -184,7 +184,7 @@ NOTED = [
         "UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()",
         End.DONE,
         ("WARNING.*collation version", "REINDEX", "REFRESH COLLATION VERSION"),
-        servers=(15, 99),
+        since=15,
     ),
     Case(
         "57",

@@ -34,7 +34,7 @@ REPLICATED = [
         ("total_for_day", r"\bpc\b"),
         "ALTER PUBLICATION pc SET TABLE total_for_day",
         works=TOTAL,
-        servers=(15, 99),
+        since=15,
     ),
     Case(
         "7 with a row filter",
@@ -43,7 +43,7 @@ REPLICATED = [
         ("total_for_day", r"\bpw\b"),
         "ALTER PUBLICATION pw SET TABLE total_for_day",
         works=TOTAL,
-        servers=(15, 99),
+        since=15,
     ),
     Case(
         "7 of an index",
@@ -69,7 +69,7 @@ REPLICATED = [
             f"ALTER TABLE weight DROP date; CREATE PUBLICATION p {what}",
             End.DONE,
             (r"public\.weight.*published by p\b", "subscriber"),
-            servers=(since, 99),
+            since=since,
         )
         for what, since in (
             ("FOR TABLE weight", 12),
@@ -81,7 +81,7 @@ REPLICATED = [
         "8 with columns",
         "ALTER TABLE weight DROP date; CREATE PUBLICATION p FOR TABLE weight (time, user_email)",
         End.DONE,
-        servers=(15, 99),
+        since=15,
     ),
     Case(
         "8 of a type",
@@ -105,7 +105,7 @@ REPLICATED = [
         End.EITHER,
         (r"public\.weight", "(?i)replica identity"),
         FULL.format("weight"),
-        servers=(15, 99),
+        since=15,
     ),
     Case(
         "13 without an identity",
@@ -194,7 +194,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "46",
         f"{TEXT_DATE} {EVENT.format('', 'table_rewrite')}",
         End.REFUSED,
-        (r"dishes_day\.date", "The server says: not on this server"),
+        ("dishes_day", "not on this server"),
         NO_EVENT,
     ),
     Case(
@@ -209,14 +209,14 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "DROP INDEX idx_weight_date; "
         + EVENT.format("", "ddl_command_end WHEN TAG IN ('CREATE INDEX')"),
         End.GIVEN_UP,
-        ("not on this server", r"idx_weight_date"),
+        ("not on this server",),
         NO_EVENT,
     ),
     Case(
         "48",
         f"ALTER TABLE weight ALTER user_email DROP NOT NULL; {EVENT.format('', 'sql_drop')}",
         End.EITHER,
-        (r"weight\.user_email", "not on this server"),
+        (r"not on this server|\bguard\b",),
         NO_EVENT,
         works=NULL_EMAIL[:-5] + "'u')",
     ),

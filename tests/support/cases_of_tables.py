@@ -172,7 +172,7 @@ RELATED = [
         End.EITHER,
         (r"public\.weight", r"\btnn\b"),
         "ALTER TABLE weight ALTER CONSTRAINT tnn INHERIT",
-        servers=(18, 99),
+        since=18,
     ),
     Case(
         "26 not valid",
@@ -181,6 +181,6 @@ RELATED = [
         End.EITHER,
         (r"public\.weight", r"\btnn\b"),
         "ALTER TABLE weight VALIDATE CONSTRAINT tnn",
-        servers=(18, 99),
+        since=18,
     ),
 ]

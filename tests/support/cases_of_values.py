@@ -18,7 +18,7 @@ NUMBERS = [  # proofs that hold what they claim
         "6",
         EPOCHS.format("1731000000000 + g * 1000"),
         End.REFUSED,
-        (r"weight\.time", "3 (of 3 )?rows", "1731000001000"),
+        (r'weight\."?(time|date)', "3 (of 3 )?rows", "1731000001000"),
         "UPDATE weight SET time = time / 1000",
     ),
     Case(
@@ -26,7 +26,7 @@ NUMBERS = [  # proofs that hold what they claim
         "ALTER TABLE dishes_day ALTER time TYPE bigint; UPDATE dishes_day SET time = time * 1000; "
         "ALTER TABLE dishes_day DROP date",
         End.REFUSED,
-        (r"dishes_day\.(time|date)", "1 (of 1 )?row", "1731024000000"),
+        (r'dishes_day\."?(time|date)', "1 (of 1 )?row", "1731024000000"),
         "UPDATE dishes_day SET time = time / 1000",
     ),
     Case(
@@ -34,7 +34,7 @@ NUMBERS = [  # proofs that hold what they claim
         "ALTER TABLE weight ALTER time TYPE bigint, ALTER date DROP NOT NULL; "
         "UPDATE weight SET time = time * 1000, date = NULL WHERE time % 2 = 0",
         End.REFUSED,
-        ("weight", "1 (of 2 )?rows?", "1731024000000"),
+        ("weight", r"1 (of \d )?rows?", "1731024000000"),
         "UPDATE weight SET time = time / 1000 WHERE date IS NULL",
     ),
     Case(
@@ -73,14 +73,14 @@ NUMBERS = [  # proofs that hold what they claim
         "29",
         EPOCHS.format("1731000000000000 + g * 1000"),
         End.REFUSED,
-        (r"weight\.time", "3 (of 3 )?rows"),
+        (r'weight\."?(time|date)', "3 (of 3 )?rows"),
         "UPDATE weight SET time = 1731000000 + time % 1000000 / 1000",
     ),
     Case(
         "29 beyond any date",
         EPOCHS.format("9000000000000000000 + g"),
         End.REFUSED,
-        (r"weight\.time", "3 (of 3 )?rows"),
+        (r'weight\."?(time|date)', "3 (of 3 )?rows"),
         "UPDATE weight SET time = time - 9000000000000000000",
     ),
     Case("42", NO_KEY + TWICE.format("date 'infinity'"), End.REFUSED, ("date=infinity",), APART),

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from tests.support.catalogs import SAMPLE_ROWS
-from tests.support.database import FAST, Database
+from tests.support.database import FAST, Database, drop
 from tests.support.job import Run, Spawn
 from tests.support.pooler import POOL_SIZE, Pooler
 from tests.support.waiting import says
@@ -92,7 +92,7 @@ def sql_ascii(database: Database, run: Run) -> Iterator[Database]:
     own.execute(SAMPLE_ROWS)
     yield own
     own.close()
-    database.execute(f"DROP DATABASE {name}")
+    drop(database, name)
 
 
 BYTES = {
@@ -105,7 +105,8 @@ BYTES = {
         "ALTER TABLE dishes ALTER calories TYPE varchar; UPDATE dishes SET calories = E'\\374'",
         4,
     ),
-    "a comment and nothing to do": ("COMMENT ON COLUMN weight.date IS E'\\374'", 0),
+    "a comment and nothing to do": ("COMMENT ON COLUMN dishes.name IS E'\\374'", 0),
+    "a comment that differs": ("COMMENT ON COLUMN weight.date IS E'\\374'", 0),
     "a default": ("ALTER TABLE \"user\" ALTER language SET DEFAULT E'\\374'", 0),
     "a view on the column": (
         "CREATE VIEW v AS SELECT date || E'\\374' AS d FROM dishes_day; DROP INDEX idx_weight_date",

@@ -120,7 +120,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "9 rule",
         f"{NULLS} CREATE RULE nr AS ON UPDATE TO weight DO INSTEAD NOTHING",
         End.GIVEN_UP,
-        (r"weight\.user_email", r"rule.*\bnr\b|\bnr\b.*rule"),
+        (r"weight\.user_email", r"(?i)rule.*\bnr\b|\bnr\b.*rule"),
         "DROP RULE nr ON weight",
         works=NULL_EMAIL,
     ),
@@ -128,7 +128,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "9 conditional rule",
         f"{NULLS} CREATE RULE nr AS ON UPDATE TO weight WHERE old.time > 5 DO INSTEAD NOTHING",
         End.GIVEN_UP,
-        (r"weight\.user_email", r"rule.*\bnr\b|\bnr\b.*rule"),
+        (r"weight\.user_email", r"(?i)rule.*\bnr\b|\bnr\b.*rule"),
         "DROP RULE nr ON weight",
         works=NULL_EMAIL,
     ),
@@ -137,7 +137,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
             f"9 trigger that returns {what}",
             f"{NULLS} {TRIGGER.format('swallow', f'RETURN {what}', 'BEFORE UPDATE')}",
             End.GIVEN_UP,
-            (r"weight\.user_email", r"trigger.*\bswallow\b|\bswallow\b.*trigger"),
+            (r"weight\.user_email", r"(?i)trigger.*\bswallow\b|\bswallow\b.*trigger"),
             "DROP TRIGGER swallow ON weight",
             works=NULL_EMAIL,
         )
@@ -234,7 +234,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "21",
         f"DROP INDEX idx_dishes_name; UPDATE dishes SET name = {LONG}",
         End.REFUSED,
-        (r"idx_dishes_name|dishes\.name", "1 (of 1 )?row", "id=1"),
+        (r"idx_dishes_name|dishes\.name", "2704|bytes"),
         "UPDATE dishes SET name = 'long'",
     ),
     Case(
@@ -243,7 +243,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         "DROP INDEX idx_dishes_day_user_time; "
         f"UPDATE dishes_day SET user_email = {LONG}",
         End.REFUSED,
-        ("dishes_day", "1 (of 1 )?row", "time=1731024000"),
+        ("dishes_day", "2704|bytes"),
         "UPDATE dishes_day SET user_email = 'long'",
     ),
     Case(
@@ -251,7 +251,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         f"{NO_KEY} DROP INDEX idx_total_for_day_user_email; "
         f"DROP INDEX idx_total_for_day_user_today; UPDATE total_for_day SET user_email = {LONG}",
         End.REFUSED,
-        ("total_for_day", "1 (of 1 )?row"),
+        ("total_for_day", "2704|bytes"),
         "UPDATE total_for_day SET user_email = 'long'",
     ),
     Case(
@@ -265,7 +265,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
         'ALTER TABLE "user" DROP CONSTRAINT user_pkey; '
         f'CREATE INDEX own ON "user" (md5(email)); UPDATE "user" SET email = {LONG}',
         End.REFUSED,
-        (r"public\.\"?user\"?", "1 (of 1 )?row"),
+        (r"public\.\"?user\"?", "2704|bytes"),
         "UPDATE \"user\" SET email = 'long'",
     ),
 ]

@@ -45,7 +45,7 @@ RELATED = [
         "ALTER TABLE weight ALTER date TYPE varchar(10); ALTER TABLE weight INHERIT measures",
         End.EITHER,
         MEASURED,
-        "ALTER TABLE measures ALTER date TYPE varchar",
+        "ALTER TABLE weight NO INHERIT measures",
     ),
     Case("15 of NOT NULL only", MEASURES.format("varchar", "float"), End.DONE),
     Case(

@@ -96,10 +96,11 @@ def _pass_on(connection: Connection) -> None:
 
 def _require_supported(connection: Connection) -> None:
     if connection.server_version < OLDEST_SERVER:
-        raise Refused(
-            f"refused: the server is PostgreSQL {connection.server_version // 10000}; "
-            "12 is the oldest that is supported.\n  Nothing was changed. Upgrade the server."
-        )
+        from converge.plan import Refusal, WayOut  # no part of a run that finds nothing to do
+
+        version = connection.server_version // 10000
+        what = f"the server is PostgreSQL {version}; 12 is the oldest that is supported."
+        raise Refused(str(Refusal("", "", what, WayOut("Upgrade the server."))))
 
 
 def until_done(settings: Settings, run: Callable[[], T]) -> T:

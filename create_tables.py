@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
 
 from psycopg2.errors import LockNotAvailable
 
@@ -17,7 +17,8 @@ import converge
 from converge import benchmark
 from converge.console import logs
 from converge.console.advice import explained
-from converge.console.command_line import Options, parse
+from converge.console.command_line import ALL_RUNS, Options, parse
+from converge.console.question import on_terminal
 from converge.console.signals import stopped_by_signals
 from converge.console.summary import Stopwatch, put, summary
 from converge.errors import ConvergeError, Refused, Terminated
@@ -39,8 +40,8 @@ log = logging.getLogger(APPLICATION_NAME)
 class Job:
     """One run: its settings, its connection, how long its steps took, and what it has done."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self.settings, self.options = settings, options
         self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
         self.stopwatch = Stopwatch()
         self.step = self.stopwatch.step
@@ -135,13 +136,18 @@ def run(job: Job) -> None:
 
 
 def roll_back(job: Job) -> None:
-    """Undo the newest version; where it was interrupted, begin again."""
+    """Undo versions, once that is agreed to; where it was interrupted, begin again."""
     newest = converge.newest_runs(job.connection, job.settings.schemas)
+    if on_terminal() and not job.options.yes:  # without the run lock: an answer may take hours
+        rollback = planned_rollback(job, job.connection)
+        refuse(rollback.plan)
+        converge.ask(rollback, job.settings)
+        job.options = job.options._replace(yes=True)
     retries.until_done(job.settings, lambda: undo(job, newest))
 
 
 def undo(job: Job, newest: Dict[str, int]) -> None:
-    """Undo the newest version under the run lock, and record that.
+    """Undo under the run lock, and record that.
 
     Raises `Refused` if `newest` are no longer the newest runs: then that is another version.
     """
@@ -150,25 +156,28 @@ def undo(job: Job, newest: Dict[str, int]) -> None:
         if work is None:  # another run was at work
             undo(job, newest)
             return
-        if converge.newest_runs(work, settings.schemas) != newest:
-            raise Refused(
-                "refused: another run has changed the history since this rollback was started.\n"
-                "  Nothing was changed. Look at --history, then run again."
-            )
-        facts = converge.inspect(work, settings, chater.EXTENSION)
+        converge.require_newest(work, settings.schemas, newest)
         with job.step("plan"):
-            rollback = converge.plan_rollback(work, settings, facts)
+            rollback = planned_rollback(job, work)
             refuse(rollback.plan)
-            if facts.brake:
-                log.warning("%s", facts.brake)
+            if job.options.to is None and not job.options.yes:
+                converge.refuse_older(rollback, job.fingerprints.models)
+            tell_warnings(rollback.plan)
         with job.step("undo"):
             applier = converge.Applier(settings, work, connection, rollback)
             for done in applier.apply(rollback.plan):
                 job.done.append(done)
             rollback.record(work, sum(done.seconds for done in job.done))
     for target in rollback.targets:
-        log.info("schema %s is back at version %d", target.schema, target.version)
-    put(f"{counted(len(job.done), 'step')} undone.\ntime: {job.stopwatch}")
+        log.info("%s", target)
+    undone = [s for done in job.done for s in done.steps if s.kind is converge.Kind.UNDO]
+    put(f"{counted(len(undone), 'step')} undone.\ntime: {job.stopwatch}")
+
+
+def planned_rollback(job: Job, connection: Connection) -> "converge.Rollback":
+    """Return what a rollback does; nothing is touched."""
+    facts = converge.inspect(connection, job.settings, chater.EXTENSION)
+    return converge.plan_rollback(connection, job.settings, facts, job.options.to)
 
 
 def print_plan(job: Job) -> None:
@@ -178,8 +187,11 @@ def print_plan(job: Job) -> None:
 
 def print_rollback(job: Job) -> None:
     """Print what a rollback would execute. Raises `Refused` if it would do nothing at all."""
-    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION)
-    print_whole(converge.plan_rollback(job.connection, job.settings, facts).plan)
+    rollback = planned_rollback(job, job.connection)
+    for target in rollback.targets:
+        put(f"-- {target}")
+    if not rollback.plan.empty:
+        print_whole(rollback.plan)
 
 
 def print_whole(plan: "converge.Plan") -> None:
@@ -190,8 +202,14 @@ def print_whole(plan: "converge.Plan") -> None:
 
 
 def print_history(job: Job) -> None:
-    """Print what runs have changed."""
-    put(converge.show(job.connection, job.settings.schemas))
+    """Print what runs have changed, or the steps of one."""
+    connection, schemas, number = job.connection, job.settings.schemas, job.options.run
+    found = (
+        converge.show(connection, schemas)
+        if number == ALL_RUNS
+        else converge.show_run(connection, schemas, number)
+    )
+    put(found)
 
 
 def compare_only(job: Job) -> None:
@@ -246,13 +264,13 @@ def execute(job: Job, mode: Callable[[Job], None]) -> None:
         raise converge.not_acquired(job.connection, job.settings, done=done) from None
 
 
-MODES: Dict[Options, Callable[[Job], None]] = {
-    Options("run"): run,
-    Options("run", plan=True): print_plan,
-    Options("rollback"): roll_back,
-    Options("rollback", plan=True): print_rollback,
-    Options("verify"): compare_only,
-    Options("history"): print_history,
+MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {  # by mode, and whether to plan only
+    ("run", False): run,
+    ("run", True): print_plan,
+    ("rollback", False): roll_back,
+    ("rollback", True): print_rollback,
+    ("verify", False): compare_only,
+    ("history", False): print_history,
 }
 
 
@@ -264,8 +282,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         with stopped_by_signals(), explained():
             settings = load_settings(os.environ, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
-            with closing(Job(settings)) as job:
-                execute(job, MODES[options])
+            with closing(Job(settings, options)) as job:
+                execute(job, MODES[options.mode, options.plan])
     except (ConvergeError, Terminated) as error:
         log.error("%s", error)
         return error.exit_code

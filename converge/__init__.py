@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
     from converge.console.plan_text import render as render
+    from converge.history.consent import ask as ask
+    from converge.history.consent import refuse_older as refuse_older
     from converge.history.journal import Journal as Journal
+    from converge.history.rollback import Rollback as Rollback
     from converge.history.rollback import newest_runs as newest_runs
     from converge.history.rollback import plan_rollback as plan_rollback
+    from converge.history.rollback import require_newest as require_newest
     from converge.history.show import show as show
+    from converge.history.show import show_run as show_run
     from converge.plan import Done as Done
+    from converge.plan import Kind as Kind
     from converge.plan import Plan as Plan
     from converge.server.inspect import ServerFacts as ServerFacts
     from converge.server.inspect import inspect as inspect
@@ -25,13 +31,18 @@ if TYPE_CHECKING:
 WHERE = {
     "Applier": "change.apply",
     "Journal": "history.journal",
+    "Kind": "plan",
+    "ask": "history.consent",
     "inspect": "server.inspect",
     "not_acquired": "server.locks",
     "newest_runs": "history.rollback",
     "plan_rollback": "history.rollback",
+    "refuse_older": "history.consent",
     "render": "console.plan_text",
+    "require_newest": "history.rollback",
     "run_lock": "server.locks",
     "show": "history.show",
+    "show_run": "history.show",
     "watch": "server.waits",
 }
 

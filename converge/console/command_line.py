@@ -1,18 +1,25 @@
 """The command line."""
 
 import sys
-from typing import NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence
 
 from converge.names import PROGRAM, VERSION
 
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
 HELP_COLUMNS = 96
+ALL_RUNS = -1  # is no number that can be typed
 
 
 class Options(NamedTuple):
-    """What is asked for: a mode, and whether it is only to be shown."""
+    """What is asked for: a mode, whether it is only to be shown, and what it is about."""
 
     mode: str = "run"  # or "rollback", "verify", "history"
     plan: bool = False
+    to: Optional[int] = None  # the version that a rollback leads to; None: the previous one
+    yes: bool = False  # a rollback is not asked about
+    run: int = ALL_RUNS  # whose steps the history shows
 
 
 def parse(argv: Optional[Sequence[str]] = None) -> Options:
@@ -25,6 +32,18 @@ def parse(argv: Optional[Sequence[str]] = None) -> Options:
 
 
 def _parsed(arguments: Sequence[str]) -> Options:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    mode = options.mode if options.run is None else "history"
+    if options.plan and mode in ("verify", "history"):
+        parser.error("--plan goes with a run or with --rollback")
+    if mode != "rollback" and (options.to is not None or options.yes):
+        parser.error("--to and --yes go with --rollback")
+    run = ALL_RUNS if options.run is None else options.run
+    return Options(mode, options.plan, options.to, options.yes, run)
+
+
+def _parser() -> "ArgumentParser":
     # Only here: a run that is started with no arguments, as most are, has no use for it.
     import argparse
 
@@ -41,11 +60,21 @@ def _parsed(arguments: Sequence[str]) -> Options:
     for mode, meaning in (
         ("rollback", "undo the newest version"),
         ("verify", "compare only; exit 5 if it differs"),
-        ("history", "print what runs have changed"),
     ):
         modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, help=meaning)
+    meaning = "print what runs have changed, or the steps of one run"
+    modes.add_argument(
+        "--history", dest="run", nargs="?", const=ALL_RUNS, type=number, metavar="RUN", help=meaning
+    )
+    meaning = "with --rollback: undo every version above this one; 0 undoes all"
+    parser.add_argument("--to", type=number, metavar="VERSION", help=meaning)
+    parser.add_argument("--yes", action="store_true", help="with --rollback: do not ask")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    options = parser.parse_args(arguments)
-    if options.plan and options.mode in ("verify", "history"):
-        parser.error("--plan goes with a run or with --rollback")
-    return Options(options.mode, options.plan)
+    return parser
+
+
+def number(text: str) -> int:
+    """Return a whole number from 0 on; argparse words the error by this function's name."""
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)

@@ -12,6 +12,7 @@ from typing import Any, Dict, List
 from psycopg2 import errors
 
 from converge.history.look import Fingerprints
+from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
 from converge.plan import Kind, Lock, Plan, Run, Step
 from converge.quoting import literal, qualified
@@ -28,6 +29,7 @@ CREATE = """CREATE TABLE {table} (
   desired text NOT NULL,
   steps json NOT NULL,
   finished integer NOT NULL,
+  undone integer NOT NULL DEFAULT 0,
   started_at timestamptz NOT NULL DEFAULT now(),
   verified_at timestamptz,
   applied_by text NOT NULL DEFAULT current_user,
@@ -35,14 +37,16 @@ CREATE = """CREATE TABLE {table} (
 )"""
 
 # A new version starts where the desired state is another than the last run's. What a run does to a
-# version that was verified before is a repair: somebody else had changed the database.
+# version that was verified before is a repair: somebody else had changed the database. It is none
+# where a rollback has begun to undo that version.
 RECORD = """INSERT INTO {table} (run, version, action, desired, steps, finished, tool_version)
 SELECT COALESCE(max(run), 0) + 1,
   CASE WHEN (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) = {desired}
     THEN (SELECT version FROM {table} ORDER BY run DESC LIMIT 1)
     ELSE COALESCE(max(version), 0) + 1 END,
   CASE WHEN (SELECT desired = {desired} AND EXISTS (
-               SELECT FROM {table} v WHERE v.version = last.version AND v.verified_at IS NOT NULL)
+               SELECT FROM {table} v WHERE v.version = last.version AND v.verified_at IS NOT NULL
+                 AND COALESCE({undone}, 0) = 0)
              FROM {table} AS last ORDER BY run DESC LIMIT 1) THEN 'repair' ELSE 'migrate' END,
   {desired}, {steps}, {finished}, {tool_version} FROM {table}"""
 
@@ -78,6 +82,7 @@ class Journal:
                 "steps": literal(json.dumps([as_json(step) for step in ours])),
                 "finished": str(sum(step.run is Run.NEW for step in ours)),
                 "tool_version": literal(VERSION),
+                "undone": UNDONE.format(row="v"),
             }
             steps.append(_step(schema, Kind.RECORD, RECORD, **values))
         return self.plan._replace(steps=tuple(steps))

@@ -1,6 +1,6 @@
 """Runs as the history has them: read, and their steps as what undoes them."""
 
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from psycopg2 import errors
 
@@ -12,7 +12,13 @@ from converge.server.connection import Connection
 from converge.server.messages import ask, rows
 from converge.server.others import taken_history
 
-RUNS = "SELECT run, version, action, desired, steps, finished FROM {table} ORDER BY run DESC"
+# The tables that version 1.0.0 has created have no column `undone`.
+UNDONE = "(to_jsonb({row}) ->> 'undone')::integer"
+RUNS = (
+    "SELECT run, version, action, desired, steps, finished, "
+    + UNDONE.format(row="h")
+    + " FROM {table} h ORDER BY run DESC"
+)
 
 
 class RecordedStep(NamedTuple):
@@ -32,7 +38,12 @@ class RecordedRun(NamedTuple):
     action: str
     desired: str
     steps: List[RecordedStep]
-    finished: int  # so many of the steps are in effect
+    finished: int
+    undone: Optional[int]  # so many of the finished steps, newest first; None: no such column
+
+    @property
+    def in_effect(self) -> int:
+        return self.finished - (self.undone or 0)
 
 
 def runs(connection: Connection, schema: str) -> List[RecordedRun]:
@@ -46,8 +57,8 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
     except errors.UndefinedColumn:
         raise Refused(str(taken_history(schema))) from None
     return [
-        RecordedRun(run, version, action, desired, _steps(steps), finished)
-        for run, version, action, desired, steps, finished in found
+        RecordedRun(run, version, action, desired, _steps(steps), finished, undone)
+        for run, version, action, desired, steps, finished, undone in found
     ]
 
 

@@ -1,65 +1,60 @@
-"""Undoing the newest version, newest step first, or not at all where data would be lost.
+"""Undoing versions, newest step first, or not at all where data would be lost.
 
-It is planned as a whole from what the history recorded. Each step that is undone is counted down
-there, so a rollback that was interrupted goes on where it was when it is run again.
+It is planned as a whole from what the history recorded. Each step that is undone is counted there,
+so a rollback that was interrupted goes on where it was when it is run again.
 """
 
 import json
 from contextlib import suppress
-from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from psycopg2 import errors
 
 from converge.errors import Refused
 from converge.history.journal import as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
+from converge.history.undoing import Given, taken_back
 from converge.names import HISTORY_TABLE, VERSION
-from converge.plan import (
-    EVERY_ROW,
-    IndexChange,
-    Kind,
-    Lock,
-    Plan,
-    Refusal,
-    Run,
-    Step,
-    Undo,
-    WayOut,
-    joined,
-)
-from converge.quoting import literal, qualified
+from converge.plan import Kind, Lock, Plan, Refusal, Run, Step, WayOut, joined
+from converge.quoting import identifier, literal, qualified
 from converge.server import messages
 from converge.server.connection import Connection
 from converge.server.inspect import ServerFacts
-from converge.server.proofs import no_row
-from converge.server.rights import hidden_rows, limited_builds, show_rows, without_rights
+from converge.server.rights import limited_builds, without_rights
 from converge.settings.variables import Settings
-from converge.text import counted
 
-COUNT_DOWN = "UPDATE {table} SET finished = {count}, verified_at = NULL WHERE run = {run}"
-UNDONE = "UPDATE {table} SET finished = 0 WHERE run = {run}"
+ADD_UNDONE = "ALTER TABLE {table} ADD COLUMN undone integer NOT NULL DEFAULT 0"
+COUNT = "UPDATE {table} SET undone = finished - {left} WHERE run = {run}"
 RECORD = """INSERT INTO {table}
   (run, version, action, desired, steps, finished, started_at, verified_at, tool_version)
 SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished},
   now() - make_interval(secs => {seconds}), now(), {tool_version}
 FROM {table}"""
 
+ANOTHER_RUN = "another run has changed the history since this rollback was started."
+
 
 class Target(NamedTuple):
-    """What the rollback of one schema leads to."""
+    """A version of a schema that a rollback may lead to, and the runs that this undoes."""
 
     schema: str
     version: int  # 0: before the first
     desired: str  # the fingerprint of its models
-    undone: Tuple[int, ...] = ()  # the runs
+    undone: Tuple[RecordedRun, ...] = ()  # newest first
+
+    def __str__(self) -> str:
+        name = identifier(self.schema)
+        if self.undone:
+            return f"schema {name}: version {self.undone[0].version} to version {self.version}"
+        return f"schema {name} is at version {self.version} already"
 
 
 class Rollback(NamedTuple):
-    """A plan that undoes, where it leads, and what counts down behind a step, by its number."""
+    """A plan that undoes, where it leads, and what counts behind a step, by its number."""
 
     plan: Plan
-    targets: Tuple[Target, ...]
-    marks: Dict[Tuple[str, int], str]
+    targets: Tuple[Target, ...] = ()
+    marks: Mapping[Tuple[str, int], str] = {}
 
     # What `Applier` asks of a journal: here a step counts as undone only after it is.
     def before(self, _: Step, /) -> List[str]:
@@ -73,48 +68,43 @@ class Rollback(NamedTuple):
         """Record that every step is undone, which took `seconds`."""
         statements = []
         for target in self.targets:
-            ours = [step for step in self.plan.steps if step.schema == target.schema]
-            table = qualified(target.schema, HISTORY_TABLE)
             # Also those of which nothing was left to undo.
-            statements += [UNDONE.format(table=table, run=run) for run in target.undone]
-            steps = [as_json(step) for step in ours]
-            statements.append(
-                RECORD.format(
-                    table=table,
-                    version=target.version,
-                    desired=literal(target.desired),
-                    steps=literal(json.dumps(steps)),
-                    finished=len(steps),
-                    seconds=seconds,
-                    tool_version=literal(VERSION),
-                )
-            )
-        messages.transaction(connection, statements)
+            statements += [_count(target.schema, run, 0) for run in target.undone]
+            if target.undone:
+                statements.append(self._row(target, seconds))
+        if statements:
+            messages.transaction(connection, statements)
+
+    def _row(self, target: Target, seconds: float) -> str:
+        steps = [as_json(step) for step in self.plan.steps if step.schema == target.schema]
+        return RECORD.format(
+            table=qualified(target.schema, HISTORY_TABLE),
+            version=target.version,
+            desired=literal(target.desired),
+            steps=literal(json.dumps(steps)),
+            finished=len(steps),
+            seconds=seconds,
+            tool_version=literal(VERSION),
+        )
 
 
-def plan_rollback(connection: Connection, settings: Settings, facts: ServerFacts) -> Rollback:
-    """Plan to undo the newest version of each schema; nothing is touched.
+def plan_rollback(
+    connection: Connection, settings: Settings, facts: ServerFacts, to: Optional[int] = None
+) -> Rollback:
+    """Plan to undo the newest version of each schema, or all above version `to`.
 
-    Raises `Refused` if a schema has none.
+    Nothing is touched. A schema that is at that version already has no steps.
     """
-    parts = [_Undoing(connection, settings, facts, schema) for schema in settings.schemas]
-    for part in parts:
-        part.plan()
-    none = [part.schema for part in parts if not part.undone and not part.refusals]
-    if none:
-        raise Refused(f"refused: nothing to undo in {', '.join(none)}.\n  Nothing was changed.")
-    plan = joined(Plan(tuple(part.steps), tuple(part.refusals)) for part in parts).numbered()
+    parts = [_schema(connection, settings, facts, schema, to) for schema in settings.schemas]
+    plan = joined(part.plan for part in parts).numbered()
     limited = limited_builds(connection, facts, plan.steps)
-    return Rollback(
-        plan._replace(refusals=(*plan.refusals, *limited)),
-        tuple(part.target for part in parts if part.undone),
-        {
-            (part.schema, number): part.marks[number - 1]
-            for part in parts
-            for number in range(1, len(part.steps) + 1)
-            if part.marks[number - 1]
-        },
-    )
+    if limited:
+        possible = tuple(step for step in plan.steps if step.run is not Run.ONLINE)
+        plan = plan._replace(steps=possible, refusals=(*plan.refusals, *limited))
+    if plan.steps and facts.brake:
+        plan = plan._replace(warnings=(facts.brake,))
+    targets = tuple(target for part in parts for target in part.targets)
+    return Rollback(plan, targets, {at: part.marks[at] for part in parts for at in part.marks})
 
 
 def newest_runs(connection: Connection, schemas: Sequence[str]) -> Dict[str, int]:
@@ -127,154 +117,121 @@ def newest_runs(connection: Connection, schemas: Sequence[str]) -> Dict[str, int
     return found
 
 
-class _Undoing:
-    """What the rollback of one schema is found to take."""
-
-    def __init__(
-        self, connection: Connection, settings: Settings, facts: ServerFacts, schema: str
-    ) -> None:
-        self.connection, self.settings, self.facts = connection, settings, facts
-        self.schema = schema
-        self.undone: List[RecordedRun] = []
-        self.target = Target(schema, 0, "")
-        self.steps: List[Step] = []
-        self.marks: List[str] = []  # beside the steps: what counts down behind each
-        self.refusals: List[Refusal] = []
-
-    def plan(self) -> None:
-        """Find the steps and the refusals."""
-        self._refuse_without_rights([HISTORY_TABLE])
-        if self.refusals:
-            return
-        known = runs(self.connection, self.schema)
-        # Repairs undid somebody else's drift: they stay.
-        self.undone = [
-            run for run in known if run.version == known[0].version and run.action == "migrate"
-        ]
-        if not self.undone:
-            return
-        previous = next((run for run in known if run.run < self.undone[-1].run), None)
-        undone = tuple(run.run for run in self.undone)
-        before = (previous.version, previous.desired) if previous else (0, "")
-        self.target = Target(self.schema, *before, undone)
-        in_effect = list(_in_effect(self.undone))
-        tables = sorted({step.table for _, _, step in in_effect if step.table})
-        self._refuse_without_rights(tables)
-        if not self.refusals:
-            for run, number, step in in_effect:
-                self._undo(run, number, step)
-            self._refuse_without_rights([], self.steps)
-
-    def _refuse_without_rights(self, tables: Sequence[str], steps: Sequence[Step] = ()) -> None:
-        self.refusals += without_rights(self.connection, self.facts, self.schema, tables, steps)
-
-    def _undo(self, run: RecordedRun, number: int, step: RecordedStep) -> None:
-        """Plan one recorded step's undo, unless it is no longer in effect."""
-        undo, gone = step.undo, bool(step.table) and not self._exists(step.table)
-        try:
-            if not gone:
-                self._refuse_loss(step)
-        except errors.UndefinedColumn:
-            gone = True  # what it would undo
-        except errors.InsufficientPrivilege:  # the table is its own, so row security
-            self._refuse_hidden(step)
-        planned = []
-        for change in undo.indexes:
-            for sql in self._index_statements(change):
-                online = self._step(run, step, (sql,), Run.ONLINE, Lock.SHARED)
-                planned.append(online._replace(creates=change.builds))
-        if undo.statements and not gone:
-            relation = qualified(self.schema, step.table)
-            proof = no_row(relation, undo.guard) if undo.guard else []
-            reads = undo.guard is not None and undo.guard != EVERY_ROW
-            lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
-            brief = self._step(run, step, (*proof, *undo.statements), Run.BRIEF, lock)
-            planned.append(brief._replace(creates=undo.creates, undo=Undo(leaves=undo.leaves)))
-            if lock in (Lock.READ, Lock.REWRITE):
-                self._refuse_large(planned[-1])
-        count = {"count": number - 1, "run": run.run}
-        mark = COUNT_DOWN.format(table=qualified(self.schema, HISTORY_TABLE), **count)
-        self.steps += planned
-        self.marks += [""] * (len(planned) - 1) + [mark] * bool(planned)
-
-    def _index_statements(self, change: IndexChange) -> List[str]:
-        """Return what runs outside a transaction: nothing where an index is already as wanted."""
-        index, exists = qualified(self.schema, change.name), self._exists(change.name)
-        if not change.builds:
-            renamed = any(change.name in step.undo.leaves for step in self.steps)  # by then
-            return [change.statement] if exists or renamed else []
-        # An interrupted rollback may have left half an index.
-        drop = [f"DROP INDEX CONCURRENTLY {index}"] if exists else []
-        return [*drop, change.statement]
-
-    def _step(
-        self,
-        run: RecordedRun,
-        step: RecordedStep,
-        statements: Tuple[str, ...],
-        how: Run,
-        lock: Lock,
-    ) -> Step:
-        return Step(
-            kind=Kind.UNDO,
-            schema=self.schema,
-            table=step.table,
-            name=step.title,
-            why=f"version {run.version} did it because: {step.why}",
-            statements=statements,
-            run=how,
-            lock=lock,
+def require_newest(
+    connection: Connection, schemas: Sequence[str], newest: Mapping[str, int]
+) -> None:
+    """Raise `Refused` if these are no longer the newest runs: then it would undo something else."""
+    if newest_runs(connection, schemas) != newest:
+        raise Refused(
+            str(Refusal("", "", ANOTHER_RUN, WayOut("Look at --history, then run again.")))
         )
 
-    def _refuse_loss(self, step: RecordedStep) -> None:
-        """Refuse to lose the values of rows."""
-        if step.undo.guard is None:
+
+def _schema(
+    connection: Connection, settings: Settings, facts: ServerFacts, schema: str, to: Optional[int]
+) -> Rollback:
+    """Plan the rollback of one schema."""
+    foreign = without_rights(connection, facts, schema, [HISTORY_TABLE])
+    if foreign:
+        return Rollback(Plan(refusals=tuple(foreign)))
+    target = _target(schema, runs(connection, schema), to)
+    if isinstance(target, Refusal):
+        return Rollback(Plan(refusals=(target,)))
+    if not target.undone:
+        return Rollback(Plan(), (target,))
+    in_effect = list(_in_effect(target.undone))
+    tables = sorted({step.table for _, _, step in in_effect if step.table})
+    foreign = without_rights(connection, facts, schema, tables)
+    if foreign:
+        return Rollback(Plan(refusals=tuple(foreign)))
+    newest = max((run.version for run, _, _ in in_effect), default=0)
+    given = Given(connection, settings, facts, schema, newest)
+    first = [_add_undone(schema)] if target.undone[0].undone is None else []
+    plan, marks = _undo(given, in_effect, first)
+    return Rollback(plan, (target,), marks)
+
+
+def _target(schema: str, known: Sequence[RecordedRun], to: Optional[int]) -> Union[Target, Refusal]:
+    """Return where the rollback of a schema leads to, or why it leads nowhere."""
+    way_back = list(_way_back(schema, known))
+    for target in way_back:
+        if target.undone if to is None else target.version == to:
+            return target
+    name, present = identifier(schema), known[0].version if known else 0
+    if to is None:
+        why = (
+            f"version {present} was there before the first run" if present else "it is at version 0"
+        )
+        return _refusal(schema, f"nothing to undo in {name}: {why}.")
+    listed = ", ".join(str(target.version) for target in way_back)
+    where = "on its way back from" if way_back[0].undone else "at"
+    what = f"schema {name} is {where} version {present}; a rollback leads to {listed}, not to {to}."
+    return _refusal(schema, what)
+
+
+def _refusal(schema: str, what: str) -> Refusal:
+    return Refusal(schema, "", what, WayOut("Look at --history."))
+
+
+def _way_back(schema: str, known: Sequence[RecordedRun]) -> Iterator[Target]:
+    """Yield where a rollback may lead to, from the present version on: the nearest first.
+
+    A version of which a rollback has undone a part is none of them.
+    """
+    undone: Tuple[RecordedRun, ...] = ()
+    while known:
+        version, desired = known[0].version, known[0].desired
+        # Repairs undid somebody else's drift: they stay.
+        ours = [run for run in known if run.version == version and run.action == "migrate"]
+        if not any(run.undone for run in [run for run in ours if run.finished][:1]):
+            yield Target(schema, version, desired, undone)
+        if not ours:  # before the first version, or adopted as it was
             return
-        relation = qualified(self.schema, step.table)
-        lost = self._count(f"SELECT count(*) FROM {relation} WHERE {step.undo.guard}")
-        values = f"the values of {counted(lost, 'row')}"
-        if lost and step.undo.keep:
-            what = f"undoing '{step.title}' would lose {values}."
-            self._refuse(what, "Keep them under another name:", *step.undo.keep)
-        elif lost:
-            what = f"undoing '{step.title}' is not possible: {values} would not fit."
-            find = f"SELECT * FROM {relation} WHERE {step.undo.guard}"
-            self._refuse(what, "Change them to what fits; find them with:", find)
-
-    def _refuse_hidden(self, step: RecordedStep) -> None:
-        """Refuse what can't be proven to lose nothing, because not all rows are seen."""
-        why = hidden_rows(qualified(self.schema, step.table), self.facts.user)
-        what = f"undoing '{step.title}' may lose values."
-        way_out = show_rows(self.facts.user)
-        self.refusals.append(Refusal(self.schema, "", what, way_out, (why,)))
-
-    def _refuse_large(self, step: Step) -> None:
-        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
-        limit = self.settings.rewrite_max_rows
-        rows = self._count(f"SELECT count(*) FROM {step.relation}")
-        if rows > limit:
-            does = "rewrites" if step.lock is Lock.REWRITE else "reads"
-            self._refuse(
-                f"undoing '{step.name}' {does} the table while everybody waits: "
-                f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}.",
-                f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}.",
-            )
-
-    def _refuse(self, what: str, advice: str, *statements: str) -> None:
-        self.refusals.append(Refusal(self.schema, "", what, WayOut(advice, statements)))
-
-    def _exists(self, name: str) -> bool:
-        """Return whether a table or index of the schema exists."""
-        known = "SELECT to_regclass(%(name)s) IS NOT NULL"
-        found = {"name": qualified(self.schema, name)}
-        return bool(messages.rows(self.connection, known, found)[0][0])
-
-    def _count(self, query: str) -> int:
-        return int(messages.ask(self.connection, query)[0][0])
+        undone += tuple(ours)
+        known = [run for run in known if run.run < ours[-1].run]
+    yield Target(schema, 0, "", undone)
 
 
 def _in_effect(undone: Sequence[RecordedRun]) -> Iterator[Tuple[RecordedRun, int, RecordedStep]]:
     """Yield the steps that are in effect with their runs and numbers, newest first."""
     for run in undone:
-        for number in range(run.finished, 0, -1):
+        for number in range(run.in_effect, 0, -1):
             yield run, number, run.steps[number - 1]
+
+
+def _undo(
+    given: Given, recorded: Sequence[Tuple[RecordedRun, int, RecordedStep]], first: List[Step]
+) -> Tuple[Plan, Dict[Tuple[str, int], str]]:
+    """Return the plan that takes recorded steps back, after `first`, and its marks."""
+    steps, marks = first, {}
+    refusals: List[Refusal] = []
+    earlier: List[RecordedStep] = []
+    for run, number, step in recorded:
+        part = taken_back(given, run, step, earlier)
+        refusals += part.refusals
+        if part.steps:
+            steps += part.steps
+            earlier.append(step)
+            marks[given.schema, len(steps)] = _count(given.schema, run, number - 1)
+    lacking = without_rights(given.connection, given.facts, given.schema, [], steps)
+    possible = tuple(step for step in steps if not (lacking and step.creates))
+    return Plan(possible, (*refusals, *lacking)), marks
+
+
+def _add_undone(schema: str) -> Step:
+    """Return the step that gives a history of version 1.0.0 its newer column."""
+    return Step(
+        kind=Kind.ADD_COLUMN,
+        schema=schema,
+        table=HISTORY_TABLE,
+        name="undone",
+        why="it counts the steps that are undone",
+        statements=(ADD_UNDONE.format(table=qualified(schema, HISTORY_TABLE)),),
+        run=Run.BRIEF,
+        lock=Lock.INSTANT,
+    )
+
+
+def _count(schema: str, run: RecordedRun, left: int) -> str:
+    """Return what records that so many steps of a run are left in effect."""
+    return COUNT.format(table=qualified(schema, HISTORY_TABLE), left=left, run=run.run)

@@ -1,10 +1,11 @@
-"""The history as a table for people."""
+"""The history as tables for people."""
 
-from typing import List, Sequence
+from typing import Any, Callable, Iterator, List, Sequence, Tuple, TypeVar
 
 from psycopg2 import errors
 
 from converge.errors import Refused
+from converge.history.recorded import UNDONE, RecordedRun, runs
 from converge.names import HISTORY_TABLE
 from converge.plan import Refusal, WayOut
 from converge.quoting import identifier, literal, qualified
@@ -16,11 +17,17 @@ from converge.server.others import taken_history
 from converge.text import duration, table
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
+  finished, {undone}, COALESCE(NULLIF(left(desired, 12), ''), '-'),
   to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'),
   extract(epoch FROM verified_at - started_at)::float,
   applied_by, tool_version
-FROM {table} ORDER BY run DESC"""
-HEAD = ("schema", "run", "version", "action", "steps", "started", "duration", "by", "tool")
+FROM {table} h ORDER BY run DESC"""
+HEAD = (
+    *("schema", "run", "version", "action", "steps", "undone"),
+    *("models", "started", "duration", "by", "tool"),
+)
+STEPS_HEAD = ("schema", "step", "undone", "what", "why")
+T = TypeVar("T")
 
 
 def show(connection: Connection, schemas: Sequence[str]) -> str:
@@ -30,21 +37,70 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
     """
     body: List[Sequence[object]] = []
     for schema in schemas:
-        relation = qualified(schema, HISTORY_TABLE)
-        try:
-            if rows(connection, f"SELECT to_regclass({literal(relation)})")[0][0]:
-                for *row, seconds, role, tool in ask(connection, SHOW.format(table=relation)):
-                    taken = "not verified" if seconds is None else duration(seconds)
-                    body.append((schema, *row, taken, role, tool))
-        except errors.UndefinedColumn:
-            raise Refused(str(taken_history(schema))) from None
-        except errors.InsufficientPrivilege as error:
-            role = identifier(rows(connection, "SELECT current_user")[0][0])
-            grants = (
-                f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {role}",
-                f"GRANT SELECT ON {relation} TO {role}",
-            )
-            way_out = WayOut(ADMINISTRATOR, grants)
-            refusal = Refusal(schema, "", f"{first_line(error)}.", way_out)
-            raise Refused(str(refusal)) from None
+        for *run, finished, undone, models, started, seconds, role, tool in _read(
+            connection, schema, _rows
+        ):
+            taken = "not verified" if seconds is None else duration(seconds)
+            took_back = _undone(undone or 0, finished)
+            body.append((schema, *run, took_back, models, started, taken, role, tool))
     return table(HEAD, body) if body else "No run has changed anything yet."
+
+
+def show_run(connection: Connection, schemas: Sequence[str], number: int) -> str:
+    """Return the steps of each schema's run of that number as a table, first step first.
+
+    Raises `Refused` if no schema has such a run, or if the role may not read it.
+    """
+    found = [
+        (schema, run)
+        for schema in schemas
+        for run in _read(connection, schema, runs)
+        if run.run == number
+    ]
+    if not found:
+        what = f"there is no run {number} in the history of {', '.join(map(identifier, schemas))}."
+        raise Refused(str(Refusal("", "", what, WayOut("Look at --history."))))
+    body = [row for schema, run in found for row in _steps(schema, run)]
+    return table(STEPS_HEAD, body) if body else f"Run {number} had no steps."
+
+
+def _steps(schema: str, run: RecordedRun) -> Iterator[Sequence[object]]:
+    for number, step in enumerate(run.steps, 1):
+        undone = "-" if number <= run.in_effect else "undone"
+        state = undone if number <= run.finished else "not done"
+        yield schema, number, state, _line(step.title), _line(step.why)
+
+
+def _undone(undone: int, finished: int) -> str:
+    if not undone:
+        return "-"
+    return "undone" if undone == finished else f"{undone} of {finished} undone"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _rows(connection: Connection, schema: str) -> List[Tuple[Any, ...]]:
+    relation = qualified(schema, HISTORY_TABLE)
+    if not rows(connection, f"SELECT to_regclass({literal(relation)})")[0][0]:
+        return []
+    return ask(connection, SHOW.format(table=relation, undone=UNDONE.format(row="h")))
+
+
+def _read(
+    connection: Connection, schema: str, what: Callable[[Connection, str], List[T]]
+) -> List[T]:
+    """Return what is read of a schema's history, or raise `Refused`."""
+    try:
+        return what(connection, schema)
+    except errors.UndefinedColumn:
+        raise Refused(str(taken_history(schema))) from None
+    except errors.InsufficientPrivilege as error:
+        role = identifier(rows(connection, "SELECT current_user")[0][0])
+        grants = (
+            f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {role}",
+            f"GRANT SELECT ON {qualified(schema, HISTORY_TABLE)} TO {role}",
+        )
+        refusal = Refusal(schema, "", f"{first_line(error)}.", WayOut(ADMINISTRATOR, grants))
+        raise Refused(str(refusal)) from None

@@ -48,6 +48,7 @@ MISTAKES = [
     ({"settings": {"VERIFY_INDEXES": "yes"}}, "VERIFY_INDEXES"),
     ({"settings": {"lockTimeout": "1s"}}, "lockTimeout"),
     ({"job": {"args": ["--force"]}}, "args"),
+    ({"job": {"args": ["--rollback", "--to", "-1"]}}, "args"),
     ({"job": {"hookEvents": ["install"]}}, "hookEvents"),
     ({"job": {"hookDeletePolicy": ["hook-succeeded"]}}, "hookDeletePolicy"),
     ({"job": {"restartPolicy": "Always"}}, "restartPolicy"),

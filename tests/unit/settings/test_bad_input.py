@@ -161,6 +161,14 @@ LINES = {
     "--verify --rollback": "argument --rollback: not allowed with argument --verify",
     "--history --verify": "argument --verify: not allowed with argument --history",
     "--rollback 1": "unrecognized arguments: 1",
+    "--rollback --to": "argument --to: expected one argument",
+    "--rollback --to -1": "argument --to: invalid number value: '-1'",
+    "--rollback --to 1.0": "argument --to: invalid number value: '1.0'",
+    "--history last": "argument --history: invalid number value: 'last'",
+    "--history --yes": "--to and --yes go with --rollback",
+    "--plan --to 1": "--to and --yes go with --rollback",
+    "--to 1": "--to and --yes go with --rollback",
+    "--yes": "--to and --yes go with --rollback",
     "--password hunter": "unrecognized arguments: --password hunter",
     "-- --plan": "unrecognized arguments: -- --plan",
 }
@@ -280,7 +288,9 @@ GOOD_OR_NEARLY = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(st.text(CHARACTERS, max_size=40), GOOD_OR_NEARLY)
-OPTIONS = st.sampled_from(["--plan", "--verify", "--history", "--rollback", "--version", "--help"])
+OPTIONS = st.sampled_from(
+    ["--plan", "--verify", "--history", "--rollback", "--to=1", "--yes", "--version", "--help"]
+)
 WORDS = st.text(st.characters(blacklist_categories=["N", "C"]), min_size=1)
 ALWAYS = {
     # One directory in which nobody answers; a run that gets so far does not wait.

@@ -1,0 +1,190 @@
+"""Undoing one recorded step: what takes it back, or why that is refused. Nothing is touched."""
+
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
+
+import psycopg2
+from psycopg2 import errors
+
+from converge.history.recorded import RecordedRun, RecordedStep
+from converge.names import PROGRAM
+from converge.plan import (
+    EVERY_ROW,
+    IndexChange,
+    Kind,
+    Lock,
+    Plan,
+    Refusal,
+    Run,
+    Step,
+    WayOut,
+)
+from converge.quoting import qualified
+from converge.server import messages
+from converge.server.connection import Connection
+from converge.server.inspect import ServerFacts
+from converge.server.proofs import no_row
+from converge.server.rights import hidden_rows, show_rows
+from converge.settings.variables import Settings
+from converge.text import counted
+
+
+class Given(NamedTuple):
+    """What the undoing of one schema's steps depends on."""
+
+    connection: Connection
+    settings: Settings
+    facts: ServerFacts
+    schema: str
+    newest: int  # the version that is undone first
+
+
+def taken_back(
+    given: Given, run: RecordedRun, step: RecordedStep, earlier: Sequence[RecordedStep]
+) -> Plan:
+    """Return what takes a step back, or its refusals; nothing if it is no longer in effect.
+
+    `earlier` are the steps that will have been taken back before it.
+    """
+    gone = bool(step.table) and not _exists(given, step.table)
+    refusals: List[Refusal] = []
+    try:
+        refusals += [] if gone else _losses(given, run, step)
+    except errors.UndefinedColumn:
+        gone = True  # what it would undo
+    brief = [] if gone else _brief(given, run, step)
+    refusals += [refusal for one in brief for refusal in _too_large(given, one)]
+    if refusals:
+        return Plan(refusals=tuple(refusals))
+    return Plan((*_online(given, run, step, earlier, gone=gone), *brief))
+
+
+def _losses(given: Given, run: RecordedRun, step: RecordedStep) -> List[Refusal]:
+    """Refuse to lose the values of rows."""
+    if step.undo.guard is None:
+        return []
+    try:
+        lost = _count(given, f"{qualified(given.schema, step.table)} WHERE {step.undo.guard}")
+    except errors.InsufficientPrivilege:  # the table is its own, so row security
+        return [_hidden(given, step)]
+    except (psycopg2.ProgrammingError, psycopg2.DataError) as error:
+        # It is about the columns as they were before the newer versions.
+        if run.version == given.newest or isinstance(error, errors.UndefinedColumn):
+            raise
+        what = f"whether undoing '{step.title}' would lose values cannot be told yet."
+        return [_refusal(given, what, _newer_first(run))]
+    return [_loss(given, run, step, lost)] if lost else []
+
+
+def _loss(given: Given, run: RecordedRun, step: RecordedStep, lost: int) -> Refusal:
+    values = f"the values of {counted(lost, 'row')}"
+    if step.undo.keep:
+        what = f"undoing '{step.title}' would lose {values}."
+        way_out = WayOut("Keep them under another name:", step.undo.keep)
+    else:
+        what = f"undoing '{step.title}' is not possible: {values} would not fit."
+        relation = qualified(given.schema, step.table)
+        find = f"SELECT * FROM {relation} WHERE {step.undo.guard}"
+        way_out = WayOut("Change them to what fits; find them with:", (find,))
+    # Under another name, what the newer versions have done to it could not be undone.
+    return _refusal(given, what, way_out if run.version == given.newest else _newer_first(run))
+
+
+def _newer_first(run: RecordedRun) -> WayOut:
+    command = f"{PROGRAM} --rollback --to {run.version}"
+    return WayOut(f"Undo the newer versions first: {command}\n  Then --rollback says what to type.")
+
+
+def _hidden(given: Given, step: RecordedStep) -> Refusal:
+    """Refuse what can't be proven to lose nothing, because not all rows are seen."""
+    why = hidden_rows(qualified(given.schema, step.table), given.facts.user)
+    what = f"undoing '{step.title}' may lose values."
+    return Refusal(given.schema, "", what, show_rows(given.facts.user), (why,))
+
+
+def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
+    """Return what runs in one transaction: the proof that it loses nothing, then the undo."""
+    undo = step.undo
+    if not undo.statements:
+        return []
+    proof = no_row(qualified(given.schema, step.table), undo.guard) if undo.guard else []
+    reads = undo.guard is not None and undo.guard != EVERY_ROW
+    lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
+    brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
+    return [brief._replace(creates=undo.creates)]
+
+
+def _online(
+    given: Given,
+    run: RecordedRun,
+    step: RecordedStep,
+    earlier: Sequence[RecordedStep],
+    *,
+    gone: bool,
+) -> Iterator[Step]:
+    """Yield what runs outside a transaction."""
+    for change in step.undo.indexes:
+        for sql in [] if gone and change.builds else _index(given, change, earlier):
+            online = _step(given, run, step, (sql,), Run.ONLINE, Lock.SHARED)
+            yield online._replace(creates=change.builds)
+
+
+def _index(given: Given, change: IndexChange, earlier: Sequence[RecordedStep]) -> List[str]:
+    """Return what builds or drops an index: nothing where it is already as wanted."""
+    exists = _exists(given, change.name)
+    changed = any(change.name == other.name for step in earlier for other in step.undo.indexes)
+    if not change.builds:
+        renamed = any(change.name in step.undo.leaves for step in earlier)  # by then
+        return [change.statement] if exists or changed or renamed else []
+    # An interrupted rollback may have left half an index.
+    half = exists and not changed
+    drop = f"DROP INDEX CONCURRENTLY {qualified(given.schema, change.name)}"
+    return [*([drop] if half else []), change.statement]
+
+
+def _step(
+    given: Given,
+    run: RecordedRun,
+    step: RecordedStep,
+    statements: Tuple[str, ...],
+    how: Run,
+    lock: Lock,
+) -> Step:
+    return Step(
+        kind=Kind.UNDO,
+        schema=given.schema,
+        table=step.table,
+        name=step.title,
+        why=f"version {run.version} did it because: {step.why}",
+        statements=statements,
+        run=how,
+        lock=lock,
+    )
+
+
+def _too_large(given: Given, step: Step) -> Iterator[Refusal]:
+    """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
+    limit = given.settings.rewrite_max_rows
+    rows = _count(given, step.relation) if step.lock in (Lock.READ, Lock.REWRITE) else 0
+    if rows > limit:
+        does = "rewrites" if step.lock is Lock.REWRITE else "reads"
+        what = (
+            f"undoing '{step.name}' {does} the table while everybody waits: "
+            f"{counted(rows, 'row')}; REWRITE_MAX_ROWS is {limit:,}."
+        )
+        advice = f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}."
+        yield _refusal(given, what, WayOut(advice))
+
+
+def _refusal(given: Given, what: str, way_out: WayOut) -> Refusal:
+    return Refusal(given.schema, "", what, way_out)
+
+
+def _exists(given: Given, name: str) -> bool:
+    """Return whether a table or index of the schema exists."""
+    known = "SELECT to_regclass(%(name)s) IS NOT NULL"
+    found = {"name": qualified(given.schema, name)}
+    return bool(messages.rows(given.connection, known, found)[0][0])
+
+
+def _count(given: Given, what: str) -> int:
+    return int(messages.ask(given.connection, f"SELECT count(*) FROM {what}")[0][0])

@@ -1,0 +1,44 @@
+"""The job, started by somebody who sits at a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict
+
+from tests.support.job import Result
+from tests.support.program import ROOT
+
+
+def typed(directory: Path, environment: Dict[str, str], answer: str, *arguments: str) -> Result:
+    """Run the job with stdin and stderr at a terminal, where `answer` is typed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "create_tables.py"), *arguments],
+        cwd=directory,
+        env={**os.environ, **environment},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    shown = _read(ours)
+    out = process.communicate(timeout=60)[0]
+    os.close(ours)
+    return Result(process.returncode, out, shown.replace("\r\n", "\n"))
+
+
+def _read(terminal: int) -> str:
+    """Read until the last process has closed its end."""
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux's way to end
+            return shown.decode()
+        if not part:
+            return shown.decode()
+        shown += part

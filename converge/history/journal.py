@@ -7,7 +7,7 @@ killed run's are known too. The table's comment, the note, says what the last ve
 
 import json
 import logging
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from psycopg2 import errors
 
@@ -15,7 +15,7 @@ from converge.history.look import Fingerprints
 from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
 from converge.plan import Kind, Lock, Plan, Run, Step
-from converge.quoting import literal, qualified
+from converge.quoting import identifier, literal, qualified
 from converge.server.connection import Connection
 from converge.server.failures import first_line
 from converge.server.messages import transaction
@@ -50,18 +50,28 @@ SELECT COALESCE(max(run), 0) + 1,
              FROM {table} AS last ORDER BY run DESC LIMIT 1) THEN 'repair' ELSE 'migrate' END,
   {desired}, {steps}, {finished}, {tool_version} FROM {table}"""
 
+# A database that was right before any run of ours: there is nothing that a rollback could undo.
+ADOPT = """INSERT INTO {table}
+  (run, version, action, desired, steps, finished, verified_at, tool_version)
+VALUES (1, 1, 'adopt', {desired}, '[]', 0, now(), {tool_version})"""
+
 LAST_RUN = "run = (SELECT max(run) FROM {table})"
 FINISH = "UPDATE {table} SET finished = {count} WHERE " + LAST_RUN
 VERIFIED = "UPDATE {table} SET verified_at = now() WHERE verified_at IS NULL AND " + LAST_RUN
 
-# The version is the table's, so the note is put together on the server.
+# The version is the table's, so the note is put together on the server. Its place, the numbers of
+# the database and of the table, is another one in a copy and after a restore.
 NOTE = """BEGIN EXECUTE format('COMMENT ON TABLE %s IS %L', {relation}, json_build_object(
   {key}, 1,
   'version', (SELECT version FROM {table} ORDER BY run DESC LIMIT 1),
   'verified', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'),
   'desired', {desired}, 'rules', {rules}, 'tool', {tool_version},
+  'place', json_build_array(
+    (SELECT oid FROM pg_database WHERE datname = current_database()), {relation}::regclass::oid),
   'live', {live}, 'tables', {tables}::json
 )); END"""
+
+NOT_ALLOWED = (errors.InsufficientPrivilege, errors.RaiseException)  # an event trigger's
 
 
 class Journal:
@@ -98,28 +108,41 @@ class Journal:
     def verified(self, plan: Plan) -> None:
         """Note what the run left; `plan` is the empty one that proved it. One round trip.
 
-        A role that may not write it does without: then its next run compares in full again.
+        A schema without a history is adopted, in a transaction of its own. A role that may not
+        write does without: then its next run compares in full again.
         """
-        statements: List[str] = []
-        for schema, fingerprint in plan.fingerprints.items():
-            if schema in plan.recorded:
-                note = _sql(
-                    schema,
-                    NOTE,
-                    key=literal(NOTE_KEY),
-                    desired=literal(self.desired.models),
-                    rules=literal(self.desired.rules),
-                    tool_version=literal(VERSION),
-                    live=literal(fingerprint),
-                    tables=literal(json.dumps(plan.tables)),
-                    relation=literal(qualified(schema, HISTORY_TABLE)),
-                )
-                statements += [_sql(schema, VERIFIED), f"DO {literal(note)}"]
+        known = [schema for schema in plan.fingerprints if schema in plan.recorded]
+        self._write([sql for schema in known for sql in self._note(schema, plan)])
+        for schema in [schema for schema in plan.fingerprints if schema not in plan.recorded]:
+            values = {"desired": literal(self.desired.models), "tool_version": literal(VERSION)}
+            adopt = [_sql(schema, CREATE), _sql(schema, ADOPT, **values)]
+            if self._write([*adopt, *self._note(schema, plan)]):
+                log.info("schema %s was right before: adopted as version 1", identifier(schema))
+
+    def _note(self, schema: str, plan: Plan) -> List[str]:
+        """Return what records a verified schema."""
+        note = _sql(
+            schema,
+            NOTE,
+            key=literal(NOTE_KEY),
+            desired=literal(self.desired.models),
+            rules=literal(self.desired.rules),
+            tool_version=literal(VERSION),
+            live=literal(plan.fingerprints[schema]),
+            tables=literal(json.dumps(plan.tables)),
+            relation=literal(qualified(schema, HISTORY_TABLE)),
+        )
+        return [_sql(schema, VERIFIED), f"DO {literal(note)}"]
+
+    def _write(self, statements: Sequence[str]) -> bool:
+        """Return whether the statements could be run, in one transaction."""
         try:
             if statements:
                 transaction(self.connection, statements)
-        except errors.InsufficientPrivilege as error:
+        except NOT_ALLOWED as error:
             log.info("the verification cannot be recorded: %s", first_line(error))
+            return False
+        return True
 
 
 def _finish(step: Step) -> str:

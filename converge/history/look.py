@@ -75,18 +75,27 @@ def look(connection: Connection, schemas: Sequence[str], expected: Fingerprints)
         found = rows(connection, unhindered(connection) + named(connection) + query)
     except errors.InvalidTextRepresentation:  # somebody has edited a note
         return Look(("the note of the last verified run cannot be read",))
-    noted = {schema: (json.loads(note), live, stale) for schema, note, live, stale in found}
+    noted = {schema: _Noted(json.loads(note), *rest) for schema, note, *rest in found}
     reasons = tuple(_reasons(schemas, noted, expected))
     if reasons:
         return Look(reasons)
-    notes = [note for note, _, _ in noted.values()]
+    notes = [of_schema.note for of_schema in noted.values()]
     return Look(
         reasons,
         ", ".join(sorted({str(note["version"]) for note in notes})),
         min(str(note["verified"]) for note in notes),
         tuple(notes[0]["tables"]),
-        tuple((schema, table) for schema, (_, _, stale) in noted.items() for table in stale),
+        tuple((schema, table) for schema in noted for table in noted[schema].stale),
     )
+
+
+class _Noted(NamedTuple):
+    """A schema's note, beside what is there now."""
+
+    note: Dict[str, Any]
+    place: List[str]
+    live: str
+    stale: List[str]
 
 
 class _Reason(NamedTuple):
@@ -105,14 +114,13 @@ class _Reason(NamedTuple):
 
 def _reasons(
     schemas: Sequence[str],
-    noted: Mapping[str, Tuple[Dict[str, Any], str, List[str]]],
+    noted: Mapping[str, _Noted],
     expected: Fingerprints,
 ) -> List[str]:
     """Say why the notes do not prove that all is current, once for the schemas that share it."""
     found: Dict[_Reason, List[str]] = {}
     for schema in schemas:
-        note, live, _ = noted.get(schema, ({}, "", []))
-        reason = _reason(note, live, expected)
+        reason = _reason(noted.get(schema), expected)
         if reason:
             found.setdefault(reason, []).append(schema)
     return [
@@ -121,17 +129,21 @@ def _reasons(
     ]
 
 
-def _reason(note: Mapping[str, Any], live: str, expected: Fingerprints) -> Optional[_Reason]:
-    if not note:
+def _reason(noted: Optional[_Noted], expected: Fingerprints) -> Optional[_Reason]:
+    if noted is None:
         return _Reason("no verified run is recorded for schema")
-    if note.get("desired") != expected.models:
-        return _Reason("the models have changed", names_schemas=False)
-    if note.get("tool") != VERSION:
-        tool = note.get("tool")
-        return _Reason(f"it was verified by version {tool} of this tool", names_schemas=False)
-    if note.get("rules") != expected.rules:
-        return _Reason("the rules of the comparison have changed", names_schemas=False)
-    if note.get("live") != live:
-        since = note.get("verified")
-        return _Reason("schema", f"has changed since it was verified at {since}")
-    return None
+    tool = noted.note.get("tool")
+    since = f"since it was verified at {noted.note.get('verified')}"
+    reasons = {
+        "desired": (expected.models, _shared("the models have changed")),
+        "tool": (VERSION, _shared(f"it was verified by version {tool} of this tool")),
+        "rules": (expected.rules, _shared("the rules of the comparison have changed")),
+        "place": (noted.place, _Reason("schema", f"was copied or restored {since}")),
+        "live": (noted.live, _Reason("schema", f"has changed {since}")),
+    }
+    differ = (reason for key, (now, reason) in reasons.items() if noted.note.get(key) != now)
+    return next(differ, None)
+
+
+def _shared(reason: str) -> _Reason:
+    return _Reason(reason, names_schemas=False)

@@ -21,8 +21,11 @@ CHANGES_TYPE = re.compile(r"ALTER TABLE .* ALTER COLUMN .* TYPE ", re.DOTALL)
 FOR_AN_INSTANT = re.compile(r"ACCESS EXCLUSIVE on .* for an instant: readers and writers wait")
 
 
-def tables_and_undos(stored: Sequence[Dict[str, Any]]) -> List[Tuple[str, Undo]]:
-    """Return the table of each step that a run of version 1.0.0 stored, and what undoes it."""
+def undos(stored: Sequence[Dict[str, Any]]) -> List[Tuple[str, Undo, Optional[str]]]:
+    """Return the table of each step that a run of version 1.0.0 stored, and what undoes it.
+
+    The third is the column that this drops, or empty if it drops the table.
+    """
     columns = [
         f"{step.get('relation')}.{column}"
         for step in stored
@@ -30,10 +33,10 @@ def tables_and_undos(stored: Sequence[Dict[str, Any]]) -> List[Tuple[str, Undo]]
     ]
     # Of columns that are dropped anyway, or that are kept under another name.
     needless = {f"COMMENT ON COLUMN {column} IS NULL" for column in columns}
-    return [_table_and_undo(step, needless) for step in stored]
+    return [_undo(step, needless) for step in stored]
 
 
-def _table_and_undo(stored: Dict[str, Any], needless: Set[str]) -> Tuple[str, Undo]:
+def _undo(stored: Dict[str, Any], needless: Set[str]) -> Tuple[str, Undo, Optional[str]]:
     statements = tuple(sql for sql in stored.get("undo") or () if sql not in needless)
     relation = stored.get("relation") or ""
     found = RELATION.fullmatch(relation)
@@ -49,7 +52,7 @@ def _table_and_undo(stored: Dict[str, Any], needless: Set[str]) -> Tuple[str, Un
         _guard(stored.get("guard"), relation, _dropped_columns(statements, relation)),
         _keep(statements, relation, table),
     )
-    return table, undo
+    return table, undo, _dropped(statements, relation)
 
 
 def _index(sql: str) -> IndexChange:
@@ -77,6 +80,13 @@ def _keep(statements: Sequence[str], relation: str, table: str) -> Tuple[str, ..
         keep.append(f"ALTER TABLE {relation} RENAME COLUMN {column} TO {saved}")
         keep.append(f"ALTER TABLE {relation} ALTER COLUMN {saved} DROP NOT NULL")
     return tuple(keep)
+
+
+def _dropped(statements: Sequence[str], relation: str) -> Optional[str]:
+    if f"DROP TABLE {relation}" in statements:
+        return ""
+    found = [re.fullmatch(NAME, column) for column in _dropped_columns(statements, relation)]
+    return next((_unquoted(*match.groups()) for match in found if match), None)
 
 
 def _dropped_columns(statements: Sequence[str], relation: str) -> List[str]:

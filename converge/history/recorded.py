@@ -6,7 +6,7 @@ from psycopg2 import errors
 
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
-from converge.plan import IndexChange, Lock, Undo
+from converge.plan import IndexChange, Kind, Lock, Undo
 from converge.quoting import qualified
 from converge.server.connection import Connection
 from converge.server.messages import ask, rows
@@ -28,6 +28,7 @@ class RecordedStep(NamedTuple):
     why: str
     table: str
     undo: Undo
+    drops: Optional[str]  # the column that undoing it drops; empty: the table
 
 
 class RecordedRun(NamedTuple):
@@ -65,16 +66,17 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
 def _steps(stored: List[Dict[str, Any]]) -> List[RecordedStep]:
     if all("kind" in step for step in stored):
         return [_step(step) for step in stored]
-    from converge.history.of_1_0_0 import tables_and_undos  # where there is such a history
+    from converge.history.of_1_0_0 import undos  # where there is such a history
 
     return [
-        RecordedStep(step["step"], step.get("why", ""), table, undo)
-        for step, (table, undo) in zip(stored, tables_and_undos(stored))
+        RecordedStep(step["step"], step.get("why", ""), *undo)
+        for step, undo in zip(stored, undos(stored))
     ]
 
 
 def _step(stored: Dict[str, Any]) -> RecordedStep:
     undo = stored["undo"]
+    drops = {Kind.CREATE_TABLE.value: "", Kind.ADD_COLUMN.value: stored["name"]}
     return RecordedStep(
         stored["step"],
         stored["why"],
@@ -88,4 +90,5 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
             undo["guard"],
             tuple(undo["keep"]),
         ),
+        drops.get(stored["kind"]),
     )

@@ -15,10 +15,11 @@ from converge.history.journal import as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
 from converge.history.undoing import Given, taken_back
 from converge.names import HISTORY_TABLE, VERSION
-from converge.plan import Kind, Lock, Plan, Refusal, Run, Step, WayOut, joined
+from converge.plan import OUT_OF_THE_WAY, Kind, Lock, Plan, Refusal, Run, Step, WayOut, joined
 from converge.quoting import identifier, literal, qualified
 from converge.server import messages
 from converge.server.connection import Connection
+from converge.server.dependents import dependents
 from converge.server.inspect import ServerFacts
 from converge.server.rights import limited_builds, without_rights
 from converge.settings.variables import Settings
@@ -204,10 +205,13 @@ def _undo(
 ) -> Tuple[Plan, Dict[Tuple[str, int], str]]:
     """Return the plan that takes recorded steps back, after `first`, and its marks."""
     steps, marks = first, {}
-    refusals: List[Refusal] = []
     earlier: List[RecordedStep] = []
+    in_the_way = _in_the_way(given, [step for _, _, step in recorded])
+    refusals: List[Refusal] = []
     for run, number, step in recorded:
         part = taken_back(given, run, step, earlier)
+        if part.steps and step.title in in_the_way:
+            part = Plan(refusals=(in_the_way[step.title],))
         refusals += part.refusals
         if part.steps:
             steps += part.steps
@@ -216,6 +220,21 @@ def _undo(
     lacking = without_rights(given.connection, given.facts, given.schema, [], steps)
     possible = tuple(step for step in steps if not (lacking and step.creates))
     return Plan(possible, (*refusals, *lacking)), marks
+
+
+def _in_the_way(given: Given, steps: Sequence[RecordedStep]) -> Dict[str, Refusal]:
+    """Refuse the steps whose undoing drops what something else depends on, by their titles."""
+    dropped = {
+        (qualified(given.schema, step.table), step.drops): step.title
+        for step in steps
+        if step.drops is not None
+    }
+    refusals = {}
+    for what, users in dependents(given.connection, list(dropped)).items():
+        depend = f"{', '.join(users)} {'depend' if users[1:] else 'depends'} on it"
+        said = f"undoing '{dropped[what]}' is not possible: {depend}."
+        refusals[dropped[what]] = Refusal(given.schema, "", said, OUT_OF_THE_WAY)
+    return refusals
 
 
 def _add_undone(schema: str) -> Step:

@@ -246,6 +246,55 @@ def test_an_undo_that_would_lose_values_is_refused_until_they_are_kept(
     assert [row[0] for row in database.rows(lost.kept)] == [row[0] for row in lost.values]
 
 
+# The steps of the newest run as version 1.0.0 had them: SQL, and no facts.
+STORED_BY_1_0_0 = """UPDATE eater_schema_history SET steps = (
+  SELECT json_agg(json_build_object('step', s ->> 'step', 'why', s ->> 'why',
+    'relation', CASE s ->> 'table' WHEN '' THEN '' ELSE 'public.' || quote_ident(s ->> 'table') END,
+    'undo', s #> '{undo,statements}', 'undo_online', '[]'::json, 'undo_lock', '', 'guard', NULL))
+  FROM json_array_elements(steps) s) WHERE run = (SELECT max(run) FROM eater_schema_history)"""
+DEPENDENTS = {
+    "view": (
+        'CREATE VIEW v AS SELECT email FROM "user"',
+        "'create table public.user' is not possible: view public.v depends on it",
+        "DROP VIEW v",
+    ),
+    "views of a column": (
+        "DROP TABLE eater_schema_history; ALTER TABLE weight DROP user_email",
+        "'add column public.weight.user_email' is not possible: view public.v, view public.w "
+        "depend on it",
+        "DROP VIEW v, w",
+    ),
+}
+
+
+@pytest.mark.usefixtures("initialised")
+@pytest.mark.parametrize("what", list(DEPENDENTS))
+@pytest.mark.parametrize("of_1_0_0", [False, True])
+def test_what_others_built_on_is_not_dropped(
+    database: Database, run: Run, what: str, of_1_0_0: bool
+) -> None:
+    """The rollback is refused as a whole, while it is planned; without them it goes on."""
+    before, refused, way_out = DEPENDENTS[what]
+    database.execute(before)
+    if what != "view":
+        assert run().code == 0
+        for name in "v", "w":
+            database.execute(f"CREATE VIEW {name} AS SELECT user_email FROM weight")
+    if of_1_0_0:
+        database.execute(STORED_BY_1_0_0)
+    unchanged = everything(database)
+    plan, result = run("--rollback", "--plan"), run("--rollback")
+    assert (plan.code, result.code) == (4, 4), result.err
+    assert f"-- refused: undoing {refused}.\n" in plan.out
+    assert result.err.endswith(
+        f" ERROR refused: undoing {refused}.\n"
+        "  Nothing was changed. Drop what is in the way, run again, create it again.\n"
+    )
+    assert everything(database) == unchanged
+    database.execute(way_out)
+    assert run("--rollback").code == 0
+
+
 @pytest.mark.usefixtures("initialised")
 def test_an_undo_that_rewrites_a_large_table_is_refused(database: Database, run: Run) -> None:
     """Widening a type took an instant; narrowing it again does not."""

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from converge.change.apply import Applier
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
+from converge.errors import LockNotAcquired
 from converge.history.journal import Journal
 from converge.history.look import Fingerprints, look
 from converge.plan import Plan
@@ -31,6 +32,7 @@ from converge.server.retries import connect
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
+from tests.support.waiting import holding
 
 EXTENSION = Extension("btree_gin")
 FINGERPRINTS = Fingerprints("the library's models", "any rules")
@@ -109,3 +111,21 @@ def test_a_live_database_is_changed(
     assert database.rows("SELECT id, name FROM reader") == [(7, "unknown")]
     assert database.value("SELECT count(*) FROM loan") == 1
     assert converged(control, settings).empty
+
+
+def test_the_table_of_a_foreign_key_may_be_what_is_waited_for(
+    database: Database, control: Connection, settings: Settings
+) -> None:
+    """Adding one locks both tables; whoever only reads that table is not named."""
+    converged(control, settings)
+    database.execute("ALTER TABLE loan DROP CONSTRAINT loan_book")
+    writer = holding(database, "LOCK book IN ROW EXCLUSIVE MODE", name="writer")
+    reader = holding(database, "SELECT FROM book, loan")
+    with pytest.raises(LockNotAcquired) as caught:
+        converged(control, settings._replace(lock_patience=0.5))
+    writer.close()
+    reader.close()
+    lines = str(caught.value).splitlines()
+    assert lines[1].startswith("  It waited for a lock on public.book held by pid ")
+    assert " (writer), idle in transaction, " in lines[1]
+    assert len(lines) == 3

@@ -3,16 +3,17 @@
 import re
 import subprocess
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Iterator, List
 
 import pytest
 from psycopg2 import errors
 
+from converge.server import messages
 from converge.server.connection import Connection
 from converge.server.retries import connect
-from converge.server.waits import Guess, holders
+from converge.server.waits import Guess, Watcher, holders
 from converge.settings.variables import load_settings
 from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import FAST, Database, fresh_database
@@ -132,18 +133,18 @@ def test_the_history_may_be_what_is_waited_for(live: Database, run: Run) -> None
     assert "bystander" not in result.err
 
 
-def test_a_row_may_be_what_is_waited_for(live: Database, run: Run) -> None:
+def test_a_row_may_be_what_is_waited_for(live: Database, observer: Connection) -> None:
     """Then no lock on a table conflicts: it is the end of a transaction that is waited for."""
-    live.execute(NULLS)
     other = holding(live, "UPDATE weight SET weight = 1", name="writer")
-    result = run(LOCK_PATIENCE="500ms")
+    settings = load_settings(live.environment, "none")
+    with closing(connect(settings)) as connection:
+        watcher = Watcher("an update", connection, lambda: nullcontext(observer))
+        update = ["UPDATE public.weight SET weight = 2"]
+        with watcher.on(0.1), pytest.raises(errors.LockNotAvailable):
+            messages.transaction(connection, update, lock_timeout=1)
     other.close()
-    assert result.code == 6
-    assert re.search(
-        r" ERROR backfill public\.weight\.user_email: could not .*\n"
-        r"  It waited for the transaction of pid \d+ \(writer\), idle in .*: BEGIN; UP",
-        result.err,
-    )
+    [wait] = watcher.in_the_way()
+    assert re.match(r"the transaction of pid \d+ \(writer\), idle in .*: BEGIN; UPDATE", str(wait))
 
 
 @pytest.mark.parametrize("mode", ["--plan", ""])
@@ -247,4 +248,4 @@ def test_a_run_behind_a_pooler_says_what_it_waits_for(
     result = run(LOCK_PATIENCE="1s", **pooler.environment)
     other.close()
     assert result.code == 6
-    assert "\n  It waited for the transaction of pid " in result.err
+    assert re.search(r"\n  It waited for a lock on public\.weight held by pid \d+ \(w", result.err)

@@ -183,7 +183,10 @@ class Applier:
                 retries.until_locked(self.settings, attempt, watcher.missed)
             except errors.LockNotAvailable:
                 found = watcher.in_the_way()
-                raise lock_not_acquired(f"{step}:", self.settings, found) from None
+                tried_only = end == "ROLLBACK"
+                raise lock_not_acquired(
+                    f"{step}:", self.settings, found, done=not tried_only
+                ) from None
 
 
 def _guesses(step: Step) -> List[Guess]:

@@ -71,7 +71,7 @@ def test_a_prepared_transaction_that_holds_a_lock_is_named(
         waited = r"a lock on public\.weight held by " + told(name, str(live.server["user"]))
         step = r"add column public\.weight\.weight"
         assert re.search(rf" WARNING {step} waits for {waited}", result.err)
-        assert re.search(rf"\n  It waited for {waited}  Finished steps stay; ", result.err)
+        assert re.search(rf"\n  It waited for {waited}  Nothing was changed; ", result.err)
         live.execute(f"{end} PREPARED {name}")
         assert run().code == 0
 

@@ -22,7 +22,6 @@ DAYS = "ALTER TABLE dishes_day ALTER date TYPE varchar USING date::text; "
 NULLS = "ALTER TABLE weight ALTER user_email DROP NOT NULL; UPDATE weight SET user_email = NULL; "
 GENERATED = """ALTER TABLE total_for_day DROP COLUMN today;
 ALTER TABLE total_for_day ADD COLUMN today date GENERATED ALWAYS AS (date) {}; """
-DROP_SEQUENCE = "ALTER TABLE dishes ALTER id DROP DEFAULT; ALTER SEQUENCE dishes_id_seq OWNED BY "
 
 
 FAR = """CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw
@@ -69,9 +68,6 @@ SITUATIONS = {
         Situation(GENERATED.format("STORED"), servers=(12,)),
         Situation(GENERATED.format("VIRTUAL"), servers=(18,)),
     ],
-    "compare.columns.restore_sequence": Situation(
-        DROP_SEQUENCE + "NONE; ALTER SEQUENCE dishes_id_seq OWNER TO {superuser}", by_role=True
-    ),
     "compare.columns.refuse_without_backfill": Situation(
         "ALTER TABLE weight DROP COLUMN time", "UPDATE weight SET time = 1"
     ),
@@ -116,6 +112,15 @@ SITUATIONS = {
     "compare.rights.of_history": Situation(
         "ALTER TABLE eater_schema_history OWNER TO {superuser}; DROP INDEX idx_weight_date",
         by_role=True,
+    ),
+    "compare.sequences._refuse_foreign": Situation(
+        "ALTER TABLE dishes ALTER id DROP DEFAULT; ALTER SEQUENCE dishes_id_seq OWNED BY NONE; "
+        "ALTER SEQUENCE dishes_id_seq OWNER TO {superuser}",
+        by_role=True,
+    ),
+    "compare.sequences._widen": Situation(
+        "CREATE SEQUENCE short AS smallint; CREATE TABLE o (id integer DEFAULT nextval('short')); "
+        "ALTER TABLE dishes ALTER id SET DEFAULT nextval('short')"
     ),
     "compare.shapes._foreign_parts": Situation(
         NULLS + "CREATE EXTENSION postgres_fdw; CREATE TABLE far (LIKE weight);" + FAR
@@ -222,8 +227,10 @@ SITUATIONS = {
             since="INSERT INTO weight VALUES (1, 'd', 1, 'u')",
         ),
         Situation(
-            ALONE + "ALTER TABLE weight ALTER date TYPE char(10), ADD COLUMN date_saved integer",
-            since="UPDATE weight SET date = 'the day before yesterday'",
+            ALONE
+            + "ALTER TABLE weight DROP CONSTRAINT weight_pkey, ADD COLUMN time_saved integer, "
+            "ALTER time TYPE numeric(20, 0), ADD PRIMARY KEY (time)",
+            since="UPDATE weight SET time = 7",
         ),
     ],
     "history.rollback._refuse_loss 2": Situation(

@@ -190,11 +190,20 @@ SITUATIONS = {
         "$$ BEGIN RAISE 'immutable'; END $$; CREATE TRIGGER diary BEFORE UPDATE ON weight "
         "FOR EACH ROW EXECUTE FUNCTION no()"
     ),
+    "compare.trial.event_triggers": Situation(
+        "DROP INDEX idx_weight_date; CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'not here'; END $$; "
+        "CREATE EVENT TRIGGER guard ON ddl_command_start EXECUTE FUNCTION no()"
+    ),
+    "server.others.taken_history": Situation(
+        "DROP TABLE eater_schema_history; CREATE TABLE eater_schema_history (id integer); "
+        "DROP INDEX idx_weight_date"
+    ),
     "server.inspect._obstacles": Situation(
         "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {role}; DROP INDEX idx_weight_date",
         by_role=True,
     ),
-    "server.inspect._obstacles 2": Situation(
+    "server.inspect._obstacles 3": Situation(
         "REVOKE USAGE ON SCHEMA public FROM PUBLIC, {role}", by_role=True
     ),
     "server.inspect._extension_obstacles": Situation(
@@ -202,7 +211,7 @@ SITUATIONS = {
         "DROP INDEX idx_users_email_gin",
         by_role=True,
     ),
-    "server.inspect._extension_obstacles 2": Situation(
+    "server.inspect.no_right_to_extension": Situation(
         "DROP EXTENSION pg_trgm CASCADE; REVOKE CREATE ON DATABASE {database} FROM {role}",
         by_role=True,
     ),
@@ -213,7 +222,7 @@ SITUATIONS = {
     "server.rights.show_rows": Situation(
         NULLS + HIDE.format("weight") + "CREATE POLICY p ON weight USING (false)", by_role=True
     ),
-    "history.rollback._refuse_loss": [
+    "history.undoing._loss": [
         Situation(
             ALONE + "ALTER TABLE weight DROP COLUMN weight",
             since="UPDATE weight SET weight = 70; CREATE TABLE weight_saved ()",
@@ -233,7 +242,7 @@ SITUATIONS = {
             since="UPDATE weight SET time = 7",
         ),
     ],
-    "history.rollback._refuse_loss 2": Situation(
+    "history.undoing._loss 2": Situation(
         ALONE + "ALTER TABLE weight ALTER date TYPE varchar(10)",
         "UPDATE weight SET date = '2024-11-08'",
         since="UPDATE weight SET date = '2024-11-08 12:00'",
@@ -246,7 +255,19 @@ SITUATIONS = {
 }
 # Those that take more than a database, with the test that types them.
 ELSEWHERE = {
-    "history.show.show": "server/test_rights.py: test_a_history_that_may_not_be_read_is_said",
+    "compare.existing.unlogged": "server/test_odd_databases.py: "
+    "test_a_table_that_a_crash_empties_is_warned_of",
+    "compare.rights.refuse_unreadable": "server/test_rights.py: "
+    "test_who_may_not_even_read_is_told_the_right_to",
+    "compare.trial.refusal": "server/test_odd_databases.py: "
+    "test_an_extension_that_the_server_refuses_is_a_refusal",
+    "server.inspect._obstacles 2": "server/test_rights.py: "
+    "test_who_may_not_even_read_is_told_the_right_to",
+    "server.waits._prepared": "server/test_waits.py: "
+    "test_a_prepared_transaction_that_holds_a_lock_is_named",
+    "server.waits._standby": "server/test_waits.py: "
+    "test_a_synchronous_standby_that_is_gone_is_named",
+    "history.show._read": "server/test_rights.py: test_a_history_that_may_not_be_read_is_said",
     "server.rights.limited_builds": "server/test_pooler.py: "
     "test_a_limit_that_a_pooled_build_would_meet_is_refused",
 }

@@ -32,23 +32,20 @@ def _typed(table: ComparedTable, step: Step) -> Optional[Refusal]:
 
 def _inherited(table: ComparedTable, step: Step) -> Optional[Refusal]:
     """Columns that a parent has given, and all of a partition, are the parent's to change."""
-    adds = step.kind is Kind.ADD_COLUMN and table.live.shape.partition
-    live = table.live.columns.get(step.name)
+    shape, live = table.live.shape, table.live.columns.get(step.name)
+    adds = step.kind is Kind.ADD_COLUMN and shape.partition_of is not None
     changes = step.kind in (Kind.CHANGE_TYPE, Kind.DROP_NOT_NULL) and live and live.inherited
-    parents = table.live.shape.parents
-    if not parents or not (adds or changes):
+    if not (adds or changes):
         return None
-    why = f"The table has its columns from {', '.join(parents)}."
-    if len(parents) > 1:
-        leave = tuple(table.alter(f"NO INHERIT {parent}") for parent in parents)
-        return _refusal(step, why, WayOut("Give it its own:", leave))
+    why = f"The table has its columns from {', '.join(shape.parents)}."
+    if shape.partition_of is None:
+        leave = tuple(table.alter(f"NO INHERIT {parent}") for parent in shape.parents)
+        return _refusal(step, why, WayOut("Let it have its own:", leave))
     there = re.compile(rf"(?<![\w.\"]){re.escape(table.relation)}(?![\w.\"])")
-    statements = [there.sub(lambda _: parents[0], sql) for sql in step.statements]
-    if step.kind is Kind.CHANGE_TYPE:
+    statements = [there.sub(lambda _: str(shape.partition_of), sql) for sql in step.statements]
+    if step.kind is Kind.CHANGE_TYPE:  # a proof counts only in the transaction of its statement
         statements = ["BEGIN", *statements, "COMMIT"]
-    return _refusal(
-        step, why, WayOut(f"Do it in {parents[0]}, with all its children:", (*statements,))
-    )
+    return _refusal(step, why, WayOut("Do it in the partitioned table:", tuple(statements)))
 
 
 def _row_type(table: ComparedTable, step: Step) -> Optional[Refusal]:

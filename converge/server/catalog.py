@@ -113,8 +113,8 @@ class Shape(NamedTuple):
 
     attributes: int = 0  # the columns that it has ever had; dropped ones count
     of_type: Optional[str] = None  # of a typed table
-    partition: bool = False
-    parents: Sequence[str] = ()  # the topmost
+    partition_of: Optional[str] = None  # the table that is partitioned, at the top
+    parents: Sequence[str] = ()
     parts: Mapping[str, str] = {}  # what holds its rows, if not it alone: relation and kind
     partition_key: Sequence[str] = ()
     row_type_in: Sequence[Sequence[str]] = ()  # relation and column of this table's row type

@@ -41,14 +41,10 @@ SELECT json_object_agg(c.relname, json_build_object(
   'shape', json_build_object(
     'attributes', c.relnatts,
     'of_type', (SELECT format_type(c.reloftype, NULL) WHERE c.reloftype <> 0),
-    'partition', c.relispartition,
-    'parents', (  -- those that have none themselves
-      WITH RECURSIVE parents AS (
-        SELECT c.oid UNION
-        SELECT p.inhparent FROM parents a JOIN pg_inherits p ON p.inhrelid = a.oid)
-      SELECT json_agg(a.oid::regclass::text ORDER BY a.oid::regclass::text)
-      FROM parents a WHERE a.oid <> c.oid
-        AND NOT EXISTS (SELECT FROM pg_inherits p WHERE p.inhrelid = a.oid)),
+    'partition_of', CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::regclass::text END,
+    'parents', (
+      SELECT json_agg(p.inhparent::regclass::text ORDER BY p.inhseqno)
+      FROM pg_inherits p WHERE p.inhrelid = c.oid),
     -- The relations that hold its rows, if that is not only itself; by kind as in `pg_class`.
     'parts', CASE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) THEN (
       WITH RECURSIVE parts AS (

@@ -66,7 +66,9 @@ def test_a_case_is_refused_or_done_with_nothing_lost(
         rows = _way_out(case, database, run, result)
     else:
         if case.end is End.DONE:
-            assert (_lacks(case, plan.out + plan.err), _lacks(case, result.err)) == ([], [])
+            assert _lacks(case, result.err) == []
+            noted = [said for said in _lacks(case, plan.out + plan.err) if "read_only" not in said]
+            assert noted == []  # what only looks does not write either
         _works(database, case)
     _ended_well(case, database, run, rows)
 

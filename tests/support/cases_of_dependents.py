@@ -183,7 +183,7 @@ NOTED = [
         "54",
         "UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()",
         End.DONE,
-        ("WARNING.*collation version", "REINDEX", "REFRESH COLLATION VERSION"),
+        ("WARNING.*collation version",),
         since=15,
     ),
     Case(

@@ -227,7 +227,7 @@ GIVEN_UP = [  # steps that the server, or somebody's trigger, does not let throu
             " USING ERRCODE = '0A000'", "ddl_command_start WHEN TAG IN ('CREATE EXTENSION')"
         ),
         End.REFUSED,
-        ("pg_trgm", "not on this server"),
+        ("not on this server", r"\bguard\b"),
         NO_EVENT,
     ),
     Case(

@@ -43,6 +43,7 @@ RULES = (
     columns.add_and_change,
     nulls.require_values,
     existing.keep_obeying,
+    existing.unlogged,
     constraints.constraints,
     nulls.allow_nulls,
     columns.comments,
@@ -136,5 +137,9 @@ def _live_table(table: ComparedTable) -> Plan:
     rights.refuse_changes(table)
     refuse_by_shape(table)
     partitions.refuse_online(table)
-    warnings = tuple(existing.unlogged(table))
-    return Plan(tuple(table.steps), tuple(table.refusals), tuple(table.notes), warnings)
+    return Plan(
+        steps=tuple(table.steps),
+        refusals=tuple(table.refusals),
+        notes=tuple(table.notes),
+        warnings=tuple(table.warnings),
+    )

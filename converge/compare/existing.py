@@ -1,7 +1,5 @@
 """What new types and values would break: whether the rows go on obeying their checks and keys."""
 
-from typing import Iterator
-
 from converge.compare.obeying import violation
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX
@@ -34,11 +32,12 @@ def keep_obeying(table: ComparedTable) -> None:
             table.refuse_duplicates(name, what, index.columns or [], index.predicate)
 
 
-def unlogged(table: ComparedTable) -> Iterator[str]:
+def unlogged(table: ComparedTable) -> None:
     """Warn of a table that a crash empties."""
     if table.live.persistence == "u":
         logged = WayOut("This makes it last, and rewrites it:", (table.alter("SET LOGGED"),))
-        yield f"{table.relation} is UNLOGGED: a crash of the server empties it. {logged}"
+        warning = f"{table.relation} is UNLOGGED: a crash of the server empties it. {logged}"
+        table.warnings.append(warning)
 
 
 def _refuse_broken(table: ComparedTable, name: str, live: Constraint, condition: str) -> None:

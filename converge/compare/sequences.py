@@ -23,7 +23,7 @@ def draw_numbers(table: ComparedTable, pair: ColumnPair) -> None:
             _restore(table, pair)
     elif pair.live.sequence is not None:
         _widen(table, pair, pair.live.sequence)
-        _note_if_behind(table, pair, pair.live.sequence)
+        _warn_if_behind(table, pair, pair.live.sequence)
 
 
 def _refuse_used_up(table: ComparedTable, pair: ColumnPair) -> bool:
@@ -110,12 +110,17 @@ def _draw_from(
         f"ALTER SEQUENCE {sequence} OWNED BY {table.relation}.{identifier(name)}",
         table.alter_column(name, f"SET DEFAULT nextval({regclass})"),
     ]
+    statements, indexed = [*drawing, forward], _is_indexed(table, name)
+    if not indexed and table.refuse_large(
+        name, "draws from no sequence.", statements, does="reads"
+    ):
+        return
     table.step(
         Kind.SET_DEFAULT,
         name,
         "it draws from no sequence",
-        [*drawing, forward],
-        lock=Lock.INSTANT if _is_indexed(table, name) else Lock.READ,
+        statements,
+        lock=Lock.INSTANT if indexed else Lock.READ,
         creates=creates,
         undo=undo._replace(statements=(table.alter_column(name, before), *undo.statements)),
         tried=drawing if live.type == desired.type else (),
@@ -174,8 +179,8 @@ def _refuse_foreign(table: ComparedTable, pair: ColumnPair, sequence: str) -> No
     table.refuse(pair.name, what, way_out=WayOut(ADMINISTRATOR, (own,)))
 
 
-def _note_if_behind(table: ComparedTable, pair: ColumnPair, facts: SequenceFacts) -> None:
-    """Note a sequence that will give out numbers that are in use, where an index tells."""
+def _warn_if_behind(table: ComparedTable, pair: ColumnPair, facts: SequenceFacts) -> None:
+    """Warn of a sequence that will give out numbers that are in use, where an index tells."""
     name, live, _ = pair
     if facts.increment < 0 or live.type not in BITS or not _is_indexed(table, name):
         return
@@ -189,9 +194,9 @@ def _note_if_behind(table: ComparedTable, pair: ColumnPair, facts: SequenceFacts
     with suppress(errors.InsufficientPrivilege):  # nothing depends on it
         for highest, following in table.ask(query):
             forward = f"SELECT setval({literal(sequence)}, max({column})) FROM {table.relation}"
-            table.notes.append(
-                f"{sequence}, whose next number is {following} though {table.relation}.{column} "
-                f"has {highest} already; to put it right: {forward};"
+            table.warnings.append(
+                f"{sequence} will give out numbers that are in use: its next is {following}, and "
+                f"{table.relation}.{column} has {highest} already. To put it right: {forward};"
             )
 
 

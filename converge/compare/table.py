@@ -90,6 +90,7 @@ class ComparedTable:
         self.steps: List[Step] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
+        self.warnings: List[str] = []  # what is no difference, and yet may lose rows
 
     def pair(self, name: str) -> ColumnPair:
         return ColumnPair(name, self.live.columns[name], self.desired.columns[name])
@@ -289,8 +290,10 @@ class ComparedTable:
             return True
         return False
 
-    def refuse_large(self, name: str, what: str, statements: Sequence[str]) -> bool:
-        """Refuse a rewrite of more rows than REWRITE_MAX_ROWS."""
+    def refuse_large(
+        self, name: str, what: str, statements: Sequence[str], *, does: str = "rewrites"
+    ) -> bool:
+        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
         rows, limit = self.count(), self.settings.rewrite_max_rows
         if rows <= limit:
             return False
@@ -299,7 +302,7 @@ class ComparedTable:
         self.refuse(
             name,
             what,
-            f"That rewrites the table while everybody waits: {counted(rows, 'row')}, {size}; "
+            f"That {does} the table while everybody waits: {counted(rows, 'row')}, {size}; "
             f"REWRITE_MAX_ROWS is {limit:,}.",
             way_out=WayOut(
                 f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}, or type:",

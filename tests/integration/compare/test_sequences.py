@@ -246,27 +246,27 @@ def test_any_sequence_that_goes_as_far_is_accepted(
     result = run()
     assert result.code == 0
     assert "0 steps to do" in result.err
-    assert "whose next number" not in result.err
+    assert "numbers that are in use" not in result.err
 
 
 def behind(run: Run, **settings: str) -> List[str]:
     """Return what a comparison in full says of sequences that are behind."""
     result = run("--plan", **settings)
     assert result.code == 0, result.err
-    return [line for line in result.out.splitlines() if "whose next number is" in line]
+    return [line for line in result.out.splitlines() if "numbers that are in use" in line]
 
 
-def test_a_sequence_that_is_behind_is_noted(initialised: Database, run: Run) -> None:
+def test_a_sequence_that_is_behind_is_warned_of(initialised: Database, run: Run) -> None:
     """The next INSERTs would fail; the printed statement helps."""
     assert behind(run) == []
     initialised.execute("SELECT setval('dishes_id_seq', 10)")
     [note] = behind(run)
     assert note == (
-        "-- left alone: public.dishes_id_seq, whose next number is 11 though public.dishes.id has "
-        "50 already; to put it right: "
+        "-- warning: public.dishes_id_seq will give out numbers that are in use: its next is 11, "
+        "and public.dishes.id has 50 already. To put it right: "
         "SELECT setval('public.dishes_id_seq', max(id)) FROM public.dishes;"
     )
-    initialised.execute(note.split("to put it right: ")[1])
+    initialised.execute(note.split("To put it right: ")[1])
     assert behind(run) == []
     assert next_of(initialised) == 51
 

@@ -20,7 +20,7 @@ class Dependent(NamedTuple):
     since: int = 12
 
 
-USER = 'public."user"'
+USER = r'public\."?user"?'
 ATOMIC = "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC {0}; END"
 DEPENDENTS = {
     "27": Dependent(

@@ -230,10 +230,11 @@ def _in_the_way(given: Given, steps: Sequence[RecordedStep]) -> Dict[str, Refusa
         if step.drops is not None
     }
     refusals = {}
-    for what, users in dependents(given.connection, list(dropped)).items():
-        depend = f"{', '.join(users)} {'depend' if users[1:] else 'depends'} on it"
-        said = f"undoing '{dropped[what]}' is not possible: {depend}."
-        refusals[dropped[what]] = Refusal(given.schema, "", said, OUT_OF_THE_WAY)
+    for (relation, column), users in dependents(given.connection, list(dropped)).items():
+        title, name = dropped[relation, column], f".{identifier(column)}" if column else ""
+        depend = f"{', '.join(users)} {'depend' if users[1:] else 'depends'} on {relation}{name}"
+        what = f"undoing '{title}' is not possible: {depend}."
+        refusals[title] = Refusal(given.schema, "", what, OUT_OF_THE_WAY)
     return refusals
 
 

@@ -255,13 +255,13 @@ STORED_BY_1_0_0 = """UPDATE eater_schema_history SET steps = (
 DEPENDENTS = {
     "view": (
         'CREATE VIEW v AS SELECT email FROM "user"',
-        "'create table public.user' is not possible: view public.v depends on it",
+        "'create table public.user' is not possible: view public.v depends on public.\"user\"",
         "DROP VIEW v",
     ),
     "views of a column": (
         "DROP TABLE eater_schema_history; ALTER TABLE weight DROP user_email",
         "'add column public.weight.user_email' is not possible: view public.v, view public.w "
-        "depend on it",
+        "depend on public.weight.user_email",
         "DROP VIEW v, w",
     ),
 }

@@ -110,7 +110,9 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     reads = undo.guard is not None and undo.guard != EVERY_ROW
     lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
-    return [brief._replace(creates=undo.creates)]
+    # What depends on what is dropped, and whoever forbids it, is known before the first change.
+    tried = undo.statements if step.drops is not None and not undo.indexes else ()
+    return [brief._replace(creates=undo.creates, tried=tried)]
 
 
 def _online(

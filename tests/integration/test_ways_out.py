@@ -126,7 +126,6 @@ SITUATIONS = {
         NULLS + "CREATE EXTENSION postgres_fdw; CREATE TABLE far (LIKE weight);" + FAR
     ),
     "compare.shapes._inherited": Situation(WEIGHT_OF.format("INHERITS (a, b)")),
-    "compare.shapes._inherited 2": Situation(WEIGHT_OF.format("INHERITS (a)")),
     "compare.shapes._own_not_null": Situation(
         "ALTER TABLE weight DROP CONSTRAINT weight_pkey; ALTER TABLE weight ALTER time DROP NOT "
         "NULL; ALTER TABLE weight ADD CONSTRAINT own NOT NULL time NO INHERIT",

@@ -40,6 +40,7 @@ def test_a_trigger_that_keeps_a_backfill_from_its_work_is_named_before_the_first
     assert result.err.endswith(
         " ERROR refused: backfill public.weight.user_email is refused.\n"
         f"  The server says: {says}.\n"
+        "  An UPDATE fires the trigger swallow.\n"
         "  Nothing was changed. Disable what keeps it from its work, run again, enable it again:\n"
         f"    {DISABLE}"
     )

@@ -72,4 +72,7 @@ def create_statement(table: ComparedTable, name: str, index: Index) -> str:
     """Return the statement that builds an index concurrently."""
     unique = "UNIQUE " if index.unique else ""
     create = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)}"
-    return f"{create} ON {table.relation} USING {index.using}"
+    where = "" if index.predicate is None else f" WHERE {index.predicate}"
+    using = index.using[: len(index.using) - len(where)]
+    options = f" WITH ({', '.join(index.options)})" if index.options else ""
+    return f"{create} ON {table.relation} USING {using}{options}{where}"

@@ -1,6 +1,6 @@
 """The safety rules for primary keys, unique, check and foreign key constraints."""
 
-from typing import Optional
+from typing import List, Optional
 
 from converge.compare.builds import build, built
 from converge.compare.identity import carried_over, refuse_lost
@@ -9,7 +9,7 @@ from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Undo, WayOut
-from converge.quoting import identifier, qualified
+from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Constraint
 from converge.text import counted
 
@@ -98,7 +98,7 @@ def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional
         Kind.ADD_KEY,
         name,
         f"the model says {desired.definition}",
-        [*drop, add, *carried_over(table, replaced, name)],
+        [*drop, add, *carried_over(table, replaced, name), *_commented(table, name, old)],
         creates=True,
         undo=_back_to(table, name, old),
         tried=drop,  # the index is not there yet
@@ -140,6 +140,13 @@ def _refuse_identity(
     )
 
 
+def _commented(table: ComparedTable, name: str, old: Optional[str]) -> List[str]:
+    """Return what gives a constraint the comment of the old one."""
+    comment = None if old is None else table.live.constraints[old].comment
+    on = f"COMMENT ON CONSTRAINT {identifier(name)} ON {table.relation}"
+    return [] if comment is None else [f"{on} IS {literal(comment)}"]
+
+
 def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
     """Return what drops the new constraint, if it is still there, and puts the old one back."""
     drop = table.alter(f"DROP CONSTRAINT IF EXISTS {identifier(name)}")
@@ -147,13 +154,14 @@ def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
         return Undo(statements=(drop,))
     live = table.live.constraints[old]
     if live.kind not in KEYS:
-        return Undo(statements=(drop, table.alter(f"ADD CONSTRAINT {identifier(old)} {live.sql}")))
+        add = table.alter(f"ADD CONSTRAINT {identifier(old)} {live.sql}")
+        return Undo(statements=(drop, add, *_commented(table, old, old)))
     assert live.owned_index is not None
     temporary = helper_name(NEW_PREFIX, old)
     add = _add_by_index(table, old, live, temporary)
-    identity = carried_over(table, live.owned_index, old)
+    besides = [*carried_over(table, live.owned_index, old), *_commented(table, old, old)]
     index = built(table, temporary, live.owned_index)
-    return Undo((index,), (drop, add, *identity), creates=True)
+    return Undo((index,), (drop, add, *besides), creates=True)
 
 
 def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Optional[str]) -> None:

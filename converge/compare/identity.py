@@ -1,4 +1,4 @@
-"""The replica identity that a key or index carries: what several rules need.
+"""What a key or index carries besides its definition, above all the replica identity.
 
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
 """
@@ -7,7 +7,7 @@ from typing import FrozenSet, List, Optional
 
 from converge.compare.table import ComparedTable
 from converge.plan import WayOut
-from converge.quoting import identifier, literal
+from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Index, Publication, identity_of_key
 
 # What a publication that has a column list publishes: there is none before 15.
@@ -23,10 +23,18 @@ WHERE p.pubname = {} ORDER BY 1"""
 
 
 def carried_over(table: ComparedTable, old: Optional[Index], name: str) -> List[str]:
-    """Return what makes an index the replica identity if the old one is."""
-    if old is None or not old.identity:
+    """Return what gives an index what the old one is besides: replica identity, clustered by it."""
+    if old is None:
         return []
-    return [table.alter(f"REPLICA IDENTITY USING INDEX {identifier(name)}")]
+    index, statements = identifier(name), []
+    if old.identity:
+        statements.append(table.alter(f"REPLICA IDENTITY USING INDEX {index}"))
+    if old.clustered:
+        statements.append(table.alter(f"CLUSTER ON {index}"))
+    if old.comment is not None:
+        commented = f"COMMENT ON INDEX {qualified(table.schema, name)}"
+        statements.append(f"{commented} IS {literal(old.comment)}")
+    return statements
 
 
 def refuse_lost(

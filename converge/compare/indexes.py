@@ -80,17 +80,17 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
     elif old in table.relations:
         table.refuse_taken(old, "an index")
     new = build(table, name, desired, why=f"it will take the place of {name}", undo=True)
-    identity = carried_over(table, live, name)
-    lock = Lock.INSTANT if identity else Lock.SHARED
+    besides = carried_over(table, live, name)
+    lock = Lock.INSTANT if live.identity else Lock.SHARED
     table.step(
         Kind.SWAP_INDEX,
         name,
         f"it is {live.definition}; the model says {desired.definition}",
-        [_rename(table, name, old), _rename(table, new, name), *identity],
+        [_rename(table, name, old), _rename(table, new, name), *besides],
         lock=lock,
         creates=True,
         undo=Undo(
-            statements=(_rename(table, name, new), _rename(table, old, name), *identity),
+            statements=(_rename(table, name, new), _rename(table, old, name), *besides),
             lock=lock,
             creates=True,
             leaves=(new, name),

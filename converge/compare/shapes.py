@@ -26,8 +26,8 @@ def refuse_by_shape(table: ComparedTable) -> None:
 def _typed(table: ComparedTable, step: Step) -> Optional[Refusal]:
     if table.live.shape.of_type is None or step.kind not in CHANGING_COLUMNS:
         return None
-    why = f"The table has its columns from the type {table.live.shape.of_type}."
-    return _refusal(step, why, WayOut("Give it its own:", (table.alter("NOT OF"),)))
+    what = f"needs columns other than those of its type, {table.live.shape.of_type}."
+    return _of_table(table, what, WayOut("Let it have its own:", (table.alter("NOT OF"),)))
 
 
 def _inherited(table: ComparedTable, step: Step) -> Optional[Refusal]:
@@ -37,10 +37,11 @@ def _inherited(table: ComparedTable, step: Step) -> Optional[Refusal]:
     changes = step.kind in (Kind.CHANGE_TYPE, Kind.DROP_NOT_NULL) and live and live.inherited
     if not (adds or changes):
         return None
-    why = f"The table has its columns from {', '.join(shape.parents)}."
     if shape.partition_of is None:
+        what = f"needs columns other than those that it inherits from {', '.join(shape.parents)}."
         leave = tuple(table.alter(f"NO INHERIT {parent}") for parent in shape.parents)
-        return _refusal(step, why, WayOut("Let it have its own:", leave))
+        return _of_table(table, what, WayOut("Let it have its own:", leave))
+    why = f"It is a partition of {shape.partition_of}, which has its columns."
     there = re.compile(rf"(?<![\w.\"]){re.escape(table.relation)}(?![\w.\"])")
     statements = [there.sub(lambda _: str(shape.partition_of), sql) for sql in step.statements]
     if step.kind is Kind.CHANGE_TYPE:  # a proof counts only in the transaction of its statement
@@ -136,6 +137,11 @@ def _unproven_foreign_key(table: ComparedTable, step: Step) -> Optional[Refusal]
     add = tuple(sql.replace(" NOT VALID", "") for sql in step.statements)
     why = "The table is partitioned, so the key has to hold for all rows at once."
     return _refusal(step, why, WayOut("In a maintenance window:", add))
+
+
+def _of_table(table: ComparedTable, what: str, way_out: WayOut) -> Refusal:
+    """One for all steps: what is typed for the first of them helps the others, too."""
+    return Refusal(table.schema, f"{table.schema}.{table.name}", what, way_out)
 
 
 def _refusal(step: Step, why: str, way_out: WayOut) -> Refusal:

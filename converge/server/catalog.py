@@ -77,6 +77,9 @@ class Index(NamedTuple):
     predicate: Optional[str] = None
     attached: Optional[str] = None  # the index of a partitioned table that it is a part of
     expressions: bool = False
+    clustered: bool = False  # the one that CLUSTER goes by
+    options: Sequence[str] = ()  # `fillfactor=70`
+    comment: Optional[str] = None
     identity: bool = False  # the replica identity of its table
     constraint: Optional[str] = None  # that owns it
     used_by: Optional[List[str]] = None  # foreign keys that rely on a unique one
@@ -104,6 +107,7 @@ class Constraint(NamedTuple):
     deferred: bool = False
     valid: bool = True
     inherited: bool = False  # from a parent, which alone may drop it
+    comment: Optional[str] = None
     used_by: Optional[List[str]] = None  # views and functions that group by the key
     owned_index: Optional[Index] = None
 
@@ -218,7 +222,10 @@ def _schema(document: Dict[str, Any]) -> Schema:
 
 
 def _table(document: Dict[str, Any]) -> Table:
-    indexes = {name: Index(**value) for name, value in (document["indexes"] or {}).items()}
+    indexes = {
+        name: Index(**{**value, "options": value["options"] or ()})
+        for name, value in (document["indexes"] or {}).items()
+    }
     owners = {index.constraint: index for index in indexes.values()}
     parts = {
         **document,

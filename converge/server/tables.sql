@@ -157,6 +157,7 @@ SELECT json_object_agg(c.relname, json_build_object(
       'on_delete', NULLIF(k.confdeltype::text, ' '),
       'match', NULLIF(k.confmatchtype::text, ' '),
       'inherited', k.coninhcount > 0,
+      'comment', obj_description(k.oid, 'pg_constraint'),
       'used_by', (
         SELECT json_agg(DISTINCT (SELECT type || ' ' || identity FROM pg_identify_object(
           CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
@@ -198,6 +199,9 @@ SELECT json_object_agg(c.relname, json_build_object(
       'attached', (SELECT p.inhparent::regclass::text FROM pg_inherits p WHERE p.inhrelid = x.oid),
       'expressions', i.indexprs IS NOT NULL,
       'identity', i.indisreplident,
+      'clustered', i.indisclustered,
+      'options', array_to_json(x.reloptions),
+      'comment', obj_description(x.oid, 'pg_class'),
       'constraint', (
         SELECT k.conname FROM pg_constraint k WHERE k.conindid = i.indexrelid
           AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')),

@@ -141,13 +141,11 @@ def test_a_plan_needs_no_right_to_create(database: Database, run: Run, role: str
     """A role that may only look gets the plan, and the right that a run would want."""
     database.execute("CREATE EXTENSION pg_trgm; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     result = run("--plan", POSTGRES_USER=role)
-    assert result.code == 4
-    assert result.out.startswith(
-        "-- refused: schema public lacks alcohol_consumption, alcohol_for_day, dishes, dishes_day, "
-        f"total_for_day, user, weight, and {role} lacks the right to create in it.\n"
-        "--   Nothing was changed. Let an administrator run:\n"
-        f"--     GRANT CREATE ON SCHEMA public TO {role};\n"
-    )
+    assert result.code == 0
+    note = f"and {role} lacks the right to create in it."
+    assert note in result.out
+    assert f"GRANT CREATE ON SCHEMA public TO {role};" in result.out
+    assert "CREATE TABLE public.weight (" in result.out
     assert described(database) == {}
 
 

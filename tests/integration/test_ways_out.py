@@ -126,6 +126,11 @@ SITUATIONS = {
         NULLS + "CREATE EXTENSION postgres_fdw; CREATE TABLE far (LIKE weight);" + FAR
     ),
     "compare.shapes._inherited": Situation(WEIGHT_OF.format("INHERITS (a, b)")),
+    "compare.shapes._inherited 2": Situation(
+        "DROP TABLE weight; CREATE TABLE weights (time integer NOT NULL, date varchar(10) NOT NULL,"
+        " weight float NOT NULL, user_email varchar NOT NULL) PARTITION BY RANGE (time);"
+        "CREATE TABLE weight PARTITION OF weights (PRIMARY KEY (time)) DEFAULT"
+    ),
     "compare.shapes._own_not_null": Situation(
         "ALTER TABLE weight DROP CONSTRAINT weight_pkey; ALTER TABLE weight ALTER time DROP NOT "
         "NULL; ALTER TABLE weight ADD CONSTRAINT own NOT NULL time NO INHERIT",

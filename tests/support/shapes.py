@@ -9,9 +9,9 @@ from typing import Dict
 
 # A table of that name made anew, with the same rows: what stands before and behind its columns.
 ANEW = """CREATE TABLE kept AS TABLE weight; DROP TABLE weight;
-{before}
+{before};
 CREATE TABLE weight {columns} {behind};
-{then}
+{then};
 INSERT INTO weight (time, date, weight, user_email) SELECT * FROM kept; DROP TABLE kept;
 ALTER TABLE weight ADD CONSTRAINT weight_pkey PRIMARY KEY (time);
 CREATE INDEX idx_weight_user_email ON weight (user_email);
@@ -86,7 +86,7 @@ SHAPES: Dict[str, str] = {
         columns="OF measured (time NOT NULL, date NOT NULL, weight NOT NULL, user_email NOT NULL)",
     ),
     "a row type of a column": NOT_MINE.format("w weight")
-    + "; INSERT INTO notes (w) SELECT weight FROM weight",
+    + "; INSERT INTO notes (w) SELECT w FROM weight w",
     "a row type of an array": NOT_MINE.format("w weight[]"),
     "a row type in a type": "CREATE TYPE pair AS (a weight, b weight); "
     + NOT_MINE.format("w pair"),
@@ -137,7 +137,7 @@ SHAPES: Dict[str, str] = {
     "a check": "ALTER TABLE weight ADD CONSTRAINT sane CHECK (weight > 0 AND date > '2')",
     "a check of new rows": "ALTER TABLE weight ADD CONSTRAINT slim CHECK (weight < 60) NOT VALID",
     "a check of its own": "ALTER TABLE weight ADD CONSTRAINT sane CHECK (weight > 0) NO INHERIT",
-    "a unique index": "CREATE UNIQUE INDEX once ON weight (user_email, date)",
+    "a unique index": "CREATE UNIQUE INDEX once ON weight (date, time)",
     "an index of an expression": "CREATE INDEX loud ON weight (upper(date)) WHERE weight > 0",
     "clustered": "ALTER TABLE weight CLUSTER ON weight_pkey",
     "storage": "ALTER TABLE weight SET (fillfactor = 50), ALTER date SET STORAGE PLAIN, "
@@ -148,7 +148,8 @@ SHAPES: Dict[str, str] = {
     "EXECUTE 'ALTER TABLE weight ADD COLUMN x integer'; "
     "EXECUTE 'ALTER TABLE weight DROP COLUMN x'; END LOOP; END $$",
     "a column more that is needed": "ALTER TABLE weight ADD COLUMN mood text NOT NULL DEFAULT 'ok'",
-    "a long value": "INSERT INTO weight SELECT 9, string_agg(md5(g::text), ''), 80, "
+    "a long value": "DROP INDEX idx_weight_date, idx_weight_user_email, idx_weight_user_time; "
+    "INSERT INTO weight SELECT 9, string_agg(md5(g::text), ''), 80, "
     "string_agg(md5(g::text), '') FROM generate_series(1, 140) g",
     "no rows": "DELETE FROM weight",
     "a column with a comment and rights": "COMMENT ON COLUMN weight.date IS 'other'; "

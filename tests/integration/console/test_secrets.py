@@ -69,7 +69,7 @@ CASES = [
     ("", "--verify", 0, {}),
     ("", "--history", 0, {}),
     ("", "--rollback --plan", 4, {}),  # there are rows
-    ("DROP INDEX idx_weight_date;" + BOOM, "", 1, {}),
+    ("DROP INDEX idx_weight_date;" + BOOM, "", 4, {}),
     ("DROP EVENT TRIGGER boom", "--verify", 5, {}),
     (REFUSED, "", 4, {}),
     ("", "", 2, {"POSTGRES_PORT": "abc"}),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.database import Database
 from tests.support.job import Run
-from tests.support.waiting import holding
+from tests.support.rollbacks import interrupt
 
 ROWS = (
     "SELECT run, version, action, finished, undone, verified_at IS NOT NULL "
@@ -18,13 +18,6 @@ ROWS = (
 def shown(text: str) -> List[List[str]]:
     """Return the cells of a table, without its head."""
     return [re.split("  +", line) for line in text.splitlines()[2:]]
-
-
-def interrupt(database: Database, run: Run) -> None:
-    """Begin a rollback, which ends where a lock can't be acquired."""
-    other = holding(database, "SELECT * FROM alcohol_consumption")
-    assert run("--rollback", LOCK_PATIENCE="300ms").code == 6
-    other.close()
 
 
 @pytest.mark.usefixtures("initialised")

@@ -9,8 +9,8 @@ import pytest
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
 from tests.support.database import Database
 from tests.support.job import Run
+from tests.support.rollbacks import interrupt
 from tests.support.terminal import typed
-from tests.support.waiting import holding
 
 NEXT = (
     "UPDATE eater_schema_history SET desired = 'of other models ' || run; "
@@ -201,9 +201,7 @@ def test_an_interrupted_rollback_is_not_at_a_version_that_it_has_begun_to_undo(
     three: Database, run: Run
 ) -> None:
     """It goes on to the next whole one, whatever it is started with."""
-    other = holding(three, "SELECT * FROM alcohol_consumption")
-    assert run("--rollback", "--to", "0", LOCK_PATIENCE="300ms").code == 6
-    other.close()
+    interrupt(three, run, "--to", "0")
     assert [left for _, _, left in three.rows(HISTORY)] == [6, 0, 0]
     for to in "1", "2", "3":
         result = run("--rollback", "--to", to)

@@ -3,6 +3,8 @@ PYTHON = python3
 STAMP = .venv/requirements-installed
 # Measuring it slows the tests down, so that only .ci/run does.
 COVERAGE =
+# Which; all if there is nothing else.
+TESTS =
 POOLER = .pgbouncer/pgbouncer
 TRANSLATED = .translated/initdb
 RUN = .venv/bin/python
@@ -15,7 +17,8 @@ help:
 	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running;"
 	@echo "            ARGS=--plan only looks; ARGS takes what create_tables.py does"
 	@echo "make stop   stop it"
-	@echo "make test   all tests, on a private PostgreSQL or on TEST_DATABASE_URL"
+	@echo "make test   the tests, on a private PostgreSQL or on TEST_DATABASE_URL;"
+	@echo "            TESTS takes files, and --whole all parameters of long tables"
 	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
 	@echo "make lint   ruff, mypy, import-linter and hadolint"
 	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"
@@ -29,7 +32,7 @@ stop: $(STAMP)
 	$(RUN) -m tools.embedded stop .postgres
 
 test: $(STAMP) $(POOLER) $(TRANSLATED)
-	$(RUN) -m pytest -n auto --dist worksteal $(COVERAGE)
+	$(RUN) -m pytest -n auto --dist worksteal $(COVERAGE) $(TESTS)
 
 test-matrix: $(STAMP) $(POOLER) $(TRANSLATED)
 	$(RUN) -m tools.matrix

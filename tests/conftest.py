@@ -23,10 +23,15 @@ from tests.support.job import Result, Run, Spawn
 from tests.support.program import ROOT
 from tools import embedded
 
+# Of their parameters every fourth is tried before a commit, all of them in `.ci/run`.
+LONG_TABLES = ("test_cases.py", "test_cases_of_rollbacks.py", "test_shapes.py", "test_ways_out.py")
+OF_A_LONG_TABLE = 4
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     for what in ("pgbouncer", "translations"):
         parser.addoption(f"--without-{what}", action="store_true", help="leave its tests out")
+    parser.addoption("--whole", action="store_true", help="all parameters of long tables")
     parser.addoption(
         "--share",
         default="1/1",
@@ -35,12 +40,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """Leave out the parameters that are in another's share."""
+    """Leave out the parameters that are in another's share, and most of a long table."""
     share, shares = map(int, config.getoption("--share").split("/"))
+    thin = shares == 1 and not config.getoption("--whole")
     tests: Dict[str, List[pytest.Item]] = {}
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    kept = {item for same in tests.values() for item in same[(share - 1) % len(same) :: shares]}
+    kept = {
+        item
+        for same in tests.values()
+        for item in same[
+            (share - 1) % len(same) :: OF_A_LONG_TABLE
+            if thin and same[0].path.name in LONG_TABLES
+            else shares
+        ]
+    }
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 

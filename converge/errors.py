@@ -42,15 +42,15 @@ class Refused(ConvergeError):
 class StepFailed(ConvergeError):
     """The server refused a step, or the connection was lost in it. Finished steps stay.
 
-    `cause` is the server's error, `refusal` what to say if that is final: a `plan.Refusal`, with
-    how many steps are `finished`, and how many `left`.
+    `cause` is the server's error, `refusal` what to say if that is final: a `plan.Refusal`;
+    `finished` counts the steps before it.
     """
 
     exit_code = 4
 
-    def __init__(self, cause: Exception, refusal: Any, *, finished: int, left: int) -> None:
+    def __init__(self, cause: Exception, refusal: Any, *, finished: int) -> None:
         super().__init__(str(cause))
-        self.cause, self.refusal, self.finished, self.left = cause, refusal, finished, left
+        self.cause, self.refusal, self.finished = cause, refusal, finished
 
 
 class VerificationFailed(ConvergeError):

@@ -103,8 +103,8 @@ class Applier:
             if not isinstance(error, Terminated):  # after that, another run goes on from here
                 drop_helpers(self.connection, self.settings, steps[0])
             if isinstance(error, psycopg2.Error):
-                why, left = refusal(steps[0], error), self.left
-                raise StepFailed(error, why, finished=self.finished, left=left) from error
+                why = refusal(steps[0], error)
+                raise StepFailed(error, why, finished=self.finished) from error
             raise
         self.finished, self.left = self.finished + len(steps), self.left - len(steps)
         done = Done(tuple(steps), time.monotonic() - started)

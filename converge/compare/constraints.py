@@ -3,6 +3,7 @@
 from typing import List, Optional
 
 from converge.compare.builds import build, built
+from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, refuse_lost
 from converge.compare.obeying import foreign_key, violation
 from converge.compare.table import ComparedTable
@@ -82,7 +83,7 @@ def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional
         return  # the column's own refusal says why
     if old is not None and _refuse_if_used(table, name, table.live.constraints[old], desired):
         return
-    if table.refuse_duplicates(name, f"is missing: {desired.definition}.", columns):
+    if refuse_duplicates(table, name, f"is missing: {desired.definition}.", columns):
         return
     # The server's words, not ours, so that what an interrupted run has built is known again.
     assert desired.owned_index is not None

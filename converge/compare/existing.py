@@ -1,5 +1,6 @@
 """What new types and values would break: whether the rows go on obeying their checks and keys."""
 
+from converge.compare.duplicates import refuse_duplicates
 from converge.compare.obeying import violation
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX
@@ -25,11 +26,11 @@ def keep_obeying(table: ComparedTable) -> None:
                 _refuse_broken(table, name, live, violation(table.schema, live, values))
             else:
                 what = f"is {live.definition}, which new values would break."
-                table.refuse_duplicates(name, what, live.columns or [])
+                refuse_duplicates(table, name, what, live.columns or [])
     for name, index in table.live.indexes.items():
         if index.unique and index.valid and changed & set(index.columns or []):
             what = f"is {index.definition}, which new values would break."
-            table.refuse_duplicates(name, what, index.columns or [], index.predicate)
+            refuse_duplicates(table, name, what, index.columns or [], index.predicate)
 
 
 def unlogged(table: ComparedTable) -> None:

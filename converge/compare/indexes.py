@@ -4,6 +4,7 @@ import re
 from typing import Optional
 
 from converge.compare.builds import build, built, create_statement, drop, dropped
+from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.table import ComparedTable, rename
 from converge.compare.widths import refuse_wide
@@ -31,8 +32,8 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
     columns = desired.columns or []
     if any(column not in table.values for column in columns):
         return  # the column's own refusal says why
-    if desired.unique and table.refuse_duplicates(
-        name, f"is missing: {desired.definition}.", columns, desired.predicate
+    if desired.unique and refuse_duplicates(
+        table, name, f"is missing: {desired.definition}.", columns, desired.predicate
     ):
         return
     if refuse_wide(table, name, desired):

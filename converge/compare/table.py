@@ -218,42 +218,6 @@ class ComparedTable:
         why = f"{found}{self.examples(condition, name)}."
         self.refuse(name, what, why, way_out=self.find(condition, [name]))
 
-    def refuse_duplicates(
-        self, name: str, what: str, columns: Sequence[str], predicate: Optional[str] = None
-    ) -> bool:
-        """Refuse a key whose columns, as they will be, hold the same values twice."""
-        if not columns:
-            return False
-        grouped = self._grouped(columns, predicate)
-        duplicates = self.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
-        if duplicates:
-            names = [f"value_{number}" for number, _ in enumerate(columns, 1)]
-            selected = "::text, ".join([*names, "times"])
-            aliases = f"duplicates ({', '.join([*names, 'times'])})"
-            query = f"SELECT {selected} FROM ({grouped} LIMIT {EXAMPLES}) AS {aliases}"
-            shown = [
-                ", ".join(f"{column}={value}" for column, value in zip(columns, row))
-                + f" ({counted(row[-1], 'row')})"
-                for row in self.ask(query)
-            ]
-            are = "is" if duplicates == 1 else "are"
-            why = f"{counted(duplicates, 'value')} {are} duplicated, e.g. {'; '.join(shown)}."
-            self.refuse(name, what, why, way_out=WayOut("Find them with:", (grouped,)))
-        return bool(duplicates)
-
-    def _grouped(self, columns: Sequence[str], predicate: Optional[str]) -> str:
-        """Return the query for the values of the columns that more than one row will have."""
-        values = [self.values[column] for column in columns]
-        null = " OR ".join(f"({value}) IS NULL" for value in values)
-        listed = ", ".join(f"{v} AS {identifier(c)}" for v, c in zip(values, columns))
-        names = ", ".join(map(identifier, columns))
-        # Constants can't be grouped by expression, so they are grouped as columns.
-        return (
-            f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {self.relation} "
-            f"WHERE NOT ({null}) AND ({predicate or 'true'})) AS rows "
-            f"GROUP BY {names} HAVING count(*) > 1"
-        )
-
     def refuse_taken(self, name: str, wanted: str) -> None:
         """Refuse because a name that is needed belongs to something else."""
         what = f"needs {wanted} named {name}, but something else has that name."

@@ -5,7 +5,7 @@ the whole rest of a run that finds nothing to do.
 """
 
 import logging
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, Tuple, TypeVar
 
 import psycopg2
 from psycopg2 import errors
@@ -108,7 +108,7 @@ def until_done(settings: Settings, run: Callable[[], T]) -> T:
 
     Raises the last error after `MAX_RETRIES` attempts, or the same one twice; safe to run again.
     """
-    last = ""
+    last: Optional[Tuple[str, str]] = None
 
     def is_worth_it(error: BaseException) -> bool:
         nonlocal last
@@ -117,7 +117,8 @@ def until_done(settings: Settings, run: Callable[[], T]) -> T:
             return False  # LOCK_PATIENCE was long enough
         if failures.is_transient(cause):
             return True
-        before, last = last, f"{error}"
+        step = error.refusal.subject if isinstance(error, StepFailed) else ""
+        before, last = last, (step, failures.first_line(cause))
         return isinstance(cause, MENDED_BY_A_NEW_PLAN) and last != before
 
     def say(state: "RetryCallState") -> None:

@@ -165,7 +165,7 @@ SITUATIONS = {
         "ALTER TABLE weight ALTER time DROP NOT NULL; UPDATE weight SET time = NULL",
         "UPDATE weight SET time = 1",
     ),
-    "compare.table.refuse_duplicates": Situation(
+    "compare.duplicates.refuse_duplicates": Situation(
         "ALTER TABLE weight DROP CONSTRAINT weight_pkey; INSERT INTO weight SELECT * FROM weight",
         "DELETE FROM weight a USING weight b WHERE a.ctid > b.ctid",
     ),

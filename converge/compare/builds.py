@@ -44,7 +44,12 @@ def drop(
     undo: Undo = NO_UNDO,
     on_the_way: bool = False,
 ) -> None:
-    """Drop an index concurrently."""
+    """Drop an index concurrently.
+
+    What an event trigger says of it is asked beforehand, only where there is one: outside
+    a transaction nobody waits for it, in one everybody does for an instant.
+    """
+    at_once = f"DROP INDEX {qualified(table.schema, name)}"
     table.step(
         Kind.DROP_INDEX,
         name,
@@ -54,6 +59,7 @@ def drop(
         lock=Lock.SHARED,
         undo=undo,
         on_the_way=on_the_way,
+        tried=[at_once] if table.facts.guarded else (),
     )
 
 

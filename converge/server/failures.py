@@ -85,6 +85,7 @@ FINAL = (Failure.WRONG_PASSWORD, Failure.NO_PASSWORD)
 TRANSIENT = ("40", "53", "57", "58", "08")
 LOCK_NOT_AVAILABLE = "55P03"
 OURS = "inline_code_block"  # as the server calls a DO block, in every language
+FUNCTION = re.compile("PL/|function")  # every translation keeps the language's name
 # Whose detail is a row with all its values: nothing for a log.
 SHOWING_A_ROW = (errors.NotNullViolation, errors.CheckViolation)
 # Where the server makes a file longer. Only a full disk has a SQLSTATE of its own: a quota (EDQUOT)
@@ -164,5 +165,5 @@ def said(error: psycopg2.Error) -> str:
 def raised_by(error: psycopg2.Error) -> Optional[str]:
     """Return the line of a function, not ours, in which an error arose, as the server words it."""
     context = error.diag.context or ""
-    lines = [line for line in context.splitlines() if OURS not in line and "function" in line]
+    lines = [line for line in context.splitlines() if OURS not in line and FUNCTION.search(line)]
     return lines[0] if lines else None

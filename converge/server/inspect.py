@@ -45,6 +45,7 @@ class ServerFacts(NamedTuple):
     closed: Optional[List[str]] = None  # the schemas of POSTGRES_SCHEMAS that the role may not use
     limits: Optional[Dict[str, str]] = None  # what differs from `messages.UNLIMITED`
     read_only: Optional[str] = None  # where default_transaction_read_only is set, if it is on
+    guarded: bool = False  # event triggers may forbid anything
 
     @property
     def brake(self) -> Optional[str]:

@@ -13,8 +13,8 @@ from converge.change.refused import refusal
 from converge.plan import Kind, Plan, Refusal, Run, Step
 from converge.server.failures import is_transient
 
-# What a type decides on: not to be tried before the table has its new types.
-OF_TYPES = (Kind.SET_DEFAULT, Kind.ADD_CONSTRAINT)
+# What a type or a key decides on, maybe another table's: not to be tried before it is there.
+RELYING = (Kind.SET_DEFAULT, Kind.ADD_CONSTRAINT)
 Attempt = Callable[[Step, Sequence[str]], None]
 
 
@@ -34,15 +34,15 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
     all, as a table may be dropped only after those that refer to it. The backfill of a column that
     is there already has one, too: it looks for a row without a value, under no lock that matters.
     """
-    rewritten = {
-        (step.schema, step.table)
+    unsettled = {
+        step.schema
         for step in steps
-        if step.kind is Kind.CHANGE_TYPE and not step.tried
+        if step.kind is Kind.ADD_KEY or (step.kind is Kind.CHANGE_TYPE and not step.tried)
     }
     tried = [
         step
         for step in steps
-        if step.tried and not (step.kind in OF_TYPES and (step.schema, step.table) in rewritten)
+        if step.tried and not (step.kind in RELYING and step.schema in unsettled)
     ]
     added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
     groups: Dict[Hashable, List[Step]] = {}

@@ -96,7 +96,7 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
             creates=True,
             leaves=(new, name),
         ),
-        tried=[_rename(table, name, old)],
+        tried=() if old in table.live.indexes else [_rename(table, name, old)],
     )
     undo = Undo((built(table, old, live),))
     drop(table, old, "the new one is in use", undo=undo, on_the_way=True)

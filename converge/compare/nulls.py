@@ -69,15 +69,16 @@ def _fill(table: ComparedTable, name: str, why: str) -> str:
         lock=Lock.ROWS,
         on_the_way=True,
         parts=parts,
-        tried=_trial(table, name, value, backfill.columns),
+        tried=_trial(table, name, value, [name, *backfill.columns]),
         fires=table.live.shape.triggers,
     )
     return backfill.sql(table.values)
 
 
-def _trial(table: ComparedTable, name: str, value: str, reads: List[str]) -> List[str]:
+def _trial(table: ComparedTable, name: str, value: str, columns: List[str]) -> List[str]:
     """Return what tries the backfill on a row, unless earlier steps decide what it does then."""
-    changed = any(table.values.get(column) != identifier(column) for column in reads)
+    live = [column for column in columns if column != name or column in table.live.columns]
+    changed = any(table.values.get(column) != identifier(column) for column in live)
     if changed or any(known.startswith(NEW_PREFIX) for known in table.live.constraints):
         return []
     return [stores(part, name, value) for part in table.live.shape.parts or [table.relation]]

@@ -29,7 +29,10 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
         return False
     values = ", ".join(f"{value} AS {identifier(name)}" for name, value in table.values.items())
     rows = f"(SELECT {values} FROM {table.relation}) AS rows WHERE {index.predicate or 'true'}"
-    longest = table.ask(f"SELECT max({width}) FROM {rows}")[0][0] or 0
+    try:
+        longest = table.ask(f"SELECT max({width}) FROM {rows}")[0][0] or 0
+    except errors.UndefinedColumn:  # that the predicate reads: its own refusal says why
+        return False
     if longest <= SURELY_FITS_BYTES:
         return False
     copy = f"SELECT * FROM {rows} ORDER BY {width} DESC LIMIT {LONGEST_ROWS}"

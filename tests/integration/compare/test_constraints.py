@@ -73,6 +73,17 @@ def test_a_missing_constraint_is_added(said: str, database: Database, run: Run) 
     assert run("--verify").code == 0
 
 
+@pytest.mark.parametrize("said", ["foreign key"], indirect=True)
+def test_a_foreign_key_comes_after_the_key_that_it_refers_to(
+    said: str, database: Database, run: Run
+) -> None:
+    """The one is not there yet when the server is asked about the other."""
+    database.execute('ALTER TABLE "user" DROP CONSTRAINT user_pkey')
+    result = run(VERIFY_INDEXES="false")
+    assert result.code == 0, result.err
+    assert run("--verify").code == 0
+
+
 OTHER = {
     "unique": "weight_date_key UNIQUE (weight)",
     "check": "weight_sane CHECK (weight > '-5')",

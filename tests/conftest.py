@@ -23,40 +23,51 @@ from tests.support.job import Result, Run, Spawn
 from tests.support.program import ROOT
 from tools import embedded
 
-# Of their parameters every fourth is tried before a commit, all of them in `.ci/run`.
-LONG_TABLES = ("test_cases.py", "test_cases_of_rollbacks.py", "test_shapes.py", "test_ways_out.py")
-OF_A_LONG_TABLE = 4
+FEW = 2  # of a test's parameters are tried before a commit, all of them in `.ci/run`
+IN_SHARES = (0, 2, 4)  # of so many shares, from its own on, is a test that has no parameters
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     for what in ("pgbouncer", "translations"):
         parser.addoption(f"--without-{what}", action="store_true", help="leave its tests out")
-    parser.addoption("--whole", action="store_true", help="all parameters of long tables")
+    parser.addoption("--whole", action="store_true", help="all parameters of each test")
     parser.addoption(
         "--share",
-        default="1/1",
-        help="2/7: every test, with the second of seven shares of its parameters; at least one",
+        default="",
+        help="2/7: the second of seven shares, which together have all parameters of each test",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """Leave out the parameters that are in another's share, and most of a long table."""
-    share, shares = map(int, config.getoption("--share").split("/"))
-    thin = shares == 1 and not config.getoption("--whole")
+    """Leave out what is in another's share, and most of a test's parameters before a commit."""
     tests: Dict[str, List[pytest.Item]] = {}
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    kept = {
-        item
-        for same in tests.values()
-        for item in same[
-            (share - 1) % len(same) :: OF_A_LONG_TABLE
-            if thin and same[0].path.name in LONG_TABLES
-            else shares
-        ]
-    }
+    share = config.getoption("--share")
+    if share:
+        number, shares = map(int, share.split("/"))
+        kept = set(_shared(list(tests.values()), number, shares))
+    elif config.getoption("--whole"):
+        return
+    else:
+        kept = {item for same in tests.values() for item in _few(same)}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def _few(same: List[pytest.Item]) -> List[pytest.Item]:
+    """Return the parameters of a test that are tried each time: all of those without a server."""
+    step = 1 if "unit" in same[0].path.parts else -(-len(same) // FEW)
+    return same[::step]
+
+
+def _shared(tests: List[List[pytest.Item]], number: int, shares: int) -> Iterator[pytest.Item]:
+    """Yield the tests of a share: each parameter is in one, a test without is in several."""
+    for place, same in enumerate(tests):
+        for turn, item in enumerate(same):
+            wanted = IN_SHARES if len(same) == 1 else IN_SHARES[:1]
+            if (number - place - turn) % shares in wanted:
+                yield item
 
 
 @pytest.hookimpl(optionalhook=True)

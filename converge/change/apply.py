@@ -131,8 +131,9 @@ class Applier:
             messages.lift_restrictions(self.connection)
             try:
                 self._build(step, statement)
-            except psycopg2.Error:
-                self._give_back(step)
+            except psycopg2.Error as error:
+                if not isinstance(error, errors.DuplicateTable):  # that index is somebody else's
+                    self._give_back(step)
                 raise
         self._note(step, self.journal.after(step))
 

@@ -14,11 +14,11 @@ from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 
-# What forbids something: a check that only proves something on the way to NOT NULL, or is to take
-# another's place, and a unique index that is to become a key.
+# What forbids something: a check that only proves something on the way to NOT NULL, a constraint
+# that is to take another's place, and a unique index that is to become a key.
 CHECKS = """SELECT conname FROM pg_constraint
-WHERE conrelid = to_regclass({relation}) AND contype = 'c' AND starts_with(conname, {prefix})
-ORDER BY conname"""
+WHERE conrelid = to_regclass({relation}) AND contype IN ('c', 'f')
+  AND starts_with(conname, {prefix}) ORDER BY conname"""
 INDEXES = """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = to_regclass({relation}) AND i.indisunique AND starts_with(c.relname, {prefix})
   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)

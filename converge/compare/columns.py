@@ -69,7 +69,7 @@ def add(table: ComparedTable, name: str, desired: Column) -> None:
             refuse_without_backfill(table, name, desired, table.count())
             return
     statements, value = _addition(table, name, desired)
-    table.values[name] = value
+    table.values[name] = f"NULL::{desired.type}" if value == "NULL" else value
     if backfill is not None and backfill.computed:
         value = backfill.sql()  # in terms of the columns as they will be
     table.step(

@@ -168,7 +168,7 @@ def rewrites(live: str, desired: str) -> bool:
     https://www.postgresql.org/docs/current/sql-altertable.html: binary coercible types don't.
     """
     unlimited = {"character varying", "text"}
-    if desired in unlimited and (live in unlimited or live.startswith("character varying(")):
+    if desired in unlimited and (live in unlimited or _length(live) is not None):
         return False
     if desired.endswith("[]") and live.endswith("[]"):
         return rewrites(live[:-2], desired[:-2])

@@ -96,7 +96,10 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
             creates=True,
             leaves=(new, name),
         ),
-        tried=() if old in table.live.indexes else [_rename(table, name, old)],
+        # Unless its drop is tried, a left one has the name.
+        tried=[_rename(table, name, old)]
+        if table.facts.guarded or old not in table.live.indexes
+        else (),
     )
     undo = Undo((built(table, old, live),))
     drop(table, old, "the new one is in use", undo=undo, on_the_way=True)

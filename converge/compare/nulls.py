@@ -81,7 +81,9 @@ def _trial(table: ComparedTable, name: str, value: str, columns: List[str]) -> L
     changed = any(table.values.get(column) != identifier(column) for column in live)
     if changed or any(known.startswith(NEW_PREFIX) for known in table.live.constraints):
         return []
-    return [stores(part, name, value) for part in table.live.shape.parts or [table.relation]]
+    parts = table.live.shape.parts or [table.relation]
+    # What is deferred fires when a batch is committed; pending, it forbids the next ALTER TABLE.
+    return [*(stores(part, name, value) for part in parts), "SET CONSTRAINTS ALL IMMEDIATE"]
 
 
 def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: bool = False) -> None:

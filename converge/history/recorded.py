@@ -29,6 +29,7 @@ class RecordedStep(NamedTuple):
     table: str
     undo: Undo
     drops: Optional[str]  # the column that undoing it drops; empty: the table
+    adds: str = ""  # the constraint that it has added, in the place of none
 
 
 class RecordedRun(NamedTuple):
@@ -77,6 +78,7 @@ def _steps(stored: List[Dict[str, Any]]) -> List[RecordedStep]:
 def _step(stored: Dict[str, Any]) -> RecordedStep:
     undo = stored["undo"]
     drops = {Kind.CREATE_TABLE.value: "", Kind.ADD_COLUMN.value: stored["name"]}
+    adds = stored["kind"] == Kind.ADD_CONSTRAINT.value and len(undo["statements"]) == 1
     return RecordedStep(
         stored["step"],
         stored["why"],
@@ -91,4 +93,5 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
             tuple(undo["keep"]),
         ),
         drops.get(stored["kind"]),
+        stored["name"] if adds else "",
     )

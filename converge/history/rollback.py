@@ -229,8 +229,17 @@ def _in_the_way(given: Given, steps: Sequence[RecordedStep]) -> Dict[str, Refusa
         for step in steps
         if step.drops is not None
     }
+    # As the server identifies a constraint: what the rollback drops before is in nobody's way.
+    going = {
+        f"table constraint {identifier(step.adds)} on {qualified(given.schema, step.table)}"
+        for step in steps
+        if step.adds
+    }
     refusals = {}
-    for (relation, column), users in dependents(given.connection, list(dropped)).items():
+    for (relation, column), found in dependents(given.connection, list(dropped)).items():
+        users = [user for user in found if user not in going]
+        if not users:
+            continue
         title, name = dropped[relation, column], f".{identifier(column)}" if column else ""
         depend = f"{', '.join(users)} {'depend' if users[1:] else 'depends'} on {relation}{name}"
         what = f"undoing '{title}' is not possible: {depend}."

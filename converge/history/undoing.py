@@ -111,7 +111,8 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
     # What depends on what is dropped, and whoever forbids it, is known before the first change.
-    tried = undo.statements if step.drops is not None and not undo.indexes else ()
+    drops = step.drops is not None or (step.adds and undo.lock is Lock.INSTANT)
+    tried = undo.statements if drops and not undo.indexes else ()
     return [brief._replace(creates=undo.creates, tried=tried)]
 
 

@@ -2,10 +2,15 @@
 
 import pytest
 
-from tests.support.catalogs import SAMPLE_ROWS
+from tests.support.catalogs import SAMPLE_ROWS, all_rows
 from tests.support.database import Database
 from tests.support.job import Run
 
+LOGGED = """CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS
+'BEGIN RETURN; END'; CREATE EVENT TRIGGER noted ON sql_drop EXECUTE FUNCTION noted(); """
+DEFERRED = """CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER noted AFTER UPDATE ON weight DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION noted(); ALTER TABLE weight DROP date"""
 LEFT_BEHIND = """DROP INDEX idx_weight_date; CREATE INDEX idx_weight_date ON weight (weight);
 CREATE INDEX eater_old_idx_weight_date ON weight (weight)"""
 TEXT_AND_NULLS = """ALTER TABLE dishes ALTER ingredients TYPE text[], ALTER calories TYPE text;
@@ -14,12 +19,34 @@ UPDATE dishes SET ingredients = NULL, calories = NULL"""
 
 
 @pytest.mark.usefixtures("initialised")
-@pytest.mark.parametrize("drift", [LEFT_BEHIND, TEXT_AND_NULLS], ids=["a name", "a type"])
+@pytest.mark.parametrize(
+    "drift",
+    [LEFT_BEHIND, LOGGED + LEFT_BEHIND, TEXT_AND_NULLS, DEFERRED],
+    ids=["a name", "a name that an event trigger sees", "a type", "a deferred trigger"],
+)
 def test_what_an_earlier_step_puts_right_is_no_refusal(
     database: Database, run: Run, drift: str
 ) -> None:
-    """A name that is taken by what a step before it drops, a type that one before it changes."""
+    """Such as a name that is taken by what a step before it drops."""
     database.execute(SAMPLE_ROWS + drift)
     result = run()
     assert result.code == 0, result.err
     assert run("--verify").code == 0
+
+
+@pytest.mark.usefixtures("initialised")
+def test_a_deferred_trigger_that_raises_is_known_before_the_first_change(
+    database: Database, run: Run
+) -> None:
+    """It fires at the end of a batch's transaction, and of the one that is rolled back."""
+    database.execute(f"{SAMPLE_ROWS} ALTER TABLE weight ALTER user_email DROP NOT NULL")
+    database.execute("UPDATE weight SET user_email = NULL")
+    raising = DEFERRED.replace("RETURN NULL", "RAISE ''immutable''").partition("ALTER TABLE")[0]
+    database.execute(raising)
+    before = all_rows(database)
+    result = run()
+    assert result.code == 4
+    assert "The server says: immutable (PL/pgSQL function public.noted()" in result.err
+    assert "ALTER TABLE public.weight DISABLE TRIGGER noted;" in result.err
+    assert "Nothing was changed." in result.err
+    assert all_rows(database) == before

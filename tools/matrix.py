@@ -1,15 +1,14 @@
 """The tests on every server and every Python: `make test-matrix`, one table at the end.
 
-Servers and Pythons are paired diagonally: each server runs every test, with one of the Pythons, and
-each Python runs every test, on one of the servers, but for the tests that are about files only. A
-test with parameters has a share of them in each pair, so that all are tried on some server;
-MATRIX_SHARES=1 tries all of them everywhere. The tests that stop a server start one of the same
+Servers and Pythons are paired diagonally, so that each has its turn. The pairs share the tests that
+are not about files only: each parameter is tried by one of them, a test without parameters by
+three. MATRIX_SHARES=1 tries all everywhere. The tests that stop a server start one of the same
 version. What was asked for and can't run fails.
 
 MATRIX_SERVERS    major versions, by default 12 to 18
 MATRIX_URLS       or servers that are there: superusers' URLs
 MATRIX_PYTHONS    versions; by default those of 3.8 to 3.13 that are on this machine
-MATRIX_SHARES     the shares of a test's parameters; by default, as many as there are pairs
+MATRIX_SHARES     the shares of the tests; by default, as many as there are pairs
 MATRIX_JOBS       pairs at a time, by default one more than there are processors
 """
 

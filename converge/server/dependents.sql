@@ -21,7 +21,10 @@ LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
 CROSS JOIN LATERAL pg_identify_object(
   CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
   COALESCE(w.ev_class, d.objid), CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END) i
-WHERE d.deptype = 'n' AND NOT EXISTS (
+WHERE (d.deptype = 'n'
+    -- Before 15 a generated column went without a word with what it is computed from.
+    OR d.deptype = 'a' AND (d.classid, d.objid) = (o.class, o.object) AND d.objsubid > 0)
+  AND NOT EXISTS (
   SELECT FROM dropped g WHERE g.class = d.classid AND g.object = d.objid
     AND (g.part = 0 OR g.part = d.objsubid))
   -- Objects of a table that goes, such as its foreign keys, go with it.

@@ -37,7 +37,7 @@ TAKEN_OVER = {
         "ALTER SEQUENCE public.dishes_id_seq OWNER TO {0};",
     ),
     "schema": (
-        "DROP INDEX idx_weight_date; REVOKE CREATE ON SCHEMA public FROM {0}",
+        "DROP INDEX idx_weight_date; REVOKE CREATE ON SCHEMA public FROM {0}, PUBLIC",
         [],
         "GRANT CREATE ON SCHEMA public TO {0};",
     ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.catalogs import SAMPLE_ROWS, all_rows
+from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import Database
 from tests.support.job import Run
 
@@ -32,21 +32,3 @@ def test_what_an_earlier_step_puts_right_is_no_refusal(
     result = run()
     assert result.code == 0, result.err
     assert run("--verify").code == 0
-
-
-@pytest.mark.usefixtures("initialised")
-def test_a_deferred_trigger_that_raises_is_known_before_the_first_change(
-    database: Database, run: Run
-) -> None:
-    """It fires at the end of a batch's transaction, and of the one that is rolled back."""
-    database.execute(f"{SAMPLE_ROWS} ALTER TABLE weight ALTER user_email DROP NOT NULL")
-    database.execute("UPDATE weight SET user_email = NULL")
-    raising = DEFERRED.replace("RETURN NULL", "RAISE ''immutable''").partition("ALTER TABLE")[0]
-    database.execute(raising)
-    before = all_rows(database)
-    result = run()
-    assert result.code == 4
-    assert "The server says: immutable (PL/pgSQL function public.noted()" in result.err
-    assert "ALTER TABLE public.weight DISABLE TRIGGER noted;" in result.err
-    assert "Nothing was changed." in result.err
-    assert all_rows(database) == before

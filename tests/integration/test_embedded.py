@@ -150,6 +150,7 @@ def test_stop_stops_it_and_keeps_the_data(
 
 def test_a_creation_that_was_cut_short_is_begun_anew(directory: str) -> None:
     """What a killed initdb leaves behind is not taken for a cluster."""
+    embedded.start(directory)
     embedded.stop(directory)
     os.rename(os.path.join(directory, "data"), os.path.join(directory, "data.new"))
     os.remove(os.path.join(directory, "data.new", "postgresql.conf"))
@@ -172,6 +173,7 @@ def test_a_server_that_does_not_start_shows_its_log(
     directory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The reason is in the message, with exit code 3."""
+    embedded.start(directory)
     embedded.stop(directory)
     Path(directory, "data", "postgresql.conf").write_text("no_such_setting = 1\n", encoding="utf-8")
     assert embedded.main(["start", directory]) == 3

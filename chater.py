@@ -13,7 +13,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 # A new version of the schema starts where one of these has changed.
 MODELS = [os.path.join(ROOT, name) for name in ("models.py", "indexes.py")]
 
-EXTENSION = Extension("pg_trgm", ascii_only_under_c="e-mail autocomplete finds none of them")
+# What types, defaults and operator classes of the models need, in the order to create them in.
+EXTENSIONS = (Extension("pg_trgm", ascii_only_under_c="e-mail autocomplete finds none of them"),)
 
 # The shapes in which the platform has written dates as text; the first versions had the second.
 DATE_SHAPES = ("YYYY-MM-DD", "DD-MM-YYYY")

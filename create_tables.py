@@ -73,13 +73,13 @@ def bring_to_models(job: Job) -> None:
     if not found.current:
         with ExitStack() as held:
             with job.step("lock"):  # one run at a time; the others wait here
-                lock = converge.run_lock(connection, settings, chater.EXTENSION.name)
+                lock = converge.run_lock(connection, settings, [e.name for e in chater.EXTENSIONS])
                 work = held.enter_context(lock)
             if work is None:  # another run was at work, and may have done it all
                 bring_to_models(job)
                 return
             with job.step("inspect"):  # raises Refused if no run can succeed
-                facts = converge.inspect(work, settings, chater.EXTENSION)
+                facts = converge.inspect(work, settings, chater.EXTENSIONS)
             with job.step("plan"):
                 compare = load_models(settings)
                 plan = compare(work, facts)
@@ -123,7 +123,7 @@ def load_models(settings: Settings) -> "Compare":
     desired = Desired(
         models.Base.metadata,
         indexes=indexes.INDEXES,
-        extension=chater.EXTENSION,
+        extensions=chater.EXTENSIONS,
         backfills=settings.own,
         date_shapes=chater.DATE_SHAPES,
     )
@@ -176,7 +176,7 @@ def undo(job: Job, newest: Dict[str, int]) -> None:
 
 def planned_rollback(job: Job, connection: Connection) -> "converge.Rollback":
     """Return what a rollback does; nothing is touched."""
-    facts = converge.inspect(connection, job.settings, chater.EXTENSION)
+    facts = converge.inspect(connection, job.settings, chater.EXTENSIONS)
     return converge.plan_rollback(connection, job.settings, facts, job.options.to)
 
 
@@ -222,7 +222,7 @@ def compare_only(job: Job) -> None:
 
 def compared(job: Job) -> "converge.Plan":
     """Return the plan without taking the run lock; nothing is touched."""
-    facts = converge.inspect(job.connection, job.settings, chater.EXTENSION, only_look=True)
+    facts = converge.inspect(job.connection, job.settings, chater.EXTENSIONS, only_look=True)
     return load_models(job.settings)(job.connection, facts).looked_at()
 
 

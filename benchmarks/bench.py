@@ -27,9 +27,9 @@ PYTHON = sys.executable
 PRINT_DDL = """
 import chater, indexes, models
 from converge.compare.desired import Desired
-desired = Desired(models.Base.metadata, indexes=indexes.INDEXES, extension=chater.EXTENSION)
+desired = Desired(models.Base.metadata, indexes=indexes.INDEXES, extensions=chater.EXTENSIONS)
 statements = ["CREATE EXTENSION pg_trgm"]
-statements += [sql for creation in desired.create_all() for sql in creation.statements]
+statements += [sql for creation in desired.create_all("public") for sql in creation.statements]
 print("\\0".join(statements), end="")
 """
 CREATE_ALL = """

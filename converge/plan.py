@@ -15,11 +15,18 @@ class Kind(enum.Enum):
 
     CREATE_SCHEMA = "create_schema"
     CREATE_EXTENSION = "create_extension"
+    CREATE_TYPE = "create_type"
+    CREATE_SEQUENCE = "create_sequence"
+    ADD_VALUE = "add_value"  # to an enum
     CREATE_TABLE = "create_table"
     ADD_COLUMN = "add_column"
     CHANGE_TYPE = "change_type"
     SET_DEFAULT = "set_default"
+    SET_IDENTITY = "set_identity"
+    SET_EXPRESSION = "set_expression"  # of a generated column
+    SET_OPTIONS = "set_options"  # storage parameters
     WIDEN_SEQUENCE = "widen_sequence"
+    ALTER_SEQUENCE = "alter_sequence"
     BACKFILL = "backfill"
     FORBID_NULLS = "forbid_nulls"
     PROVE_NO_NULLS = "prove_no_nulls"
@@ -68,6 +75,8 @@ class Kind(enum.Enum):
 CREATED = {
     Kind.CREATE_SCHEMA: "schema",
     Kind.CREATE_EXTENSION: "extension",
+    Kind.CREATE_TYPE: "type",
+    Kind.CREATE_SEQUENCE: "sequence",
     Kind.CREATE_TABLE: "table",
     Kind.CREATE_INDEX: "index",
     Kind.CREATE_HISTORY: "history",
@@ -77,6 +86,7 @@ CREATED = {
 class Run(enum.Enum):
     """How a step's statements run."""
 
+    AHEAD = "ahead"  # alone in a transaction, like what is brief: what is new may need it
     NEW = "new"  # with everything else that is new, in one transaction
     BRIEF = "brief"  # alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over
     ONLINE = "online"  # outside a transaction, each for as long as it takes; it blocks nobody
@@ -143,6 +153,7 @@ class Step(NamedTuple):
     # catalog, or one row, as it is rolled back.
     tried: Tuple[str, ...] = ()
     fires: Tuple[str, ...] = ()  # the triggers that its UPDATE fires, quoted
+    path: Tuple[str, ...] = ()  # the schemas in which it finds what it names without one
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property
@@ -219,6 +230,14 @@ class Refusal(NamedTuple):
         return self.after("Nothing was changed.")
 
 
+class Managed(NamedTuple):
+    """What the models describe, by name; each schema has all of it."""
+
+    tables: Tuple[str, ...] = ()
+    types: Tuple[str, ...] = ()
+    sequences: Tuple[str, ...] = ()
+
+
 class Plan(NamedTuple):
     """`desired` minus `live`. Empty: the database is as the models describe."""
 
@@ -228,7 +247,11 @@ class Plan(NamedTuple):
     warnings: Tuple[str, ...] = ()  # what is no difference, and yet may lose rows
     fingerprints: Mapping[str, str] = {}  # of the live schemas
     recorded: FrozenSet[str] = frozenset()  # the schemas that have a history
-    tables: Tuple[str, ...] = ()  # that the models know
+    managed: Managed = Managed()
+
+    @property
+    def tables(self) -> Tuple[str, ...]:
+        return self.managed.tables
 
     @property
     def empty(self) -> bool:

@@ -66,7 +66,12 @@ class Applier:
         self.settings, self.connection, self.control = settings, connection, control
         self.journal = journal
         self.finished = self.left = 0  # steps
-        self.how = {Run.BRIEF: self._brief, Run.ONLINE: self._online, Run.BATCHES: self._batches}
+        self.how = {
+            Run.AHEAD: self._brief,
+            Run.BRIEF: self._brief,
+            Run.ONLINE: self._online,
+            Run.BATCHES: self._batches,
+        }
 
     def apply(self, plan: Plan) -> Iterator[Done]:
         """Run the steps of a plan without refusals, yielding what is finished.
@@ -80,14 +85,20 @@ class Applier:
             raise Refused("\n".join(map(str, refusals)))
         self.finished, self.left = 0, len(plan.steps)
         try:
+            for step in plan.steps:
+                if step.run is Run.AHEAD:
+                    yield self._alone(step)
             for steps in _together([step for step in plan.steps if step.run is Run.NEW]):
                 yield self._timed(steps, partial(self._new, steps))
             for step in plan.steps:
-                if step.run is not Run.NEW:
-                    yield self._timed([step], partial(self.how[step.run], step))
+                if step.run not in (Run.AHEAD, Run.NEW):
+                    yield self._alone(step)
         except Terminated:
             log.warning("%s left for the next run", counted(self.left, "step"))
             raise
+
+    def _alone(self, step: Step) -> Done:
+        return self._timed([step], partial(self.how[step.run], step))
 
     def _tried(self, step: Step, statements: Sequence[str]) -> None:
         self._in_transaction(step, statements, end="ROLLBACK")
@@ -113,7 +124,13 @@ class Applier:
 
     def _new(self, steps: Sequence[Step]) -> None:
         """Run all steps in one transaction, in one round trip."""
-        self._in_transaction(steps[-1], [sql for step in steps for sql in step.statements])
+        statements: List[str] = []
+        for schema in dict.fromkeys(step.schema for step in steps):
+            ours = [step for step in steps if step.schema == schema]
+            statements += _found_along(
+                ours[0].path, [sql for step in ours for sql in step.statements]
+            )
+        self._locked(steps[-1], statements, self.settings.lock_timeout)
 
     def _brief(self, step: Step) -> None:
         """Run a step in one transaction, in one round trip, once its lock is acquired."""
@@ -122,13 +139,14 @@ class Applier:
     def _in_transaction(
         self, step: Step, statements: Sequence[str], *, end: str = "COMMIT"
     ) -> None:
-        self._locked(step, statements, self.settings.lock_timeout, end=end)
+        found = _found_along(step.path, statements)
+        self._locked(step, found, self.settings.lock_timeout, end=end)
 
     def _online(self, step: Step) -> None:
         """Run each statement outside a transaction, for as long as it takes, watched."""
         self._once_free(step)
         for statement in step.statements:
-            messages.lift_restrictions(self.connection)
+            messages.lift_restrictions(self.connection, step.path)
             try:
                 self._build(step, statement)
             except psycopg2.Error as error:
@@ -188,6 +206,11 @@ class Applier:
                 raise lock_not_acquired(
                     f"{step}:", self.settings, found, done=not tried_only
                 ) from None
+
+
+def _found_along(path: Sequence[str], statements: Sequence[str]) -> List[str]:
+    """Return the statements, with names that have no schema found in those of the path."""
+    return [*([f"SET LOCAL {messages.search_path(path)}"] if path else []), *statements]
 
 
 def _guesses(step: Step) -> List[Guess]:

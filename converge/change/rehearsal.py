@@ -15,6 +15,10 @@ from converge.server.failures import is_transient
 
 # What a type or a key decides on, maybe another table's: not to be tried before it is there.
 RELYING = (Kind.SET_DEFAULT, Kind.ADD_CONSTRAINT)
+# Of no use before its transaction is over: https://www.postgresql.org/docs/current/sql-altertype.html
+USING_VALUES = (Kind.ADD_COLUMN, *RELYING)
+# What is new, locks nothing, and may be what a table is to use.
+BROUGHT = (Kind.CREATE_EXTENSION, Kind.CREATE_TYPE, Kind.CREATE_SEQUENCE)
 Attempt = Callable[[Step, Sequence[str]], None]
 
 
@@ -23,7 +27,12 @@ def rehearse(plan: Plan, attempt: Attempt) -> List[Refusal]:
 
     `attempt` runs statements in a transaction that is rolled back; the step is for its messages.
     """
-    found = [_refusal(steps, attempt) for steps in _together(plan.steps)]
+    brought = [step for step in plan.steps if step.kind in BROUGHT]
+    found = []
+    for steps in _together(plan.steps):
+        schema = steps[0].schema
+        ours = [s for s in brought if s.schema == schema or s.kind is Kind.CREATE_EXTENSION]
+        found.append(_refusal(steps, attempt, [sql for step in ours for sql in step.statements]))
     return [refusal for refusal in found if refusal is not None]
 
 
@@ -39,10 +48,13 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         for step in steps
         if step.kind is Kind.ADD_KEY or (step.kind is Kind.CHANGE_TYPE and not step.tried)
     }
+    growing = {step.schema for step in steps if step.kind is Kind.ADD_VALUE}
     tried = [
         step
         for step in steps
-        if step.tried and not (step.kind in RELYING and step.schema in unsettled)
+        if step.tried
+        and not (step.kind in RELYING and step.schema in unsettled)
+        and not (step.kind in USING_VALUES and step.schema in growing)
     ]
     added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
     groups: Dict[Hashable, List[Step]] = {}
@@ -57,10 +69,10 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
     return list(groups.values())
 
 
-def _refusal(steps: Sequence[Step], attempt: Attempt) -> Optional[Refusal]:
+def _refusal(steps: Sequence[Step], attempt: Attempt, brought: Sequence[str]) -> Optional[Refusal]:
     """Return the refusal of the first of the steps that the server does not take."""
     try:
-        attempt(steps[0], [sql for step in steps for sql in step.tried])
+        attempt(steps[0], [*brought, *(sql for step in steps for sql in step.tried)])
         return None
     except psycopg2.Error as error:
         if is_transient(error):
@@ -68,7 +80,7 @@ def _refusal(steps: Sequence[Step], attempt: Attempt) -> Optional[Refusal]:
     # Which one it was the error does not tell. If none fails now, what was in the way has gone.
     for number, step in enumerate(steps, 1):
         try:
-            attempt(step, [sql for tried in steps[:number] for sql in tried.tried])
+            attempt(step, [*brought, *(sql for tried in steps[:number] for sql in tried.tried)])
         except psycopg2.Error as error:
             if is_transient(error):
                 raise

@@ -1,5 +1,7 @@
 """Building and dropping an index while everybody goes on working: what several rules need."""
 
+from typing import Optional
+
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, IndexChange, Kind, Lock, Run, Undo
@@ -14,10 +16,11 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
     taking the step back drops it: not so if a constraint becomes its owner.
     """
     temporary = helper_name(NEW_PREFIX, name)
+    words = said(table, name, index)
     left = table.live.indexes.get(temporary)
     if left is None and temporary in table.relations:
         table.refuse_taken(temporary, "an index")
-    if left is not None and left.valid and left.definition == index.definition:
+    if left is not None and left.valid and _is_right(table, left, name, index):
         table.kept_leftovers.add(temporary)
         return temporary
     if left is not None:
@@ -26,7 +29,7 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
         Kind.BUILD_INDEX,
         temporary,
         why,
-        [create_statement(table, temporary, index)],
+        [create_statement(table, temporary, index, words)],
         run=Run.ONLINE,
         lock=Lock.SHARED,
         creates=True,
@@ -34,6 +37,12 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
         on_the_way=True,
     )
     return temporary
+
+
+def _is_right(table: ComparedTable, left: Index, name: str, index: Index) -> bool:
+    if name in table.desired.indexes:
+        return table.has_index(left, name)
+    return left.definition == index.definition
 
 
 def drop(
@@ -74,10 +83,24 @@ def dropped(table: ComparedTable, name: str) -> IndexChange:
     return IndexChange(name, builds=False, statement=statement)
 
 
-def create_statement(table: ComparedTable, name: str, index: Index) -> str:
-    """Return the statement that builds an index concurrently."""
+def said(table: ComparedTable, name: str, index: Index) -> Optional[str]:
+    """Return what stands behind the name of an index of the models, in their words.
+
+    None if the server's words have to do: of a key, or behind a pooler, where a build finds nothing
+    that is not named with its schema.
+    """
+    own = table.desired.indexes.get(name) == index
+    return table.index_written(name) if own and not table.facts.pooled else None
+
+
+def create_statement(
+    table: ComparedTable, name: str, index: Index, words: Optional[str] = None
+) -> str:
+    """Return the statement that builds an index concurrently, in the models' words if given."""
     unique = "UNIQUE " if index.unique else ""
     create = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)}"
+    if words is not None:
+        return f"{create} {words}"
     where = "" if index.predicate is None else f" WHERE {index.predicate}"
     using = index.using[: len(index.using) - len(where)]
     options = f" WITH ({', '.join(index.options)})" if index.options else ""

@@ -2,6 +2,8 @@
 
 from typing import List, Tuple
 
+from converge.compare import ddl
+from converge.compare.generated import add_generated, change_generated
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.compare.types import change_type
@@ -22,44 +24,27 @@ def add_and_change(table: ComparedTable) -> None:
             missing.append((name, desired))
             continue
         pair = table.pair(name)
-        if pair.live.generated:
-            refuse_generated(table, pair)
+        if pair.live.generated or pair.desired.generated:
+            change_generated(table, pair)
         else:
             change_type(table, pair)
             change_default(table, pair)
     # Those computed from other columns last, when it is known what the others will hold.
-    for name, desired in sorted(missing, key=lambda item: table.computed(item[0])):
+    for name, desired in sorted(
+        missing, key=lambda m: (table.computed(m[0]), m[1].generated != "")
+    ):
         add(table, name, desired)
     unmanaged = [name for name in table.live.columns if name not in table.desired.columns]
     if unmanaged:
         table.notes.append(f"columns of {table.relation}: {', '.join(unmanaged)}")
 
 
-def refuse_generated(table: ComparedTable, pair: ColumnPair) -> None:
-    """Refuse a generated column: what its rows hold is computed, not stored by the services."""
-    name = pair.name
-    if pair.live.generated == "s" and table.facts.version >= 130000:
-        way_out = WayOut("Store them from now on:", (table.alter_column(name, "DROP EXPRESSION"),))
-    else:  # only a stored one can become plain in place, and only since 13
-        new, old = (free_name(name, end, table.live.columns) for end in ("_new", "_old"))
-        way_out = WayOut(
-            "In a maintenance window, copy them into a plain column:",
-            (
-                "BEGIN",
-                table.alter(f"ADD COLUMN {identifier(new)} {pair.desired.type}"),
-                f"UPDATE {table.relation} SET {identifier(new)} = {identifier(name)}",
-                table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(old)}"),
-                table.alter(f"RENAME COLUMN {identifier(new)} TO {identifier(name)}"),
-                "COMMIT",
-            ),
-        )
-    what = f"is a generated column; the model says a plain {pair.desired.type}."
-    table.refuse(name, what, way_out=way_out)
-
-
 def add(table: ComparedTable, name: str, desired: Column) -> None:
     """Add a missing column, without rewriting the table unless a sequence numbers its rows."""
     backfill = table.backfill(name)
+    if desired.generated:
+        add_generated(table, name, desired)
+        return
     if desired.default == FROM_A_SEQUENCE:
         add_numbered(table, name, desired)
         return
@@ -103,7 +88,7 @@ def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[st
     backfill = table.backfill(name)
     if desired.default_sql is not None:
         null = " NOT NULL" if desired.not_null else ""
-        statement = f"{column} DEFAULT {desired.default_sql}{null}"
+        statement = f"{column} DEFAULT {table.default_written(name)}{null}"
         return [table.alter(statement)], desired.default_sql
     if not desired.not_null:
         return [table.alter(column)], "NULL"
@@ -119,7 +104,7 @@ def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[st
 
 def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
     """Add a column whose sequence numbers the rows, which rewrites the table."""
-    statement = table.alter(f"ADD COLUMN {identifier(name)} {SERIAL[desired.type]} NOT NULL")
+    statement = table.alter(f"ADD COLUMN {identifier(name)} {_numbered(table, name, desired)}")
     if table.refuse_large(name, "is missing; a sequence numbers the rows.", [statement]):
         return
     table.values[name] = "ctid"  # unlike in every row, as the numbers will be
@@ -134,20 +119,31 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
     )
 
 
+def _numbered(table: ComparedTable, name: str, desired: Column) -> str:
+    """Return the definition of a column whose sequence numbers the rows."""
+    if desired.identity:
+        words = ddl.computed_written(table.models.column(table.name, name))
+        return f"{desired.type} {words}"
+    null = " NOT NULL" if desired.not_null else ""
+    if desired.sequence is not None and desired.sequence.owned:
+        return SERIAL[desired.type] + null
+    return f"{desired.type} DEFAULT {table.default_written(name)}{null}"
+
+
 def change_default(table: ComparedTable, pair: ColumnPair) -> None:
     """Set the model's default; a live default where the model has none is left alone."""
     name, live, desired = pair
     if desired.default == FROM_A_SEQUENCE:
         draw_numbers(table, pair)
         return
-    if desired.default is None or live.default == desired.default:
+    if desired.default is None or table.has_default(name):
         return
     before = "DROP DEFAULT" if live.default_sql is None else f"SET DEFAULT {live.default_sql}"
     table.step(
         Kind.SET_DEFAULT,
         name,
         f"it is {live.default or 'missing'}; the model says {desired.default}",
-        [table.alter_column(name, f"SET DEFAULT {desired.default_sql}")],
+        [table.alter_column(name, f"SET DEFAULT {table.default_written(name)}")],
         undo=Undo(statements=(table.alter_column(name, before),)),
     )
 

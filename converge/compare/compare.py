@@ -5,7 +5,8 @@ table beside its desired one (`table.py`) to what it finds, named in `RULES`.
 """
 
 import logging
-from typing import Dict, List, Optional
+from functools import lru_cache, partial
+from typing import Callable, Dict, Optional, Sequence
 
 import psycopg2
 from psycopg2 import errors
@@ -13,21 +14,28 @@ from psycopg2 import errors
 from converge.compare import (
     columns,
     constraints,
+    ddl,
     existing,
     indexes,
     missing,
     nulls,
+    numbering,
     partitions,
     replication,
     rights,
+    storage,
     trial,
 )
+from converge.compare.again import read_again
 from converge.compare.desired import Desired
+from converge.compare.looking import looking_along, refuse_other_schemas
+from converge.compare.own import types_and_sequences
+from converge.compare.placed import placed
 from converge.compare.shapes import refuse_by_shape
-from converge.compare.table import ComparedTable, Given, rename
+from converge.compare.table import ComparedTable, Given, NewTable, rename
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
-from converge.plan import Plan, joined
+from converge.plan import Plan, Run, joined
 from converge.server import catalog
 from converge.server.catalog import Schema
 from converge.server.connection import Connection
@@ -37,27 +45,40 @@ from converge.server.rights import limited_builds
 from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
+Rule = Callable[[ComparedTable], None]
 
 # In their order: a later one relies on what the earlier ones have found.
 RULES = (
     columns.add_and_change,
     nulls.require_values,
+    numbering.identities,
     existing.keep_obeying,
     existing.unlogged,
+    storage.store,
     constraints.constraints,
     nulls.allow_nulls,
     columns.comments,
     indexes.indexes,
     replication.keep_replicating,
 )
+# When it is known what all tables will hold, and which keys there will be.
+BETWEEN_TABLES = (constraints.foreign_keys,)
+FIRST = {Run.AHEAD: 0, Run.NEW: 1}  # in the order in which they run; the others as they are planned
 
 
 def make_plan(
     connection: Connection, facts: ServerFacts, *, settings: Settings, desired: Desired
 ) -> Plan:
-    """Compare the live schemas with the models. Touches nothing."""
+    """Compare the live schemas with the models. Touches nothing.
+
+    Raises `Refused` if the models are for another schema, or the server does not take them.
+    """
+    refuse_other_schemas(settings, desired)
+    ddl.for_server(facts.version)
     live = _read(connection, settings, facts, desired)
-    plan = compare(live, Given(desired, settings, facts, lambda sql: ask(connection, sql)))
+    again = lru_cache(maxsize=None)(lambda: read_again(connection, desired, settings, facts))
+    asking = partial(ask, connection)
+    plan = compare(live, Given(desired, settings, facts, asking, asking, again))
     limited = limited_builds(connection, facts, plan.steps)
     return plan._replace(refusals=(*plan.refusals, *limited)).numbered()
 
@@ -72,7 +93,7 @@ def _read(
         live = catalog.read(
             connection,
             schemas=settings.schemas,
-            tables=desired.tables,
+            managed=desired.managed,
             names=desired.names,
             desired_ddl=() if known else desired.trial_ddl(settings, facts),
         )
@@ -80,8 +101,8 @@ def _read(
         if known or not trial.objects(error):
             raise
         raise Refused(str(trial.refusal(connection, facts, desired, error))) from None
-    words = live.pop("", None)
-    if words is not None and not known:
+    words = live.pop("", Schema({}, {}))
+    if not known:
         desired.in_server_words[home] = words
     return live
 
@@ -92,54 +113,88 @@ def compare(live: Dict[str, Schema], given: Given) -> Plan:
     return plan._replace(
         fingerprints={name: schema.fingerprint for name, schema in live.items()},
         recorded=frozenset(n for n, s in live.items() if HISTORY_TABLE in s.relations),
-        tables=given.desired.tables,
+        managed=given.desired.managed,
     )
 
 
 def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
+    again = given.again
+    given = looking_along(name, live, given)._replace(again=lambda: placed(again(), name))
     parts = [missing.missing_schema(name, given)] if live is None else []
     if name == given.settings.schemas[0]:
-        parts.append(missing.missing_extension(given))
-    parts.append(missing.missing_tables(name, live, given))
+        parts.append(missing.missing_extensions(given))
+    parts.append(missing.missing_things(name, live, given))
     if live is not None:
-        parts += _live_tables(name, live, given)
+        desired = _in_words_of(name, given)
+        parts.insert(0, types_and_sequences(name, live, desired, given))
+        parts.append(_tables(name, live, desired, given))
         plan = joined(parts)
         if plan.steps:
             parts.append(rights.of_history(name, live, given.facts.user, plan.refusals))
-        parts.append(missing.taken_tables(name, live, given))
+        parts.append(missing.taken_names(name, live, given))
         parts.append(missing.unmanaged_tables(name, live, given))
-    return joined(parts)
+    plan = joined(parts)
+    steps = sorted(plan.steps, key=lambda step: FIRST.get(step.run, len(FIRST)))
+    return plan._replace(steps=tuple(step._replace(path=given.path) for step in steps))
 
 
-def _live_tables(name: str, live: Schema, given: Given) -> List[Plan]:
+def _in_words_of(schema: str, given: Given) -> Schema:
+    """Return the desired state as the server would word it in a schema."""
     home = given.desired.trial_home(given.settings, given.facts)
-    desired = given.desired.in_server_words[home]
-    return [
-        _live_table(ComparedTable(name, table, live, desired, given))
+    return placed(given.desired.in_server_words[home], schema)
+
+
+def _tables(name: str, live: Schema, desired: Schema, given: Given) -> Plan:
+    """Return what the rules say of the tables: first of each by itself, then of keys between."""
+    there = [
+        ComparedTable(name, table, live, desired, given)
         for table in desired.tables
         if table in live.tables
     ]
+    lacking = missing.missing(live, given.desired).tables
+    new = [
+        NewTable(name, table, live, desired, given) for table in lacking if table in desired.tables
+    ]
+    for table in there:
+        table.others = {other.name: other for other in [*there, *new]}
+        _apply(table, RULES)
+    alone = {table.name: len(table.steps) for table in there}
+    for table in [*there, *new]:
+        _apply(table, BETWEEN_TABLES)
+    for table in there:
+        _check(table)
+    first = [step for table in there for step in table.steps[: alone[table.name]]]
+    last = [step for table in there for step in table.steps[alone[table.name] :]]
+    last += [step for table in new for step in table.steps]
+    return Plan(
+        steps=(*first, *last),
+        refusals=tuple(found for table in [*there, *new] for found in table.refusals),
+        notes=tuple(note for table in there for note in table.notes),
+        warnings=tuple(warning for table in there for warning in table.warnings),
+    )
 
 
-def _live_table(table: ComparedTable) -> Plan:
-    """Return what the rules say of a table that was there before this run."""
-    kind = table.live.kind
-    if kind not in missing.TABLES:
-        what = f"is {missing.described(kind)}; the models say a table."
+def _apply(table: ComparedTable, rules: Sequence[Rule]) -> None:
+    """Apply rules to a table, unless it was found to be nothing that they are for."""
+    if table.closed:
+        return
+    if table.live.kind not in missing.TABLES:
+        what = f"is {missing.described(table.live.kind)}; the models say a table."
         table.refuse("", what, way_out=rename(table.schema, table.name, table.relations))
-        return Plan(refusals=tuple(table.refusals))
+        table.closed = True
+        return
     try:
-        for rule in RULES:
+        for rule in rules:
             rule(table)
     except errors.InsufficientPrivilege:
+        table.steps, table.notes, table.warnings = [], [], []
         rights.refuse_unreadable(table)
-        return Plan(refusals=tuple(table.refusals))
-    rights.refuse_changes(table)
-    refuse_by_shape(table)
-    partitions.refuse_online(table)
-    return Plan(
-        steps=tuple(table.steps),
-        refusals=tuple(table.refusals),
-        notes=tuple(table.notes),
-        warnings=tuple(table.warnings),
-    )
+        table.closed = True
+
+
+def _check(table: ComparedTable) -> None:
+    """Refuse the steps that this role, or this kind of table, does not allow."""
+    if not table.closed:
+        rights.refuse_changes(table)
+        refuse_by_shape(table)
+        partitions.refuse_online(table)

@@ -15,16 +15,29 @@ from converge.server.catalog import Constraint
 from converge.text import counted
 
 KEYS = {"p": "PRIMARY KEY", "u": "UNIQUE"}
+KEYS_AND_CHECKS = "pucx"  # as in `pg_constraint.contype`
 
 
 def constraints(table: ComparedTable) -> None:
-    """Bring the models' constraints to the live table.
+    """Bring the models' keys and checks to the live table."""
+    _bring(table, KEYS_AND_CHECKS)
+
+
+def foreign_keys(table: ComparedTable) -> None:
+    """Bring the models' foreign keys to the live table; those to it may need one of its keys."""
+    _bring(table, "f")
+
+
+def _bring(table: ComparedTable, kinds: str) -> None:
+    """Bring the models' constraints of some kinds to the live table.
 
     One with the right definition under another name is accepted; unknown ones are left alone.
     """
     accepted = set()
     for name, desired in table.desired.constraints.items():
-        found = _same(table, name, desired)
+        if desired.kind not in kinds:
+            continue
+        found = _same(table, name)
         if found is None:
             _add(table, name, desired)
         elif not table.live.constraints[found].valid:
@@ -33,20 +46,23 @@ def constraints(table: ComparedTable) -> None:
     unmanaged = [
         name
         for name, live in table.live.constraints.items()
-        if name not in accepted and live.kind != "p" and not name.startswith(NEW_PREFIX)
+        if name not in accepted
+        and live.kind in kinds
+        and live.kind != "p"
+        and not name.startswith(NEW_PREFIX)
     ]
     if unmanaged:
         table.notes.append(f"constraints of {table.relation}: {', '.join(unmanaged)}")
 
 
-def _same(table: ComparedTable, name: str, desired: Constraint) -> Optional[str]:
+def _same(table: ComparedTable, name: str) -> Optional[str]:
     live = table.live.constraints
     return next(
         (
             known
             for known in [name, *live]
             if known in live
-            and live[known].definition == desired.definition
+            and table.has_constraint(known, name)
             and not known.startswith(NEW_PREFIX)
         ),
         None,
@@ -173,7 +189,7 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
     if added in table.live.constraints:
         drop = table.alter(f"DROP CONSTRAINT {identifier(added)}")
         table.step(Kind.DROP_HELPER, added, "an interrupted run left it", [drop])
-    sql = desired.definition if desired.kind == "c" else foreign_key(table.schema, desired)
+    sql = table.check_written(name) if desired.kind == "c" else foreign_key(table.schema, desired)
     table.step(
         Kind.ADD_CONSTRAINT,
         name,

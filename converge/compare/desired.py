@@ -1,16 +1,38 @@
-"""The desired state: SQLAlchemy models, and the DDL that SQLAlchemy writes for them.
+"""The desired state: SQLAlchemy models, and what creates what they describe.
 
 Nothing here asks a server.
 """
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+import re
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from sqlalchemy import Index, MetaData, String, create_mock_engine, literal_column
-from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    String,
+    Table,
+    literal_column,
+)
+from sqlalchemy import Sequence as NumberSequence
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, CreateDomainType, CreateEnumType
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateSequence,
+    CreateTable,
+    SetColumnComment,
+    SetConstraintComment,
+    SetTableComment,
+    sort_tables_and_constraints,
+)
 from sqlalchemy.sql import ColumnElement, visitors
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
+from converge.compare import ddl
+from converge.compare.ddl import DIALECT, Schemas, final_name, written
 from converge.names import (
     HISTORY_TABLE,
     NEW_PREFIX,
@@ -20,166 +42,278 @@ from converge.names import (
     sequence_name,
     suffixed,
 )
-from converge.plan import Kind
-from converge.quoting import identifier, literal, qualified
+from converge.plan import Kind, Managed
+from converge.quoting import identifier, literal
 from converge.server.catalog import Schema
+from converge.server.catalog import Table as Words
 from converge.server.inspect import ServerFacts
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings
 
 
-class _Preparer(PGIdentifierPreparer):
-    """Quotes like all the rest of the SQL."""
-
-    def _requires_quotes(self, value: str) -> bool:
-        return identifier(value) != value
-
-
-class _Dialect(PGDialect):
-    preparer = _Preparer
-
-
-# psycopg2 gets these texts without parameters, so nothing may be doubled in them: no `%`, which a
-# parameter style of format would double, and no backslash (standard_conforming_strings is on).
-DIALECT: Any = _Dialect(paramstyle="named")  # type: ignore[no-untyped-call]
-DIALECT._backslash_escapes = False
-
-
 class Creation(NamedTuple):
-    """What creates a table, with its comments, or an index."""
+    """What creates a type, a sequence, a table with comments, an index, or a key between two."""
 
     kind: Kind
-    table: str
+    table: str  # empty if it is about no table
     name: str
     statements: Tuple[str, ...]
 
 
 class Desired:
-    """What a database should hold: the tables of `metadata` in each schema, with their indexes.
+    """What a database should hold: what `metadata` describes, in each schema.
 
-    `indexes` gives the indexes an order; they are attached to the tables. `backfills` are the
-    values of the bind parameters in the models' backfills, by name. `date_shapes` are the shapes in
-    which dates have been written as text, the preferred one first: `YYYY-MM-DD`.
+    `extensions` are what its types, defaults and operator classes need. `indexes` gives the indexes
+    an order; they are attached to the tables. `backfills` are the values of the bind parameters in
+    the models' backfills, by name. `date_shapes` are the shapes in which dates have been written as
+    text, the preferred one first: `YYYY-MM-DD`.
     """
 
     def __init__(
         self,
         metadata: MetaData,
         *,
-        extension: Extension,
+        extensions: Sequence[Extension] = (),
         indexes: Sequence[Index] = (),
         backfills: Optional[Mapping[str, str]] = None,
         date_shapes: Sequence[str] = ("YYYY-MM-DD",),
     ) -> None:
-        self.metadata, self.extension = metadata, extension
+        self.metadata, self.extensions = metadata, tuple(extensions)
         self.backfills, self.date_shapes = dict(backfills or {}), tuple(date_shapes)
-        self.tables = tuple(metadata.tables)
+        self.tables = {table.name: table for table in metadata.tables.values()}
+        self.types = _own_types(metadata)
+        self.sequences = {sequence.name: sequence for sequence in _own_sequences(metadata)}
+        self.managed = Managed(tuple(self.tables), tuple(self.types), tuple(self.sequences))
+        # The models may name a schema; it is the one that they are brought to then.
+        everything = [*self.tables.values(), *self.types.values(), *self.sequences.values()]
+        self.named_schemas = sorted({thing.schema for thing in everything if thing.schema})
         self._index_order = {str(index.name): number for number, index in enumerate(indexes)}
-        # What the server made of it, by the schema of the extension: it is asked once.
+        # What the server made of it, by the schema of new extensions: it is asked once.
         self.in_server_words: Dict[str, Schema] = {}
 
     @property
     def names(self) -> List[str]:
         """All names that a run, or who follows its advice, may give to something in a schema."""
-        tables = self.metadata.sorted_tables
-        found = [HISTORY_TABLE, *self.tables]
-        found += [str(index.name) for table in tables for index in table.indexes]
-        found += [sequence_name(table.name, c.name) for table in tables for c in table.columns]
-        found += [
-            str(k.name or f"{table.name}_pkey") for table in tables for k in table.constraints
-        ]
+        found = [HISTORY_TABLE, *self.tables, *self.types, *self.sequences]
+        for table in self.tables.values():
+            found += [str(final_name(index)) for index in table.indexes]
+            found += [sequence_name(table.name, c.name) for c in table.columns]
+            found += [final_name(k) or f"{table.name}_pkey" for k in table.constraints]
         helpers = [
             helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in found
         ]
         renamed = [suffixed(name, "_old") for name in found]  # as a refusal says; see `free_name`
         return found + helpers + renamed
 
+    def schemas(self, schema: str) -> Schemas:
+        """Return the schema for what the models put into none, and into one that they name."""
+        return {None: schema, **dict.fromkeys(self.named_schemas, schema)}
+
     def trial_home(self, settings: Settings, facts: ServerFacts) -> str:
-        """Return the schema in which the extension lives while the desired state is tried out."""
-        if facts.lacks_extension and facts.home is None:
+        """Return the schema in which new extensions live while the desired state is tried out."""
+        if facts.lacking and facts.home is None:
             # Not by the name that it will have: it would look as if it were there already.
             return TRIAL_SCHEMA
-        return facts.extension_home(settings)
+        return facts.new_home(settings)
 
     def trial_ddl(self, settings: Settings, facts: ServerFacts) -> List[str]:
         """Return what creates all in `pg_temp`, in a transaction that is open."""
         home = self.trial_home(settings, facts)
-        if facts.lacks_extension and not facts.extension_permitted:
-            return ["SET LOCAL search_path = pg_temp", *self._without_extension()]
-        statements = [f"CREATE SCHEMA {home}"] if home == TRIAL_SCHEMA else []
-        if facts.lacks_extension:
-            statements.append(self.create_extension(home))
-        statements.append(f"SET LOCAL search_path = pg_temp, {identifier(home)}")
-        return statements + [sql for creation in self.create_all() for sql in creation.statements]
+        permitted = all(map(facts.permits, facts.lacking))
+        statements = [f"CREATE SCHEMA {home}"] if home == TRIAL_SCHEMA and permitted else []
+        if permitted:
+            statements += [self.create_extension(name, home) for name in facts.lacking]
+        path = ["pg_temp", *facts.homes(home), settings.schemas[0]]
+        statements.append(f"SET LOCAL search_path = {', '.join(map(identifier, path))}")
+        # Where an extension is missing, so are the indexes that may take it.
+        left_out = set() if permitted else self._with_operators()
+        for creation in self.create_all("pg_temp"):
+            if creation.name not in left_out:
+                statements += map(_temporary, creation.statements)
+        return statements
 
-    def _without_extension(self) -> List[str]:
-        """Leave out the indexes that take the extension: where it is missing, they are too."""
-        theirs = {str(i.name) for t in self.metadata.tables.values() for i in t.indexes if _ops(i)}
-        created = self.create_all()
-        return [sql for c in created if c.name not in theirs for sql in c.statements]
+    def _with_operators(self) -> Set[str]:
+        """Return the names of the indexes with operator classes other than a type's own."""
+        indexes = (index for table in self.tables.values() for index in table.indexes)
+        return {str(final_name(i)) for i in indexes if i.dialect_options["postgresql"]["ops"]}
 
-    def create_extension(self, home: str) -> str:
-        """Return the statement that creates the extension in a schema."""
-        return f"CREATE EXTENSION {identifier(self.extension.name)} SCHEMA {identifier(home)}"
+    def create_extension(self, name: str, home: str) -> str:
+        """Return the statement that creates an extension in a schema."""
+        return f"CREATE EXTENSION {identifier(name)} SCHEMA {identifier(home)}"
 
     def create_all(
         self,
-        schema: Optional[str] = None,
-        extension_schema: Optional[str] = None,
-        tables: Optional[Set[str]] = None,
+        schema: str,
+        missing: Optional[Managed] = None,
+        operators: Optional[Mapping[str, str]] = None,
     ) -> List[Creation]:
-        """Return what creates the tables and indexes, in order; `tables` limits them.
+        """Return what creates all, or what is missing, in an order in which the server takes it.
 
-        Without a schema all is unqualified, with one nothing is.
+        Foreign keys to tables that are there already are left out: those lock them.
         """
-        created: Dict[str, Creation] = {}
+        missing, where = missing or self.managed, self.schemas(schema)
+        created = [self._create_type(name, where) for name in self.types if name in missing.types]
+        created += [
+            Creation(Kind.CREATE_SEQUENCE, "", name, (written(CreateSequence(sequence), where),))
+            for name, sequence in self.sequences.items()
+            if name in missing.sequences
+        ]
+        return [*created, *self._create_tables(where, set(missing.tables), operators or {})]
 
-        def collect(element: Any, *_: Any, **__: Any) -> None:
-            target = element.element
-            name, sql = str(target.name), _written(element, schema, extension_schema)
-            if isinstance(element, CreateTable):
-                created[name] = Creation(Kind.CREATE_TABLE, name, name, (sql,))
-            elif isinstance(element, CreateIndex):
-                created[name] = Creation(Kind.CREATE_INDEX, target.table.name, name, (sql,))
+    def _create_type(self, name: str, where: Schemas) -> Creation:
+        kind = self.types[name]
+        create = CreateEnumType(kind) if isinstance(kind, ENUM) else CreateDomainType(kind)
+        return Creation(Kind.CREATE_TYPE, "", name, (written(create, where),))
+
+    def _create_tables(
+        self, where: Schemas, missing: Set[str], operators: Mapping[str, str]
+    ) -> Iterator[Creation]:
+        wanted = sorted((t for n, t in self.tables.items() if n in missing), key=lambda t: t.key)
+        last: List[Creation] = []
+        ordered = sort_tables_and_constraints(  # type: ignore[no-untyped-call]
+            wanted, extra_dependencies=_inheritance(wanted)
+        )
+        for table, all_keys in ordered:
+            keys = [key for key in all_keys if key.referred_table.name in missing]
+            if table is None:
+                last += [_create_key(key, where) for key in keys]
             else:
-                commented = created[getattr(target, "table", target).name]
-                statements = (*commented.statements, sql)
-                created[commented.name] = commented._replace(statements=statements)
+                create = CreateTable(table, include_foreign_key_constraints=keys)
+                statements = (written(create, where), *_comments(table, keys, where))
+                yield Creation(Kind.CREATE_TABLE, table.name, table.name, statements)
+                # SQLAlchemy keeps a table's indexes in a set; a plan reads the same every time.
+                for index in sorted(table.indexes, key=self._place):
+                    sql = ddl.index_written(index, where, operators)
+                    name = str(final_name(index))
+                    yield Creation(Kind.CREATE_INDEX, table.name, name, (sql,))
+        yield from last
 
-        wanted = [t for t in self.metadata.sorted_tables if tables is None or t.name in tables]
-        engine = create_mock_engine("postgresql+psycopg2://", collect)
-        self.metadata.create_all(engine, tables=wanted, checkfirst=False)
-        # SQLAlchemy keeps a table's indexes in a set; a plan reads the same every time.
-        order = {table.name: number for number, table in enumerate(wanted)}
-        place = self._index_order
-        return sorted(created.values(), key=lambda c: (order[c.table], place.get(c.name, -1)))
+    def _place(self, index: Index) -> Tuple[int, str]:
+        return self._index_order.get(str(index.name), -1), str(final_name(index))
+
+    def operators(self, home: str, new_home: str) -> Dict[str, str]:
+        """Return the qualified names of the operator classes that are an extension's.
+
+        `home` is that of new extensions in the trial, `new_home` the one that they will have.
+        """
+        found = {}
+        for table, words in self.in_server_words[home].tables.items():
+            for index in self.tables[table].indexes:
+                known = words.indexes.get(str(final_name(index)))
+                for text in index.dialect_options["postgresql"]["ops"].values():
+                    name = text.partition("(")[0].strip()
+                    schema = known and _schema_of(name, known.using)
+                    if schema:
+                        real = new_home if schema == identifier(home) else schema
+                        found[name] = f"{real}.{identifier(name)}"
+        return found
 
     def backfill(self, table: str, column: str) -> "Optional[Backfill]":
         """Return what the models put into rows that have no value for the column, if they say."""
-        expression = self.metadata.tables[table].columns[column].info.get("backfill")
+        expression = self.tables[table].columns[column].info.get("backfill")
         return None if expression is None else Backfill(expression, self.backfills)
 
+    def column(self, table: str, name: str) -> "Column[Any]":
+        """Return a column by its name in the database, which may be another than in Python."""
+        columns: Any = self.tables[table].columns
+        return next(column for column in columns if column.name == name)
 
-def _written(element: Any, schema: Optional[str], extension_schema: Optional[str]) -> str:
-    """Return DDL as SQLAlchemy writes it, in a schema, with the extension's operator classes."""
-    options = element.element.dialect_options["postgresql"]
-    operators = _ops(element.element) if isinstance(element, CreateIndex) else {}
-    if operators and extension_schema is not None:
-        options["ops"] = {
-            column: qualified(extension_schema, name) for column, name in operators.items()
-        }
-    where = {"schema_translate_map": {None: schema}, "render_schema_translate": True}
-    try:
-        return str(element.compile(dialect=DIALECT, **(where if schema else {}))).strip()
-    finally:
-        if operators:
-            options["ops"] = operators
+    def check(self, table: str, name: str, words: Words) -> CheckConstraint:
+        """Return a check by its name in the database, as `words` have it."""
+        said = self.tables[table].constraints
+        for constraint in said:
+            if isinstance(constraint, CheckConstraint) and final_name(constraint) == name:
+                return constraint
+        known = {final_name(constraint) for constraint in said}
+        unnamed = sorted(
+            (
+                key
+                for key, value in words.constraints.items()
+                if value.kind == "c" and key not in known
+            ),
+            key=lambda key: words.constraints[key].place or 0,
+        )
+        return ddl.unnamed_checks(self.tables[table])[unnamed.index(name)]
+
+    def index(self, table: str, name: str) -> Index:
+        """Return an index by its name in the database."""
+        return next(i for i in self.tables[table].indexes if final_name(i) == name)
 
 
-def _ops(index: Index) -> Mapping[str, str]:
-    """Return an index's operator classes by column; they are the extension's."""
-    operators: Mapping[str, str] = index.dialect_options["postgresql"]["ops"]
-    return operators
+def _own_types(metadata: MetaData) -> Dict[str, Any]:
+    """Return the enums and domains that the models bring along, by name, what others need first."""
+    found: Dict[str, Any] = {}
+    for table in metadata.tables.values():
+        for column in table.columns:
+            _collect(column.type, found)
+    return found
+
+
+def _collect(kind: Any, found: Dict[str, Any]) -> None:
+    kind = kind.dialect_impl(DIALECT)
+    if hasattr(kind, "impl") and not isinstance(kind, (ENUM, DOMAIN)):  # a TypeDecorator
+        kind = kind.impl_instance.dialect_impl(DIALECT)
+    if isinstance(kind, ARRAY):
+        _collect(kind.item_type, found)
+    elif isinstance(kind, DOMAIN):
+        _collect(kind.data_type, found)
+        found.setdefault(str(kind.name), kind)
+    elif isinstance(kind, ENUM) and kind.native_enum:
+        found.setdefault(str(kind.name), kind)
+
+
+def _own_sequences(metadata: MetaData) -> Iterator[NumberSequence]:
+    """Yield the sequences that SQLAlchemy creates: not those that may be a serial's."""
+    for sequence in metadata._sequences.values():
+        if not sequence.optional:
+            yield sequence
+
+
+def _inheritance(tables: Sequence[Table]) -> List[Tuple[Table, Table]]:
+    """Return the pairs of a parent and a child."""
+    by_name = {table.name: table for table in tables}
+    pairs = []
+    for table in tables:
+        parents = table.dialect_options["postgresql"]["inherits"] or ()
+        for name in [parents] if isinstance(parents, str) else parents:
+            if name in by_name:
+                pairs.append((by_name[name], table))
+    return pairs
+
+
+def _create_key(key: ForeignKeyConstraint, where: Schemas) -> Creation:
+    add = written(AddConstraint(key, isolate_from_table=False), where)
+    name = final_name(key) or ""
+    return Creation(Kind.ADD_CONSTRAINT, key.table.name, name, (add, *_comment(key, where)))
+
+
+def _comments(table: Table, keys: Sequence[ForeignKeyConstraint], where: Schemas) -> Iterator[str]:
+    if table.comment is not None:
+        yield written(SetTableComment(table), where)
+    for column in table.columns:
+        if column.comment is not None:
+            yield written(SetColumnComment(column), where)
+    for constraint in table._sorted_constraints:
+        if not isinstance(constraint, ForeignKeyConstraint) or constraint in keys:
+            yield from _comment(constraint, where)
+
+
+def _comment(constraint: Any, where: Schemas) -> Tuple[str, ...]:
+    if constraint.comment is None:
+        return ()
+    return (written(SetConstraintComment(constraint), where),)
+
+
+def _temporary(statement: str) -> str:
+    """Return the statement as the trial runs it: what is in pg_temp can't be unlogged."""
+    return statement.replace("CREATE UNLOGGED TABLE ", "CREATE TABLE ", 1)
+
+
+def _schema_of(name: str, using: str) -> Optional[str]:
+    """Return the schema, quoted, with which the server's words qualify an operator class."""
+    schema = r'("(?:[^"]|"")+"|[\w$]+)'
+    found = re.search(rf"{schema}\.{re.escape(identifier(name))}(?![\w$])", using)
+    return found.group(1) if found else None
 
 
 class Backfill:

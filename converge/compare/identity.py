@@ -99,12 +99,12 @@ def republished(table: ComparedTable, publication: Publication, *more: str) -> s
     Whatever else is published by then stays so: the statement names it.
     """
     things = []
-    for relation, known, row_filter in table.ask(TABLES.format(literal(publication.name))):
+    for relation, known, row_filter in table.ask_catalog(TABLES.format(literal(publication.name))):
         columns = known
         if relation == publication.relation:
             columns = [*known, *more] if more else None
         listed = f" ({', '.join(map(identifier, columns))})" if columns else ""
         things.append(f"TABLE ONLY {relation}{listed}{row_filter}")
-    schemas = table.ask(SCHEMAS.format(literal(publication.name)))
+    schemas = table.ask_catalog(SCHEMAS.format(literal(publication.name)))
     things += [f"TABLES IN SCHEMA {identifier(schema)}" for (schema,) in schemas]
     return f"ALTER PUBLICATION {identifier(publication.name)} SET {', '.join(things)}"

@@ -3,7 +3,7 @@
 import re
 from typing import Optional
 
-from converge.compare.builds import build, built, create_statement, drop, dropped
+from converge.compare.builds import build, built, create_statement, drop, dropped, said
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.table import ComparedTable, rename
@@ -18,7 +18,7 @@ def indexes(table: ComparedTable) -> None:
     """Bring every index of the model to the live table; valid unknown ones are left alone."""
     for name, desired in table.desired.indexes.items():
         live = table.live.indexes.get(name)
-        if live is None or not live.valid or live.definition != desired.definition:
+        if live is None or not live.valid or not table.has_index(live, name):
             close(table, name, live, desired)
     sweep(table)
 
@@ -58,7 +58,7 @@ def create(
         Kind.CREATE_INDEX,
         name,
         why,
-        [create_statement(table, name, index)],
+        [create_statement(table, name, index, said(table, name, index))],
         run=Run.ONLINE,
         lock=Lock.SHARED,
         creates=True,

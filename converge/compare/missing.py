@@ -2,7 +2,7 @@
 
 from typing import Container, Mapping, Optional, Sequence, Set
 
-from converge.compare.desired import Creation
+from converge.compare.desired import Creation, Desired
 from converge.compare.table import KINDS, Given, rename
 from converge.names import HISTORY_TABLE, free_name
 from converge.plan import (
@@ -10,6 +10,7 @@ from converge.plan import (
     NO_UNDO,
     Kind,
     Lock,
+    Managed,
     Plan,
     Right,
     Run,
@@ -40,28 +41,38 @@ def missing_schema(schema: str, given: Given) -> Plan:
     return joined([step, refused(schema, what, WayOut(ADMINISTRATOR, (create,)), lacks=lacks)])
 
 
-def missing_extension(given: Given) -> Plan:
-    """Create the extension. A rollback leaves it: by then others may use it too."""
-    if not given.facts.lacks_extension:
-        return Plan()
-    home = given.facts.extension_home(given.settings)
-    create, extension = given.desired.create_extension(home), given.desired.extension
-    step = _new(Kind.CREATE_EXTENSION, given.settings.schemas[0], "", extension.name, [create])
-    if given.facts.extension_permitted:
-        return step
-    return joined([step, Plan(refusals=(no_right_to_extension(given.facts, extension),))])
+def missing_extensions(given: Given) -> Plan:
+    """Create the extensions. A rollback leaves them: by then others may use them too."""
+    home, parts = given.facts.new_home(given.settings), []
+    for name in given.facts.lacking:
+        create = [given.desired.create_extension(name, home)]
+        parts.append(_new(Kind.CREATE_EXTENSION, given.settings.schemas[0], "", name, create))
+        if not given.facts.permits(name):
+            parts.append(Plan(refusals=(no_right_to_extension(given.facts, name),)))
+    return joined(parts)
 
 
-def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
-    """Create the tables that nothing in the schema has the name of, with their indexes."""
+def missing(live: Optional[Schema], desired: Desired) -> Managed:
+    """Return what of the models nothing in the schema has the name of."""
     taken = live.relations if live is not None else {}
-    missing = {name for name in given.desired.tables if name not in taken}
-    if not missing:
+    known = (tuple(n for n in names if n not in taken) for names in desired.managed)
+    return Managed(*known)
+
+
+def missing_things(schema: str, live: Optional[Schema], given: Given) -> Plan:
+    """Create what is missing: types, sequences, and tables with their indexes."""
+    taken = live.relations if live is not None else {}
+    lacking = missing(live, given.desired)
+    names = {name for names in lacking for name in names}
+    if not names:
         return Plan()
     no_right = live is not None and not live.can_create
-    parts = [_no_right_to_create(schema, missing, given)] if no_right else []
-    home = given.facts.extension_home(given.settings)
-    created = given.desired.create_all(schema, home, missing)
+    parts = [_no_right_to_create(schema, names, given)] if no_right else []
+    trial, home = (
+        given.desired.trial_home(given.settings, given.facts),
+        given.facts.new_home(given.settings),
+    )
+    operators = given.desired.operators(trial, home)
     parts += [
         _name_taken(schema, creation, taken)
         if creation.name in taken
@@ -73,24 +84,30 @@ def missing_tables(schema: str, live: Optional[Schema], given: Given) -> Plan:
             creation.statements,
             _drop(schema, creation, taken),
         )
-        for creation in created
+        for creation in given.desired.create_all(schema, lacking, operators)
     ]
     return joined(parts)
 
 
-def taken_tables(schema: str, live: Schema, given: Given) -> Plan:
-    """Refuse the tables whose names belong to what is nothing like a table."""
-    taken = [n for n in given.desired.tables if n in live.relations and n not in live.tables]
+def taken_names(schema: str, live: Schema, given: Given) -> Plan:
+    """Refuse what has a name of the models, and is nothing like what they say."""
+    tables, types, sequences = given.desired.managed
+    wanted = {
+        **{name: "a table" for name in tables if name not in live.tables},
+        **{name: "a type" for name in types if name not in live.types},
+        **{name: "a sequence" for name in sequences if name not in live.sequences},
+    }
     if live.relations.get(HISTORY_TABLE, "r") != "r":
-        taken.append(HISTORY_TABLE)
+        wanted[HISTORY_TABLE] = "a table"
     parts = [
         refused(
             schema,
-            f"is {described(live.relations[name])}; the models say a table.",
+            f"is {described(live.relations[name])}; the models say {what}.",
             rename(schema, name, live.relations),
             subject=f"{schema}.{name}",
         )
-        for name in taken
+        for name, what in wanted.items()
+        if name in live.relations
     ]
     if live.history is not None and not HISTORY_COLUMNS.issubset(live.history):
         parts.append(Plan(refusals=(taken_history(schema),)))
@@ -128,6 +145,12 @@ def _name_taken(schema: str, creation: Creation, taken: Mapping[str, str]) -> Pl
 
 def _drop(schema: str, creation: Creation, taken: Container[str]) -> Undo:
     """Return what takes a table back; its indexes go with it."""
+    if creation.kind in (Kind.CREATE_TYPE, Kind.CREATE_SEQUENCE):
+        noun = creation.statements[0].split()[1]  # TYPE, DOMAIN or SEQUENCE
+        return Undo(statements=(f"DROP {noun} {qualified(schema, creation.name)}",))
+    if creation.kind is Kind.ADD_CONSTRAINT and creation.name:
+        key = f"DROP CONSTRAINT {identifier(creation.name)}"
+        return Undo(statements=(f"ALTER TABLE {qualified(schema, creation.table)} {key}",))
     if creation.kind is not Kind.CREATE_TABLE:
         return NO_UNDO
     table = qualified(schema, creation.name)

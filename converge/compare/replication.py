@@ -87,7 +87,7 @@ def _refuse_backfill(table: ComparedTable, publications: List[Publication]) -> N
 def _unidentified(table: ComparedTable) -> List[str]:
     """Return the relations of a table in which nothing identifies a row."""
     if table.live.kind == "p":
-        found = table.ask(UNIDENTIFIED.format(relation=literal(table.relation)))
+        found = table.ask_catalog(UNIDENTIFIED.format(relation=literal(table.relation)))
         return [relation for (relation,) in found]
     return [table.relation] if table.live.identity is None else []
 

@@ -36,10 +36,9 @@ def refusal(
 ) -> Refusal:
     """Return the refusal of a comparison that the server objects to."""
     triggers = event_triggers(lambda sql: rows(connection, sql), error)
-    if not triggers and facts.lacks_extension:
-        name = identifier(desired.extension.name)
-        home = desired.create_extension(facts.home or "public")
-        found = _tried(connection, home)
+    for extension in [] if triggers else facts.lacking:
+        name = identifier(extension)
+        found = _tried(connection, desired.create_extension(extension, facts.home or "public"))
         if found:
             what = f"extension {name} is missing, and the server refuses to create it."
             advice = f"Let an administrator run in database {identifier(facts.database)}:"

@@ -1,11 +1,14 @@
 """A plan as SQL that says why, how and under which lock each statement runs."""
 
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from converge.plan import Lock, Plan, Run, Step
+from converge.quoting import identifier
 from converge.text import counted
 
+PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default
 HOW: Dict[Run, str] = {
+    Run.AHEAD: "alone in a transaction, before all that is new",
     Run.NEW: "with everything else that is new, in one transaction",
     Run.BRIEF: "alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over",
     Run.ONLINE: "outside a transaction, each for as long as it takes; it blocks nobody",
@@ -27,7 +30,11 @@ def render(plan: Plan) -> str:
     lines += [_comment(f"warning: {warning}") for warning in plan.warnings]
     used = {step.run for step in plan.steps}
     lines += [""] + [f"-- {run.value}: {HOW[run]}" for run in Run if run in used]
+    path = PSQL_FINDS
     for number, step in enumerate(plan.steps, 1):
+        if step.path not in ((), path):
+            path = step.path
+            lines += ["", f"SET search_path = {', '.join(map(identifier, path))};"]
         lines += ["", *_step(number, step)]
     for refusal in plan.refusals:
         lines += ["", _comment(str(refusal))]
@@ -40,7 +47,7 @@ def _step(number: int, step: Step) -> List[str]:
     lines = [_comment(f"{number}. {step}: {step.why}"), _comment(f"   {step.run.value}, {waits}")]
     statements = [f"{statement};" for statement in step.statements]
     # Typed one by one, a proof that fails would not keep the next statement from its loss.
-    if step.run is Run.BRIEF and statements[1:]:
+    if step.run in (Run.AHEAD, Run.BRIEF) and statements[1:]:
         statements = ["BEGIN;", *statements, "COMMIT;"]
     return lines + statements
 

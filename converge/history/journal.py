@@ -68,7 +68,8 @@ NOTE = """BEGIN EXECUTE format('COMMENT ON TABLE %s IS %L', {relation}, json_bui
   'desired', {desired}, 'rules', {rules}, 'tool', {tool_version},
   'place', json_build_array(
     (SELECT oid FROM pg_database WHERE datname = current_database()), {relation}::regclass::oid),
-  'live', {live}, 'tables', {tables}::json
+  'live', {live}, 'tables', {tables}::json, 'types', {types}::json,
+  'sequences', {sequences}::json
 )); END"""
 
 NOT_ALLOWED = (errors.InsufficientPrivilege, errors.RaiseException)  # an event trigger's
@@ -90,7 +91,7 @@ class Journal:
             values = {
                 "desired": literal(self.desired.models),
                 "steps": literal(json.dumps([as_json(step) for step in ours])),
-                "finished": str(sum(step.run is Run.NEW for step in ours)),
+                "finished": str(sum(step.run in (Run.AHEAD, Run.NEW) for step in ours)),
                 "tool_version": literal(VERSION),
                 "undone": UNDONE.format(row="v"),
             }
@@ -99,7 +100,7 @@ class Journal:
 
     def before(self, step: Step) -> List[str]:
         """Return what counts a step as finished before it runs: if killed, it may well have."""
-        return [] if step.run is Run.BRIEF else [_finish(step)]
+        return [] if step.run in (Run.AHEAD, Run.BRIEF) else [_finish(step)]
 
     def after(self, step: Step) -> List[str]:
         """Return what counts a step as finished in the step's own transaction."""
@@ -129,7 +130,9 @@ class Journal:
             rules=literal(self.desired.rules),
             tool_version=literal(VERSION),
             live=literal(plan.fingerprints[schema]),
-            tables=literal(json.dumps(plan.tables)),
+            tables=literal(json.dumps(plan.managed.tables)),
+            types=literal(json.dumps(plan.managed.types)),
+            sequences=literal(json.dumps(plan.managed.sequences)),
             relation=literal(qualified(schema, HISTORY_TABLE)),
         )
         return [_sql(schema, VERIFIED), f"DO {literal(note)}"]

@@ -7,7 +7,10 @@ WITH noted AS MATERIALIZED (
       to_regclass(format('%I.%I', n.nspname, :history))::oid END AS oid) h
   WHERE n.nspname = ANY (:schemas)
 ), asked AS MATERIALIZED (
-  SELECT oid, nspname, history, note, ARRAY(SELECT json_array_elements_text(note::json -> 'tables')) AS tables
+  SELECT oid, nspname, history, note,
+    ARRAY(SELECT json_array_elements_text(note::json -> 'tables')) AS tables,
+    ARRAY(SELECT json_array_elements_text(note::json -> 'types')) AS types,
+    ARRAY(SELECT json_array_elements_text(note::json -> 'sequences')) AS sequences
   FROM noted WHERE starts_with(note, :note)
 ), documents AS MATERIALIZED (
 \ir ../server/tables.sql
@@ -15,7 +18,7 @@ WITH noted AS MATERIALIZED (
 SELECT n.nspname, n.note,
   json_build_array(
     (SELECT oid FROM pg_database WHERE datname = current_database()), n.history),
-  encode(sha256(convert_to(COALESCE(d.document::text, ''), 'UTF8')), 'hex'),
+  encode(sha256(convert_to(d.document::text, 'UTF8')), 'hex'),
   ARRAY(
     SELECT c.relname::text FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
     WHERE c.relnamespace = n.oid AND c.relname = ANY (n.tables) AND

@@ -8,6 +8,7 @@ by the same server, and comparing them needs no normaliser of ours.
 from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from converge.names import HISTORY_TABLE
+from converge.plan import Managed
 from converge.server.connection import Connection
 from converge.server.messages import begin, rolled_back, rows
 from converge.server.sql import statement
@@ -29,7 +30,10 @@ class SequenceFacts(NamedTuple):
     type: str
     maximum: int
     schema: Optional[str] = None  # if it is not the table's own
+    start: int = 1
     increment: int = 1
+    minimum: int = 1
+    cache: int = 1
     cycle: bool = False
     owned: bool = True  # by the column: it goes with it
     others: Sequence[str] = ()  # columns that draw from it too, or own it
@@ -42,7 +46,8 @@ class Column(NamedTuple):
     not_null: bool
     default: Optional[str] = None
     default_sql: Optional[str] = None
-    generated: str = ""  # a key of `GENERATED`
+    generated: str = ""  # a key of `GENERATED`; then `default` is what it is computed by
+    identity: str = ""  # as in `pg_attribute.attidentity`
     comment: Optional[str] = None
     used_by: Sequence[User] = ()  # views, triggers, policies, foreign keys…
     unproven: bool = False  # NOT NULL, but for new rows only
@@ -108,6 +113,7 @@ class Constraint(NamedTuple):
     valid: bool = True
     inherited: bool = False  # from a parent, which alone may drop it
     comment: Optional[str] = None
+    place: Optional[int] = None  # among those of its table, by age; only of a desired one
     used_by: Optional[List[str]] = None  # views and functions that group by the key
     owned_index: Optional[Index] = None
 
@@ -143,6 +149,10 @@ class Table(NamedTuple):
     indexes: Dict[str, Index]
     kind: str = "r"
     persistence: str = "p"  # as in `pg_class.relpersistence`
+    options: Sequence[str] = ()  # `fillfactor=70`
+    method: Optional[str] = None  # that its rows are stored by
+    tablespace: Optional[str] = None  # if it is not the database's
+    partition_by: Optional[str] = None
     owned: bool = True
     owner: str = ""
     comment: Optional[str] = None
@@ -172,11 +182,36 @@ class Table(NamedTuple):
         return None
 
 
+class OwnType(NamedTuple):
+    """A type that the models bring along: an enum or a domain."""
+
+    kind: str  # as in `pg_type.typtype`
+    labels: Optional[List[str]] = None  # of an enum, in their order
+    base: Optional[str] = None  # of a domain, and the following
+    not_null: bool = False
+    default: Optional[str] = None
+    checks: Optional[Dict[str, str]] = None  # definitions by name
+
+
+class OwnSequence(NamedTuple):
+    """A sequence that the models name."""
+
+    type: str
+    start: int
+    increment: int
+    minimum: int
+    maximum: int
+    cache: int
+    cycle: bool
+
+
 class Schema(NamedTuple):
-    """The managed tables of a schema, and the kind of every relation that could be in the way."""
+    """What is managed of a schema, and the kind of every relation that could be in the way."""
 
     tables: Dict[str, Table]
     relations: Dict[str, str]
+    types: Mapping[str, OwnType] = {}
+    sequences: Mapping[str, OwnSequence] = {}
     can_create: bool = True
     fingerprint: str = ""
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
@@ -187,18 +222,22 @@ def read(
     connection: Connection,
     *,
     schemas: Sequence[str],
-    tables: Sequence[str],
+    managed: Managed,
     names: Sequence[str],
     desired_ddl: Sequence[str] = (),
 ) -> Dict[str, Schema]:
     """Read the schemas that exist, by name, in one round trip; nothing stays behind.
 
-    `tables` are read in full, of `names` only whether something has them. `desired_ddl` creates
-    the tables in `pg_temp`, which is then read too, as `""`: in a transaction that is rolled back
-    in every case.
+    What is `managed` is read in full, of `names` only whether something has them. `desired_ddl`
+    creates it all in `pg_temp`, which is then read too, as `""`: in a transaction that is rolled
+    back in every case.
     """
     query = statement(
-        "server/catalog.sql", schemas=schemas, tables=tables, names=names, history=HISTORY_TABLE
+        "server/catalog.sql",
+        schemas=schemas,
+        names=names,
+        history=HISTORY_TABLE,
+        **managed._asdict(),
     )
     # Behind a pooler, another client's temporary tables may have the names of ours: they are back
     # when the transaction is rolled back. With an empty search path the server qualifies whatever
@@ -212,13 +251,20 @@ def read(
 
 def _schema(document: Dict[str, Any]) -> Schema:
     foreign, hidden = document["foreign"] or [], document["hidden"] or []
-    tables = {
-        name: _table(value)._replace(owned=name not in foreign, rows_hidden=name in hidden)
-        for name, value in (document["tables"] or {}).items()
-    }
-    relations, can_create = document["relations"] or {}, document["can_create"]
-    fingerprint, history = document["fingerprint"], document["history"]
-    return Schema(tables, relations, can_create, fingerprint, foreign, history)
+    contents = document["contents"]
+    return Schema(
+        tables={
+            name: _table(value)._replace(owned=name not in foreign, rows_hidden=name in hidden)
+            for name, value in (contents["tables"] or {}).items()
+        },
+        relations=document["relations"] or {},
+        types={name: OwnType(**value) for name, value in (contents["types"] or {}).items()},
+        sequences={n: OwnSequence(**value) for n, value in (contents["sequences"] or {}).items()},
+        can_create=document["can_create"],
+        fingerprint=document["fingerprint"],
+        foreign=foreign,
+        history=document["history"],
+    )
 
 
 def _table(document: Dict[str, Any]) -> Table:
@@ -229,6 +275,7 @@ def _table(document: Dict[str, Any]) -> Table:
     owners = {index.constraint: index for index in indexes.values()}
     parts = {
         **document,
+        "options": document["options"] or (),
         "shape": Shape(**{k: v for k, v in document["shape"].items() if v is not None}),
         "columns": {n: _column(value) for n, value in (document["columns"] or {}).items()},
         "constraints": {

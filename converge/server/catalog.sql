@@ -1,7 +1,8 @@
 -- The schemas, and pg_temp if this session has it: what their tables hold, and what else is there.
--- \set history '''the_history''' \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']' \set names 'ARRAY[''an_index'']'
+-- \set history '''the_history''' \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']'
+-- \set types 'ARRAY[''a_type'']' \set sequences 'ARRAY[''a_sequence'']' \set names 'ARRAY[''an_index'']'
 WITH asked AS MATERIALIZED (
-  SELECT oid, nspname, :tables AS tables FROM pg_namespace
+  SELECT oid, nspname, :tables AS tables, :types AS types, :sequences AS sequences FROM pg_namespace
   WHERE nspname = ANY (:schemas) OR oid = pg_my_temp_schema()
 ), documents AS MATERIALIZED (
 \ir tables.sql
@@ -16,7 +17,8 @@ SELECT json_build_object(
         OR NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
       UNION ALL  -- A table is a type too, so no other type may have its name.
       SELECT t.typname, 'c' FROM pg_type t
-      WHERE t.typnamespace = n.oid AND t.typrelid = 0 AND t.typname = ANY (array_append(n.tables, :history))) r),
+      WHERE t.typnamespace = n.oid AND t.typrelid = 0
+        AND t.typname = ANY (n.tables || n.types || n.sequences || :history::text)) r),
   'history', (
     SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = n.oid AND c.relname = :history AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped),
@@ -28,6 +30,6 @@ SELECT json_build_object(
   'hidden', (
     SELECT json_agg(c.relname) FROM pg_class c
     WHERE c.relnamespace = n.oid AND c.relname = ANY (n.tables) AND row_security_active(c.oid)),
-  'tables', d.document,
-  'fingerprint', encode(sha256(convert_to(COALESCE(d.document::text, ''), 'UTF8')), 'hex'))
+  'contents', d.document,
+  'fingerprint', encode(sha256(convert_to(d.document::text, 'UTF8')), 'hex'))
 FROM asked n JOIN documents d ON d.namespace = n.oid

@@ -6,7 +6,7 @@ Every connection is in autocommit mode; what is sent over it is made in `message
 import select
 import time
 from functools import partial
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import psycopg2
 import psycopg2.extensions
@@ -66,7 +66,7 @@ class Connection(psycopg2.extensions.connection):
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
-    restrictions_lifted = False
+    lifted_for: Optional[Tuple[str, ...]] = None
     to_roll_back = False  # a transaction is open that the next message ends first
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
 

@@ -1,5 +1,5 @@
 -- What the server and the role are: one row.
--- \set extension '''pg_trgm''' \set schemas 'ARRAY[''public'']' \set homes 'ARRAY[''public'']'
+-- \set extensions 'ARRAY[''pg_trgm'']' \set schemas 'ARRAY[''public'']' \set homes 'ARRAY[''public'']'
 -- \set pid '''1''' \set unlimited '''{"statement_timeout": "0"}'''
 SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recovery(),
   current_user, current_database(),
@@ -10,15 +10,17 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
    JOIN pg_namespace n ON n.nspname = h.name
    WHERE has_schema_privilege(n.oid, 'USAGE') ORDER BY h.place LIMIT 1),
   (SELECT datctype FROM pg_database WHERE datname = current_database()),
-  (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-   WHERE e.extname = :extension),
-  (SELECT has_schema_privilege(e.extnamespace, 'USAGE') FROM pg_extension e
-   WHERE e.extname = :extension),
-  EXISTS (SELECT FROM pg_extension WHERE extname = :extension)
-    OR EXISTS (SELECT FROM pg_available_extensions WHERE name = :extension),
-  -- There is no column `trusted` before 13.
-  COALESCE((SELECT bool_or((to_jsonb(v) ->> 'trusted')::boolean)
-            FROM pg_available_extension_versions v WHERE v.name = :extension), false),
+  (SELECT json_object_agg(w.name, json_build_object(
+      'schema', n.nspname,
+      'usable', COALESCE(has_schema_privilege(n.oid, 'USAGE'), false),
+      'available', e.oid IS NOT NULL
+        OR EXISTS (SELECT FROM pg_available_extensions a WHERE a.name = w.name),
+      -- There is no column `trusted` before 13.
+      'trusted', COALESCE((SELECT bool_or((to_jsonb(v) ->> 'trusted')::boolean)
+        FROM pg_available_extension_versions v WHERE v.name = w.name), false)))
+   FROM unnest(:extensions) AS w (name)
+   LEFT JOIN pg_extension e ON e.extname = w.name
+   LEFT JOIN pg_namespace n ON n.oid = e.extnamespace),
   pg_backend_pid()::text <> :pid,
   (SELECT json_agg(nspname ORDER BY nspname) FROM pg_namespace n
    WHERE NOT has_schema_privilege(n.oid, 'USAGE') AND nspname = ANY (:schemas)),

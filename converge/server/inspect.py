@@ -2,7 +2,7 @@
 
 import json
 import logging
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.errors import Refused
 from converge.plan import Refusal, Right, WayOut, looking
@@ -24,6 +24,15 @@ READ_ONLY_FOR = {
 ADMINISTRATOR = "Let an administrator run:"
 
 
+class ExtensionFacts(NamedTuple):
+    """An extension on the server; `schema` is None if the database lacks it."""
+
+    schema: Optional[str]
+    usable: bool
+    available: bool
+    trusted: bool
+
+
 class ServerFacts(NamedTuple):
     """What the server and the role are, as one query tells it (`inspect`)."""
 
@@ -37,10 +46,7 @@ class ServerFacts(NamedTuple):
     can_use_temp: bool
     home: Optional[str]  # a schema that exists and that an extension may be created in
     ctype: str
-    extension_schema: Optional[str]
-    extension_usable: bool
-    extension_available: bool
-    extension_trusted: bool
+    extensions: Dict[str, ExtensionFacts]  # those that the models need, by name, in their order
     pooled: bool  # behind a pooler
     closed: Optional[List[str]] = None  # the schemas of POSTGRES_SCHEMAS that the role may not use
     limits: Optional[Dict[str, str]] = None  # what differs from `messages.UNLIMITED`
@@ -56,25 +62,37 @@ class ServerFacts(NamedTuple):
         return f"default_transaction_read_only is on ({where}); a run writes all the same"
 
     @property
-    def lacks_extension(self) -> bool:
-        return self.extension_schema is None
+    def lacking(self) -> List[str]:
+        """The extensions that the database lacks."""
+        return [name for name, extension in self.extensions.items() if extension.schema is None]
 
-    def extension_home(self, settings: Settings) -> str:
-        """Return the schema in which the extension lives, or will."""
-        return self.extension_schema or self.home or settings.schemas[0]
+    def new_home(self, settings: Settings) -> str:
+        """Return the schema in which an extension is created."""
+        return self.home or settings.schemas[0]
+
+    def homes(self, new_home: str) -> List[str]:
+        """Return the schemas in which the extensions live, once those that lack are created."""
+        found = (extension.schema or new_home for extension in self.extensions.values())
+        return list(dict.fromkeys(found))
 
     def after_run(self, settings: Settings) -> "ServerFacts":
-        """Return the facts as a run leaves them: with the extension."""
-        return self._replace(extension_schema=self.extension_home(settings))
+        """Return the facts as a run leaves them: with the extensions."""
+        home = self.new_home(settings)
+        there = {n: e._replace(schema=e.schema or home) for n, e in self.extensions.items()}
+        return self._replace(extensions=there)
 
-    @property
-    def extension_permitted(self) -> bool:
-        """For a trusted extension (13 and newer), CREATE on the database is enough."""
-        return self.superuser or (self.extension_trusted and self.can_create_schema)
+    def permits(self, extension: str) -> bool:
+        """For a trusted extension (13 and newer), CREATE on the database is enough to create it."""
+        trusted = self.extensions[extension].trusted and self.can_create_schema
+        return self.superuser or trusted
 
 
 def inspect(
-    connection: Connection, settings: Settings, extension: Extension, *, only_look: bool = False
+    connection: Connection,
+    settings: Settings,
+    extensions: Sequence[Extension],
+    *,
+    only_look: bool = False,
 ) -> ServerFacts:
     """Ask the server what it is, in one round trip. Raises `Refused` if no run can succeed on it.
 
@@ -83,33 +101,41 @@ def inspect(
     """
     query = statement(
         "server/facts.sql",
-        extension=extension.name,
+        extensions=[extension.name for extension in extensions],
         schemas=settings.schemas,
         homes=["public", *settings.schemas],
         unlimited=json.dumps(UNLIMITED),
         pid=str(connection.info.backend_pid),
     )
     facts = ServerFacts(*rows(connection, READ_COMMITTED + named(connection) + query)[0])
+    known: Any = facts.extensions
+    facts = facts._replace(extensions={e.name: ExtensionFacts(**known[e.name]) for e in extensions})
     connection.pooled = facts.pooled
     connection.checks_client = facts.version >= 140000 and "linux" in facts.platform
-    refusals = list(_obstacles(facts, settings, extension))
+    refusals = list(_obstacles(facts, settings))
     if only_look:
         refusals, _ = looking(refusals)
     if refusals:
         raise Refused("\n".join(map(str, refusals)))
-    if extension.ascii_only_under_c and facts.ctype in ("C", "POSIX"):
-        log.warning(
-            "LC_CTYPE of database %s is %s: %s ignores every letter that is not ASCII, so %s. "
-            "Create the database with C.UTF-8 or a language's locale.",
-            facts.database,
-            facts.ctype,
-            extension.name,
-            extension.ascii_only_under_c,
-        )
+    if facts.ctype in ("C", "POSIX"):
+        _warn_of_letters(facts, extensions)
     return facts
 
 
-def _obstacles(facts: ServerFacts, settings: Settings, extension: Extension) -> Iterator[Refusal]:
+def _warn_of_letters(facts: ServerFacts, extensions: Sequence[Extension]) -> None:
+    for extension in extensions:
+        if extension.ascii_only_under_c:
+            log.warning(
+                "LC_CTYPE of database %s is %s: %s ignores every letter that is not ASCII, so %s. "
+                "Create the database with C.UTF-8 or a language's locale.",
+                facts.database,
+                facts.ctype,
+                extension.name,
+                extension.ascii_only_under_c,
+            )
+
+
+def _obstacles(facts: ServerFacts, settings: Settings) -> Iterator[Refusal]:
     """Say what keeps any run from succeeding."""
     role, database = identifier(facts.user), identifier(facts.database)
     if facts.standby:
@@ -132,32 +158,35 @@ def _obstacles(facts: ServerFacts, settings: Settings, extension: Extension) -> 
             ADMINISTRATOR,
             f"GRANT USAGE, CREATE ON SCHEMA {name} TO {role}",
         )._replace(lacks=Right("USAGE", schema, to_look))
-    if facts.extension_schema not in closed:
-        yield from _extension_obstacles(facts, extension)
+    for extension, found in facts.extensions.items():
+        if found.schema not in closed:
+            yield from _extension_obstacles(facts, extension, found)
 
 
-def _extension_obstacles(facts: ServerFacts, extension: Extension) -> Iterator[Refusal]:
-    name = identifier(extension.name)
-    if facts.extension_schema is None and not facts.extension_available:
+def _extension_obstacles(
+    facts: ServerFacts, extension: str, found: ExtensionFacts
+) -> Iterator[Refusal]:
+    name = identifier(extension)
+    if found.schema is None and not found.available:
         yield _obstacle(
             f"extension {name} is not installed on the server.",
             "Let an administrator install PostgreSQL's contrib package "
             "(Debian: postgresql-contrib), then run again.",
         )
-    elif facts.extension_schema is not None and not facts.extension_usable:
-        home = identifier(facts.extension_schema)
+    elif found.schema is not None and not found.usable:
+        home = identifier(found.schema)
         yield _obstacle(
             f"extension {name} is in schema {home}, which {facts.user} lacks the right to use.",
             ADMINISTRATOR,
             f"GRANT USAGE ON SCHEMA {home} TO {identifier(facts.user)}",
         )
-    elif facts.extension_schema is None and not facts.extension_permitted:
+    elif found.schema is None and not facts.permits(extension):
         yield no_right_to_extension(facts, extension)
 
 
-def no_right_to_extension(facts: ServerFacts, extension: Extension) -> Refusal:
+def no_right_to_extension(facts: ServerFacts, extension: str) -> Refusal:
     """Return the refusal of an extension that the role may not create."""
-    name = identifier(extension.name)
+    name = identifier(extension)
     return _obstacle(
         f"extension {name} is missing, and {facts.user} lacks the right to create it.",
         f"Let an administrator run in database {identifier(facts.database)}:",

@@ -31,21 +31,21 @@ KEEPALIVES = {
 
 @contextmanager
 def run_lock(
-    control: Connection, settings: Settings, extension: Optional[str] = None
+    control: Connection, settings: Settings, extensions: Sequence[str] = ()
 ) -> Iterator[Optional[Connection]]:
     """Keep other runs out while the block runs, and yield a connection to work on.
 
     None is yielded, and nothing is held, if it had to wait for another run, which may have done
-    all. The lock is this tool's advisory locks on the schemas and, where `extension` is missing, on
-    the database. `control` holds them in a transaction that stays open: READ COMMITTED and idle, it
-    has no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's locks end with
-    its connection, and so do those of a block that raises an error.
+    all. The lock is this tool's advisory locks on the schemas and, where one of the `extensions` is
+    missing, on the database. `control` holds them in a transaction that stays open: READ COMMITTED
+    and idle, it has no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's
+    locks end with its connection, and so do those of a block that raises an error.
 
     The connection to work on is opened only now: those who wait have one each, and leave room for
     the one who works. Raises `NoSecondConnection` if none can be opened, and
     `LockNotAcquired` for a block in which a query has waited too long for a lock.
     """
-    tries = _tries(control, settings, extension)
+    tries = _tries(control, settings, extensions)
     if not _acquired(control, tries):
         _wait(control, settings, tries)
         yield None
@@ -62,14 +62,15 @@ def run_lock(
     control.to_roll_back = True
 
 
-def _tries(control: Connection, settings: Settings, extension: Optional[str]) -> str:
+def _tries(control: Connection, settings: Settings, extensions: Sequence[str]) -> str:
     """Return SQL that acquires all locks, and is true, or false if one is another's."""
     keys = sorted(lock_key(schema) for schema in settings.schemas)
     tries = [f"pg_try_advisory_xact_lock({LOCK_CLASS}, {key})" for key in keys]
-    missing = f"SELECT FROM pg_extension WHERE extname = {literal(extension or '')}"
+    listed = ", ".join(map(literal, extensions))
+    there = f"(SELECT count(*) FROM pg_extension WHERE extname IN ({listed}))"
     # Behind a pooler, runs of different schemas wait for each other too: each takes two of its
     # connections, and those that have one each would wait for a second for ever.
-    apart = [pooled(control)] + ([f"NOT EXISTS ({missing})"] if extension else [])
+    apart = [pooled(control)] + ([f"{there} < {len(extensions)}"] if extensions else [])
     whole = f"pg_try_advisory_xact_lock({LOCK_CLASS}, {DATABASE_WIDE})"
     return " AND ".join([*tries, f"CASE WHEN {' OR '.join(apart)} THEN {whole} ELSE true END"])
 

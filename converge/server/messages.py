@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.names import APPLICATION_NAME
+from converge.quoting import identifier
 from converge.server.connection import Connection, NoEncoding
 
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
@@ -160,13 +161,21 @@ def ask(connection: Connection, sql: str) -> List[Tuple[Any, ...]]:
             rows(connection, "ROLLBACK")  # at once: it holds locks on live tables
 
 
-def lift_restrictions(connection: Connection) -> None:
+def search_path(schemas: Sequence[str]) -> str:
+    """Return the setting of where names without a schema are found."""
+    return f"search_path = {', '.join(map(identifier, schemas))}"
+
+
+def lift_restrictions(connection: Connection, path: Sequence[str]) -> None:
     """Let the statements that run outside a transaction write, and take as long as they need.
 
     The session is ours alone, so nobody else's is changed. A pooled one is left as it is: there,
     `rights.limited_builds` has made sure that nothing is to be lifted.
     """
-    if not connection.pooled and not connection.restrictions_lifted:
+    if connection.pooled or connection.lifted_for == tuple(path):
+        return
+    found = f"SET {search_path(path)}; " if path else ""
+    if connection.lifted_for is None:
         settings = {
             **UNLIMITED,
             "default_transaction_isolation": "'read committed'",
@@ -176,5 +185,7 @@ def lift_restrictions(connection: Connection) -> None:
             del settings["transaction_timeout"]
         if connection.checks_client:
             settings["client_connection_check_interval"] = CLIENT_CHECK
-        rows(connection, "".join(f"SET {name} = {value}; " for name, value in settings.items()))
-        connection.restrictions_lifted = True
+        found += "".join(f"SET {name} = {value}; " for name, value in settings.items())
+    if found:
+        rows(connection, found)
+    connection.lifted_for = tuple(path)

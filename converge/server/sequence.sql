@@ -6,8 +6,11 @@ SELECT json_build_object(
   'schema', (SELECT nspname FROM pg_namespace
     WHERE oid = s.relnamespace AND oid <> c.relnamespace),
   'type', format_type(q.seqtypid, NULL),
+  'start', q.seqstart,
   'increment', q.seqincrement,
+  'minimum', q.seqmin,
   'maximum', q.seqmax,
+  'cache', q.seqcache,
   'cycle', q.seqcycle,
   'owned', EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.oid

@@ -1,11 +1,13 @@
--- What the tables `asked` of each schema hold, as one JSON document: a part of catalog.sql and of
--- look.sql. Schema names are left out of every definition that is compared, so that the same object
--- reads the same in pg_temp and in any live schema. Storage parameters and tablespaces are left out
--- because they tune an object without changing what it means.
-SELECT n.oid AS namespace, (
+-- What is `asked` of each schema (tables, own types, sequences), as one JSON document: a part of
+-- catalog.sql and of look.sql. What is in pg_temp reads without a schema, all else with one.
+SELECT n.oid AS namespace, json_build_object('tables', (
 SELECT json_object_agg(c.relname, json_build_object(
   'kind', c.relkind,
   'persistence', c.relpersistence,
+  'options', array_to_json(c.reloptions),
+  'method', (SELECT amname FROM pg_am WHERE oid = c.relam),
+  'tablespace', (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
+  'partition_by', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
   'owner', pg_get_userbyid(c.relowner),
   'comment', obj_description(c.oid, 'pg_class'),
   'replica_identity', c.relreplident,
@@ -98,6 +100,7 @@ SELECT json_object_agg(c.relname, json_build_object(
         WHERE s.oid = numbers.oid),
       'default_sql', pg_get_expr(ad.adbin, ad.adrelid),
       'generated', a.attgenerated,
+      'identity', a.attidentity,
       'inherited', a.attinhcount > 0,
       'comment', col_description(c.oid, a.attnum),
       -- What ALTER TYPE does not rebuild by itself. Other than of pg_describe_object, the words of
@@ -128,6 +131,8 @@ SELECT json_object_agg(c.relname, json_build_object(
       SELECT d.refobjid AS oid FROM pg_depend d JOIN pg_class s ON s.oid = d.refobjid
       WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
         AND d.refclassid = 'pg_class'::regclass AND s.relkind = 'S'
+        -- And does nothing else with what it draws.
+        AND pg_get_expr(ad.adbin, ad.adrelid) ~ '^nextval[(]''([^'']|'''')*''::regclass[)]$'
       UNION ALL  -- of an identity column
       SELECT d.objid FROM pg_depend d
       WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
@@ -158,6 +163,8 @@ SELECT json_object_agg(c.relname, json_build_object(
       'match', NULLIF(k.confmatchtype::text, ' '),
       'inherited', k.coninhcount > 0,
       'comment', obj_description(k.oid, 'pg_constraint'),
+      -- In the order in which the models' DDL says them.
+      'place', CASE WHEN n.oid = pg_my_temp_schema() THEN k.oid::bigint END,
       'used_by', (
         SELECT json_agg(DISTINCT (SELECT type || ' ' || identity FROM pg_identify_object(
           CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
@@ -184,11 +191,18 @@ SELECT json_object_agg(c.relname, json_build_object(
                                   ELSE ' ' || quote_ident(s.nspname) || '.' END
                                   || quote_ident(o.opcname)
                               FROM pg_opclass o JOIN pg_namespace s ON s.oid = o.opcnamespace
-                              WHERE o.oid = i.indclass[p - 1] AND NOT o.opcdefault), '')
+                              WHERE o.oid = i.indclass[p - 1]
+                                AND NOT (o.opcdefault AND w.parameters IS NULL)), '')
+                 || COALESCE(' (' || w.parameters || ')', '')
                  || CASE i.indoption[p - 1] WHEN 1 THEN ' DESC NULLS LAST'
                       WHEN 2 THEN ' NULLS FIRST' WHEN 3 THEN ' DESC' ELSE '' END END,
             CASE WHEN p = i.indnkeyatts + 1 THEN ') INCLUDE (' ELSE ', ' END ORDER BY p)
-          FROM generate_series(1, i.indnatts) p) || ')'
+          FROM generate_series(1, i.indnatts) p
+          -- Of an operator class, as it takes them from 13 on.
+          LEFT JOIN LATERAL (
+            SELECT string_agg(value, ', ') AS parameters
+            FROM pg_attribute f, jsonb_array_elements_text(NULLIF(to_jsonb(f) -> 'attoptions', 'null'))
+            WHERE f.attrelid = x.oid AND f.attnum = p) w ON true) || ')'
         || CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'
              THEN ' NULLS NOT DISTINCT' ELSE '' END
         || COALESCE(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''),
@@ -219,5 +233,34 @@ SELECT json_object_agg(c.relname, json_build_object(
 FROM pg_class c
 WHERE c.relnamespace = n.oid AND c.relname = ANY (n.tables)
   AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-) AS document
+), 'types', (
+SELECT json_object_agg(t.typname, json_build_object(
+  'kind', t.typtype,
+  'labels', (
+    SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+  'base', CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) || COALESCE((
+    SELECT ' COLLATE ' || quote_ident(l.collname) FROM pg_collation l, pg_type b
+    WHERE l.oid = t.typcollation AND b.oid = t.typbasetype
+      AND b.typcollation <> t.typcollation), '') END,
+  'not_null', t.typnotnull,
+  'default', pg_get_expr(t.typdefaultbin, 0),
+  'checks', (
+    SELECT json_object_agg(k.conname, pg_get_constraintdef(k.oid) ORDER BY k.conname)
+    FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')
+  ) ORDER BY t.typname)
+FROM pg_type t
+WHERE t.typnamespace = n.oid AND t.typname = ANY (n.types) AND t.typtype IN ('e', 'd')
+), 'sequences', (
+SELECT json_object_agg(s.relname, json_build_object(
+  'type', format_type(q.seqtypid, NULL),
+  'start', q.seqstart,
+  'increment', q.seqincrement,
+  'minimum', q.seqmin,
+  'maximum', q.seqmax,
+  'cache', q.seqcache,
+  'cycle', q.seqcycle
+  ) ORDER BY s.relname)
+FROM pg_class s JOIN pg_sequence q ON q.seqrelid = s.oid
+WHERE s.relnamespace = n.oid AND s.relname = ANY (n.sequences)
+)) AS document
 FROM asked n

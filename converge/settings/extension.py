@@ -1,4 +1,4 @@
-"""The extension that the models need."""
+"""An extension that the models need."""
 
 from typing import NamedTuple
 

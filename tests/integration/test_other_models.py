@@ -34,7 +34,7 @@ from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
 from tests.support.waiting import holding
 
-EXTENSION = Extension("btree_gin")
+EXTENSIONS = (Extension("btree_gin"),)
 FINGERPRINTS = Fingerprints("the library's models", "any rules")
 LIBRARY = MetaData()
 Table(
@@ -69,8 +69,8 @@ def control(settings: Settings) -> Iterator[Connection]:
 
 def converged(control: Connection, settings: Settings) -> Plan:
     """Bring the database to the library's models, and return the plan that did it."""
-    desired = Desired(LIBRARY, extension=EXTENSION, indexes=INDEXES)
-    facts = inspect(control, settings, EXTENSION)
+    desired = Desired(LIBRARY, extensions=EXTENSIONS, indexes=INDEXES)
+    facts = inspect(control, settings, EXTENSIONS)
     with run_lock(control, settings) as work:
         assert work is not None
         plan = make_plan(work, facts, settings=settings, desired=desired)

@@ -57,7 +57,7 @@ SMALL_PLAN = """\
 
 -- 1. create index public.dishes.idx_dishes_name: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
-CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes USING btree (name);
+CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (name);
 
 -- 2. add column public.weight.user_email: it is missing; existing rows get 'it''s@example.org'
 --    brief, ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
@@ -74,11 +74,11 @@ COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row b
 
 -- 4. create index public.weight.idx_weight_user_email: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
-CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight USING btree (user_email);
+CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight (user_email);
 
 -- 5. create index public.weight.idx_weight_user_time: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
-CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight USING btree (user_email, "time");
+CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight (user_email, "time");
 
 -- 5 steps; the schema's history records them.
 """

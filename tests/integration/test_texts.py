@@ -76,7 +76,7 @@ def test_a_plan_with_other_sentences_comes_to_the_same(
         expected = described(ours)
         undo = run("--rollback", "--plan", POSTGRES_DB=ours.name).out
     control: Connection = request.getfixturevalue("control")  # a copy wants no connections
-    facts = inspect(control, settings, chater.EXTENSION)
+    facts = inspect(control, settings, chater.EXTENSIONS)
     with run_lock(control, settings) as work:
         assert work is not None
         plan = make_plan(work, facts, settings=settings, desired=DESIRED)
@@ -97,7 +97,7 @@ def test_a_plan_with_other_sentences_comes_to_the_same(
 
 def test_the_end_of_a_plan_goes_by_facts(settings: Settings, control: Connection) -> None:
     """What rewrites, what is refused and what is possible are counted without reading a text."""
-    facts = inspect(control, settings, chater.EXTENSION)
+    facts = inspect(control, settings, chater.EXTENSIONS)
     plan = make_plan(control, facts, settings=settings, desired=DESIRED)
     assert summary(reworded(plan)) == summary(plan)
     assert len(render(reworded(plan)).splitlines()) > len(plan.steps)

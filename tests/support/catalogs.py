@@ -27,18 +27,17 @@ INSERT INTO alcohol_for_day VALUES ('2024-11-08', 'ann@example.org', 1, 90, '{ci
 
 def described(database: Database, schema: str = "public") -> Dict[str, Any]:
     """Return the managed tables of a schema in the server's words, column order left out."""
-    tables = DESIRED.tables
     query = statement(
         "server/catalog.sql",
         schemas=[schema],
-        tables=tables,
         names=DESIRED.names,
         history=HISTORY_TABLE,
+        **DESIRED.managed._asdict(),
     )
     database.execute("SET search_path = ''")
     found = database.rows(query)
     database.execute("RESET search_path")
-    described: Dict[str, Any] = found[0][0]["tables"] or {}
+    described: Dict[str, Any] = found[0][0]["contents"]["tables"] or {}
     for table in described.values():
         del table["shape"]  # what others have tied to it; `attributes` counts dropped columns
         for column in table["columns"].values():

@@ -15,7 +15,7 @@ INDEXES = indexes.INDEXES
 DESIRED = Desired(
     METADATA,
     indexes=INDEXES,
-    extension=chater.EXTENSION,
+    extensions=chater.EXTENSIONS,
     backfills={"default_user_email": "legacy@localhost"},
     date_shapes=chater.DATE_SHAPES,
 )

@@ -1,0 +1,231 @@
+"""The safety rules for what the models bring along besides tables: enums, domains, sequences.
+
+https://www.postgresql.org/docs/current/sql-altertype.html
+"""
+
+from typing import Iterator, List, NamedTuple, Optional, Sequence
+
+from converge.compare.table import Given
+from converge.names import free_name
+from converge.plan import NO_UNDO, Kind, Lock, Plan, Run, Step, Undo, WayOut, joined, refused
+from converge.quoting import identifier, literal, qualified
+from converge.server.catalog import Column, OwnSequence, OwnType, Schema
+from converge.text import counted
+
+
+def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given) -> Plan:
+    """Bring the enums, domains and sequences that are there already to what the models say."""
+    parts = []
+    for name, wanted in desired.types.items():
+        found = live.types.get(name)
+        if found is not None and found != wanted:
+            rule = _enum if found.kind == wanted.kind == "e" else _domain
+            parts.append(rule(_Own(schema, name, live, given), found, wanted))
+    for name, numbers in desired.sequences.items():
+        there = live.sequences.get(name)
+        if there is not None and there != numbers:
+            parts.append(_sequence(_Own(schema, name, live, given), there, numbers))
+    return joined(parts)
+
+
+class _Use(NamedTuple):
+    """A column of the models' tables that holds values of a type."""
+
+    relation: str  # qualified
+    name: str  # quoted
+    column: Column
+
+    @property
+    def many(self) -> str:
+        return "[]" if self.column.type.endswith("[]") else ""
+
+
+class _Own:
+    """A live type or sequence of the models."""
+
+    def __init__(self, schema: str, name: str, live: Schema, given: Given) -> None:
+        self.schema, self.name, self.live, self.ask = schema, name, live, given.ask
+        self.sql = qualified(schema, name)
+
+    def step(
+        self, kind: Kind, why: str, statements: Sequence[str], run: Run, undo: Undo = NO_UNDO
+    ) -> Plan:
+        step = Step(
+            kind=kind,
+            schema=self.schema,
+            table="",
+            name=self.name,
+            why=why,
+            statements=tuple(statements),
+            run=run,
+            lock=Lock.NONE,
+            undo=undo,
+            tried=tuple(statements),
+        )
+        return Plan((step,))
+
+    def refuse(self, what: str, way_out: WayOut, *why: str) -> Plan:
+        subject = f"{self.schema}.{self.name}"
+        return refused(self.schema, what, way_out, *why, subject=subject)
+
+    def uses(self) -> Iterator[_Use]:
+        for table, known in self.live.tables.items():
+            for name, column in known.columns.items():
+                if column.type in (self.sql, f"{self.sql}[]"):
+                    yield _Use(qualified(self.schema, table), identifier(name), column)
+
+
+def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:
+    """Add values at their places; one that the models do not know is left, unless rows have it."""
+    have, want = live.labels or [], desired.labels or []
+    removed = [label for label in have if label not in want]
+    added = [label for label in want if label not in have]
+    if removed and len(removed) == len(added):
+        return _refuse_renamed(own, removed, added)
+    parts = [_removed(own, removed)] if removed else []
+    if [label for label in have if label in want] != [label for label in want if label in have]:
+        parts.append(_refuse_order(own, have, want))
+    return joined([*parts, *_add_values(own, want, added)])
+
+
+def _add_values(own: _Own, want: Sequence[str], added: Sequence[str]) -> Iterator[Plan]:
+    """Add them in the models' order, each behind the one before it, which is there by then."""
+    known = [label for label in want if label not in added]
+    for number, label in enumerate(want):
+        if label in added:
+            place = f" AFTER {literal(want[number - 1])}" if number else ""
+            if not number and known:
+                place = f" BEFORE {literal(known[0])}"
+            add = f"ALTER TYPE {own.sql} ADD VALUE {literal(label)}{place}"
+            why = f"the models say the value {literal(label)}; a rollback leaves it"
+            yield own.step(Kind.ADD_VALUE, why, [add], Run.AHEAD)
+
+
+def _removed(own: _Own, removed: Sequence[str]) -> Plan:
+    """Refuse values that rows have and the models do not know; others are noted."""
+    listed = ", ".join(map(literal, removed))
+    why, queries = [], []
+    for use in own.uses():
+        text, has = f"{use.name}::text{use.many}", "&&" if use.many else "= ANY"
+        query = f"SELECT * FROM {use.relation} WHERE {text} {has} (ARRAY[{listed}])"
+        rows = own.ask(f"SELECT count(*) FROM ({query}) AS found")[0][0]
+        if rows:
+            verb = "has" if rows == 1 else "have"
+            why.append(f"{counted(rows, 'row')} of {use.relation} {verb} one in {use.name}.")
+            queries.append(query)
+    if not why:
+        return Plan(notes=(f"values of {own.sql}: {listed}",))
+    what = f"has values that the models do not know: {listed}."
+    advice = "Give these rows another value, or the models these values; find them with:"
+    return own.refuse(what, WayOut(advice, tuple(queries)), *why)
+
+
+def _refuse_renamed(own: _Own, removed: Sequence[str], added: Sequence[str]) -> Plan:
+    """Refuse as many new values as unknown ones: only a person knows if they were renamed."""
+    what = (
+        f"has {', '.join(map(literal, removed))}; the models say {', '.join(map(literal, added))}."
+    )
+    rename = tuple(
+        f"ALTER TYPE {own.sql} RENAME VALUE {literal(old)} TO {literal(new)}"
+        for old, new in zip(removed, added)
+    )
+    return own.refuse(what, WayOut("If that is the same by another name, rename it:", rename))
+
+
+def _refuse_order(own: _Own, have: Sequence[str], want: Sequence[str]) -> Plan:
+    """Refuse another order, by which values are compared: it takes the type anew."""
+    old = free_name(own.name, "_old", own.live.relations)
+    labels = [*want, *(label for label in have if label not in want)]
+    statements = [
+        "BEGIN",
+        f"ALTER TYPE {own.sql} RENAME TO {identifier(old)}",
+        f"CREATE TYPE {own.sql} AS ENUM ({', '.join(map(literal, labels))})",
+        *(change for use in own.uses() for change in _made_anew(own, use)),
+        f"DROP TYPE {qualified(own.schema, old)}",
+        "COMMIT",
+    ]
+    what = f"has the values {', '.join(map(literal, have))}; the models say "
+    what += f"{', '.join(map(literal, want))}, in this order."
+    advice = "In a maintenance window, as it writes the rows anew:"
+    return own.refuse(what, WayOut(advice, tuple(statements)))
+
+
+def _made_anew(own: _Own, use: _Use) -> List[str]:
+    """Return what gives a column the new type of the same name."""
+    change = f"ALTER TABLE {use.relation} ALTER COLUMN {use.name}"
+    new = own.sql + use.many
+    statements = [f"{change} TYPE {new} USING {use.name}::text{use.many}::{new}"]
+    default = use.column.default_sql
+    if default is None:
+        return statements
+    return [f"{change} DROP DEFAULT", *statements, f"{change} SET DEFAULT {default}"]
+
+
+def _domain(own: _Own, live: OwnType, desired: OwnType) -> Plan:
+    """Change a domain's default, or drop its NOT NULL; what every row has to prove is refused."""
+    alter, parts = f"ALTER DOMAIN {own.sql}", []
+    if live.kind != desired.kind or live.base != desired.base:
+        return _refuse_base(own, live, desired)
+    if live.default != desired.default:
+        sql, back = (f"{alter} {_set_default(value)}" for value in (desired.default, live.default))
+        why = f"its default is {live.default}; the models say {desired.default}"
+        parts.append(own.step(Kind.SET_DEFAULT, why, [sql], Run.BRIEF, Undo(statements=(back,))))
+    if live.not_null and not desired.not_null:
+        why, undo = (
+            "it is NOT NULL; the models say nullable",
+            Undo(statements=(f"{alter} SET NOT NULL",)),
+        )
+        parts.append(own.step(Kind.DROP_NOT_NULL, why, [f"{alter} DROP NOT NULL"], Run.BRIEF, undo))
+    proven = [f"{alter} SET NOT NULL"] if desired.not_null and not live.not_null else []
+    have, want = live.checks or {}, desired.checks or {}
+    for name in [name for name in have if have[name] not in want.values()]:
+        proven.append(f"{alter} DROP CONSTRAINT {identifier(name)}")
+    for name in [name for name in want if want[name] not in have.values()]:
+        proven.append(f"{alter} ADD CONSTRAINT {identifier(name)} {want[name]}")
+    if proven:
+        advice = "It reads every row of its columns while they can't be written; in a quiet hour:"
+        way_out = WayOut(advice, tuple(proven))
+        parts.append(own.refuse("is a domain with other constraints than the models say.", way_out))
+    return joined(parts)
+
+
+def _set_default(value: Optional[str]) -> str:
+    return "DROP DEFAULT" if value is None else f"SET DEFAULT {value}"
+
+
+def _refuse_base(own: _Own, live: OwnType, desired: OwnType) -> Plan:
+    said = {"e": "an enum"}
+    has, wants = (said.get(t.kind, f"a domain over {t.base}") for t in (live, desired))
+    new = identifier(free_name(own.name, "_old", own.live.relations))
+    way_out = WayOut(
+        "Rename it, run again, and give its columns the new type:",
+        (f"ALTER {'DOMAIN' if live.kind == 'd' else 'TYPE'} {own.sql} RENAME TO {new}",),
+    )
+    return own.refuse(f"is {has}; the models say {wants}.", way_out)
+
+
+def _sequence(own: _Own, live: OwnSequence, desired: OwnSequence) -> Plan:
+    """Change a sequence's options; it never goes back."""
+    last = own.ask(f"SELECT last_value FROM {own.sql}")[0][0]
+    changes = [
+        f"{name} is {old}; the models say {new}"
+        for name, old, new in zip(OwnSequence._fields, live, desired)
+        if old != new
+    ]
+    to, back = (f"ALTER SEQUENCE {own.sql} {_options(numbers)}" for numbers in (desired, live))
+    if not desired.minimum <= last <= desired.maximum:
+        way_out = WayOut(
+            "Change the models, or let it go on from another number:", (f"{to} RESTART",)
+        )
+        why = f"It has come to {last:,}."
+        return own.refuse(f"cannot be changed: {'; '.join(changes)}.", way_out, why)
+    undo = Undo(statements=(back,))
+    return own.step(Kind.ALTER_SEQUENCE, "; ".join(changes), [to], Run.BRIEF, undo)
+
+
+def _options(numbers: OwnSequence) -> str:
+    cycle = "CYCLE" if numbers.cycle else "NO CYCLE"
+    return (
+        f"AS {numbers.type} INCREMENT BY {numbers.increment} MINVALUE {numbers.minimum} "
+        f"MAXVALUE {numbers.maximum} START WITH {numbers.start} CACHE {numbers.cache} {cycle}"
+    )

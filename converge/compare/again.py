@@ -24,39 +24,42 @@ def read_again(
     home = desired.trial_home(settings, facts)
     words = desired.in_server_words[home]
     statements = list(desired.trial_ddl(settings, facts))
-    for name, table in words.tables.items():
-        statements += _from_words(f"pg_temp.{identifier(name)}", table)
+    for place, (name, table) in enumerate(words.tables.items()):
+        statements += _from_words(f"pg_temp.{identifier(name)}", table, f"{AGAIN}{place}_")
     found = catalog.read(
         connection, schemas=(), managed=desired.managed, names=(), desired_ddl=statements
     )
     again = found.get("", Schema({}, {}))
-    tables = {n: _in_place(words.tables[n], table) for n, table in again.tables.items()}
+    tables = {
+        name: _in_place(table, again.tables[name], f"{AGAIN}{place}_")
+        for place, (name, table) in enumerate(words.tables.items())
+    }
     return again._replace(tables=tables)
 
 
-def _from_words(relation: str, table: Table) -> Iterator[str]:
+def _from_words(relation: str, table: Table, prefix: str) -> Iterator[str]:
     """Yield what makes of the words once more what they are said of, under a name with a number."""
     alter = f"ALTER TABLE {relation} ADD"
     for number, column in enumerate(table.columns.values()):
         if column.generated:
             how = f"GENERATED ALWAYS AS ({column.default_sql}) {GENERATED[column.generated]}"
-            yield f"{alter} COLUMN {AGAIN}{number} {column.type} {how}"
+            yield f"{alter} COLUMN {prefix}{number} {column.type} {how}"
         elif column.default_sql is not None:
-            yield f"{alter} COLUMN {AGAIN}{number} {column.type} DEFAULT {column.default_sql}"
+            yield f"{alter} COLUMN {prefix}{number} {column.type} DEFAULT {column.default_sql}"
     for number, constraint in enumerate(table.constraints.values()):
         if constraint.kind == "c":
-            yield f"{alter} CONSTRAINT {AGAIN}{number} CHECK ({constraint.expression})"
+            yield f"{alter} CONSTRAINT {prefix}{number} CHECK ({constraint.expression})"
     for number, index in enumerate(table.indexes.values()):
         if index.expressions or index.predicate is not None:
             unique = "UNIQUE " if index.unique else ""
-            yield f"CREATE {unique}INDEX {AGAIN}{number} ON {relation} USING {index.using}"
+            yield f"CREATE {unique}INDEX {prefix}{number} ON {relation} USING {index.using}"
 
 
-def _in_place(words: Table, again: Table) -> Table:
+def _in_place(words: Table, again: Table, prefix: str) -> Table:
     """Return a table in which what was made again has the name of what it was made of."""
 
     def renamed(names: List[str], found: Dict[str, Any]) -> Dict[str, Any]:
-        pairs = ((name, found.get(f"{AGAIN}{number}")) for number, name in enumerate(names))
+        pairs = ((name, found.get(f"{prefix}{number}")) for number, name in enumerate(names))
         return {name: value for name, value in pairs if value is not None}
 
     return again._replace(

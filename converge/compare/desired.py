@@ -30,6 +30,7 @@ from sqlalchemy.schema import (
 )
 from sqlalchemy.sql import ColumnElement, visitors
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
+from sqlalchemy.sql.sqltypes import SchemaType
 
 from converge.compare import ddl
 from converge.compare.ddl import DIALECT, Schemas, final_name, written
@@ -243,6 +244,10 @@ class Desired:
 def _own_types(metadata: MetaData) -> Dict[str, Any]:
     """Return the enums and domains that the models bring along, by name, what others need first."""
     found: Dict[str, Any] = {}
+    for listener in metadata.dispatch.before_create:  # how a type waits for its creation
+        owner = getattr(listener, "__self__", getattr(listener, "target", None))
+        if isinstance(owner, SchemaType):
+            _collect(owner, found)
     for table in metadata.tables.values():
         for column in table.columns:
             _collect(column.type, found)

@@ -29,12 +29,12 @@ DISABLE = "ALTER TABLE public.weight DISABLE TRIGGER swallow;\n"
         (
             SWALLOWED,
             "RAISE 'diary rows are immutable'",
-            "diary rows are immutable (PL/pgSQL function public.swallow() line 1 at RAISE)",
+            "diary rows are immutable (PL/pgSQL function swallow() line 1 at RAISE)",
         ),
         (
             DEFERRED,
             "RAISE 'diary rows are immutable'",
-            "diary rows are immutable (PL/pgSQL function public.swallow() line 1 at RAISE)",
+            "diary rows are immutable (PL/pgSQL function swallow() line 1 at RAISE)",
         ),
     ],
     ids=["keeps the old row", "skips it", "raises", "raises at the end"],
@@ -91,6 +91,6 @@ def test_an_index_of_ours_does_not_outlive_a_run_that_gives_up(
     result = run()
     assert result.code == 4
     assert "refused: add key public.weight.weight_pkey is refused.\n" in result.err
-    assert "The server says: not on a Friday (PL/pgSQL function public.refuse()" in result.err
+    assert "The server says: not on a Friday (PL/pgSQL function refuse()" in result.err
     assert database.value(HELPERS) == 0
     database.execute("INSERT INTO weight VALUES (5, 'x', 1, 'u'), (5, 'x', 1, 'u')")

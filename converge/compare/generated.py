@@ -86,8 +86,8 @@ def _refuse_values(table: ComparedTable, name: str, desired: Column, what: str) 
     except psycopg2.DataError as error:
         if is_transient(error):
             raise
-        find = table.find(f"({desired.default_sql}) IS NULL")
-        table.refuse(name, what, f"The server says: {said(error)}.", way_out=find)
+        why = f"For a row of {table.relation} the server says: {said(error)}."
+        table.refuse(name, what, why, way_out=WayOut("Change the rows or the models, run again."))
         return True
     if bad and desired.not_null:
         table.refuse(name, what, f"{bad} rows get no value.", way_out=table.find(missing))

@@ -150,10 +150,13 @@ def _drop_proof(table: ComparedTable, name: str) -> None:
 
 def allow_nulls(table: ComparedTable) -> None:
     """Drop NOT NULL where the model says nullable; after the keys, which may have held it."""
+    stays = [] if table.desired.primary_key[0] else table.key
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         if live is None or desired.not_null or not (live.not_null or live.unproven):
             continue
+        if name in stays:
+            continue  # a key that the models do not have is left alone, and so is its NOT NULL
         back = _unproven(table, name) or [table.alter_column(name, "SET NOT NULL")]
         table.step(
             Kind.DROP_NOT_NULL,

@@ -1,0 +1,154 @@
+"""Ways out for what the platform's models do not use: typed as they are printed, and then done."""
+
+import re
+from typing import Any, Callable, Dict, NamedTuple
+
+import pytest
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Computed,
+    Enum,
+    Integer,
+    MetaData,
+    Sequence,
+    String,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import DOMAIN
+
+from converge.errors import Refused
+from tests.support.converging import Converging
+from tests.support.database import Database
+from tests.support.ways_out import names_of, passed
+
+Models = Callable[[], MetaData]
+
+
+def table(*columns: Any, **options: Any) -> Models:
+    """Return what makes models of one table."""
+
+    def made() -> MetaData:
+        metadata = MetaData()
+        copied = [c() if callable(c) and not isinstance(c, Column) else c for c in columns]
+        Table("t", metadata, Column("id", Integer, primary_key=True), *copied, **options)
+        return metadata
+
+    return made
+
+
+def mood(*labels: str) -> Models:
+    return table(lambda: Column("v", Enum(*labels, name="mood"), server_default=labels[-1]))
+
+
+def email(kind: Any = String, **options: Any) -> Models:
+    return table(lambda: Column("v", DOMAIN("email", kind, **options)))
+
+
+def computed(by: str, *, persisted: bool = True) -> Models:
+    return table(
+        lambda: Column("n", Integer),
+        lambda: Column("v", Integer, Computed(by, persisted=persisted)),
+    )
+
+
+def numbered(**options: Any) -> Models:
+    def made() -> MetaData:
+        metadata = MetaData()
+        numbers = Sequence("numbers", metadata=metadata, **options)
+        draws = Column("id", Integer, server_default=numbers.next_value(), primary_key=True)
+        Table("t", metadata, draws)
+        return metadata
+
+    return made
+
+
+class Situation(NamedTuple):
+    """Models, what happens then, and the models that are refused until the way out is typed."""
+
+    first: Models
+    then: Models
+    sql: str = "SELECT"
+    besides: str = "SELECT"  # what a person does with the rows that a query has found
+    since: int = 120000
+    before: int = 1000000
+
+
+PLAIN = table(lambda: Column("v", Integer))
+SITUATIONS: Dict[str, Situation] = {
+    "compare.own._removed": Situation(
+        mood("a", "b", "c"),
+        mood("a", "b"),
+        "INSERT INTO t (id, v) VALUES (1, 'c')",
+        "UPDATE t SET v = 'b'",
+    ),
+    "compare.own._refuse_renamed": Situation(
+        mood("a", "b"), mood("a", "B"), "INSERT INTO t (id, v) VALUES (1, 'b')"
+    ),
+    "compare.own._refuse_order": Situation(
+        mood("a", "b", "c"), mood("c", "b", "a"), "INSERT INTO t (id, v) VALUES (1, 'b')"
+    ),
+    "compare.own._domain": Situation(
+        email(check="VALUE ~ '@'", constraint_name="has_at"),
+        email(check="VALUE ~ '@.'", constraint_name="has_more", not_null=True),
+        "INSERT INTO t (id, v) VALUES (1, 'a@b')",
+    ),
+    "compare.own._refuse_base": Situation(
+        email(), email(Integer), "INSERT INTO t (id) VALUES (1)", "ALTER TABLE t DROP COLUMN v"
+    ),
+    "compare.own._sequence": Situation(
+        numbered(start=5), numbered(maxvalue=100, start=5), "SELECT setval('numbers', 200)"
+    ),
+    "compare.generated._refuse_plain": Situation(
+        table(lambda: Column("n", Integer), lambda: Column("v", Integer)),
+        computed("n + 1"),
+        "INSERT INTO t VALUES (1, 2, 3)",
+    ),
+    "compare.generated._refuse_kind": Situation(
+        computed("n + 1"), computed("n + 2"), "INSERT INTO t (id, n) VALUES (1, 0)", before=170000
+    ),
+    "compare.storage._refuse": Situation(
+        table(), table(prefixes=["UNLOGGED"]), "INSERT INTO t VALUES (1)"
+    ),
+    "compare.numbering._let_go": Situation(
+        table(lambda: Column("n", Integer)),
+        numbered(),
+        "CREATE TABLE o (n integer DEFAULT nextval('t_id_seq')); INSERT INTO t (n) VALUES (1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", SITUATIONS)
+def test_what_is_printed_helps(database: Database, place: str) -> None:
+    """The refusal changes nothing; what it prints is typed; then the run gets through."""
+    first, then, sql, besides, since, before = SITUATIONS[place]
+    version = int(database.value("SHOW server_version_num"))
+    if not since <= version < before:
+        pytest.skip("another server has another way out")
+    job = Converging(database)
+    job.run(first(), "1")
+    database.execute(sql)
+    rows = database.value("SELECT count(*) FROM t")
+    with passed() as lines, pytest.raises(Refused) as caught:
+        job.run(then(), "2")
+    assert place in names_of(lines), str(caught.value)
+    assert "Nothing was changed." in str(caught.value)
+    for statement in re.findall(r"^    (.+);$", str(caught.value), re.MULTILINE):
+        database.execute(statement)
+    database.execute(besides)
+    assert job.run(then(), "2").left == ()
+    assert database.value("SELECT count(*) FROM t") == rows
+
+
+def test_a_check_that_a_dump_has_worded_anew_is_no_difference(database: Database) -> None:
+    """The server reads its own words for IN again as others; so does a restored dump."""
+    wanted = table(
+        lambda: Column("v", String), lambda: CheckConstraint("v IN ('a', 'b')", name="known")
+    )
+    job = Converging(database)
+    job.run(wanted(), "1")
+    words = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'known'"
+    before = database.value(words)
+    database.execute(f"ALTER TABLE t DROP CONSTRAINT known, ADD CONSTRAINT known {before}")
+    assert database.value(words) != before
+    assert job.plan(wanted()).differences() == []

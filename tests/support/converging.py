@@ -1,0 +1,105 @@
+"""The real engine on any models, as `create_tables.py` runs it on the platform's."""
+
+from contextlib import closing, contextmanager
+from typing import Any, Iterator, NamedTuple, Sequence, Tuple
+
+import psycopg2.extensions
+from sqlalchemy import MetaData, create_engine
+from sqlalchemy.pool import NullPool
+
+from converge.change.apply import Applier
+from converge.compare.compare import make_plan
+from converge.compare.desired import Desired
+from converge.errors import Refused
+from converge.history.journal import Journal
+from converge.history.look import Fingerprints
+from converge.history.rollback import plan_rollback
+from converge.plan import Plan
+from converge.server.connection import Connection
+from converge.server.inspect import inspect
+from converge.server.locks import run_lock
+from converge.server.retries import connect
+from converge.settings.extension import Extension
+from converge.settings.variables import Settings, load_settings
+from tests.support.database import Database
+
+
+class Done(NamedTuple):
+    """The steps that a run has done, and what a second look finds different."""
+
+    steps: Tuple[str, ...]
+    left: Tuple[str, ...]
+
+
+class Converging:
+    """Brings a database to models, of whose files `version` stands for the fingerprint."""
+
+    def __init__(
+        self, database: Database, extensions: Sequence[str] = (), schema: str = "public"
+    ) -> None:
+        self.extensions = [Extension(name) for name in extensions]
+        variables = {**database.environment, "POSTGRES_SCHEMAS": schema}
+        self.settings: Settings = load_settings(variables, "/nonexistent/.env")
+
+    def plan(self, metadata: MetaData) -> Plan:
+        """Return what a run would do. Raises `Refused` if no run can succeed."""
+        with self._connected() as connection:
+            facts = inspect(connection, self.settings, self.extensions, only_look=True)
+            return make_plan(
+                connection, facts, settings=self.settings, desired=self._desired(metadata)
+            )
+
+    def run(self, metadata: MetaData, version: str) -> Done:
+        """Bring the database to the models, in one run. Raises `Refused` before any change."""
+        desired = self._desired(metadata)
+        with self._connected() as control, run_lock(control, self.settings) as work:
+            assert work is not None
+            facts = inspect(control, self.settings, self.extensions)
+            plan = make_plan(work, facts, settings=self.settings, desired=desired)
+            _refuse(plan)
+            journal = Journal(plan, work, Fingerprints(version, "any rules"))
+            list(Applier(self.settings, work, control, journal).apply(journal.opening()))
+            after = facts.after_run(self.settings)
+            proof = make_plan(work, after, settings=self.settings, desired=desired)
+            if not proof.differences():
+                journal.verified(proof)
+            return Done(tuple(map(str, plan.steps)), tuple(proof.differences()))
+
+    def roll_back(self) -> None:
+        """Undo the newest version. Raises `Refused` before any change."""
+        with self._connected() as control, run_lock(control, self.settings) as work:
+            assert work is not None
+            facts = inspect(control, self.settings, self.extensions)
+            rollback = plan_rollback(work, self.settings, facts)
+            _refuse(rollback.plan)
+            list(Applier(self.settings, work, control, rollback).apply(rollback.plan))
+            rollback.record(work, 0.1)
+
+    def _desired(self, metadata: MetaData) -> Desired:
+        return Desired(metadata, extensions=self.extensions)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with closing(connect(self.settings)) as connection:
+                yield connection
+        finally:
+            psycopg2.extensions.set_wait_callback(None)
+
+
+def _refuse(plan: Plan) -> None:
+    if plan.refusals:
+        raise Refused("\n".join(map(str, plan.refusals)))
+
+
+def create_all(database: Database, metadata: MetaData) -> None:
+    """Let SQLAlchemy alone create all."""
+
+    def connected() -> Any:
+        connection = database.connect()
+        connection.autocommit = False
+        return connection
+
+    engine = create_engine("postgresql+psycopg2://", creator=connected, poolclass=NullPool)
+    metadata.create_all(engine)
+    engine.dispose()

@@ -34,6 +34,7 @@ class Kind(enum.Enum):
     DROP_NOT_NULL = "drop_not_null"
     ADD_KEY = "add_key"
     ADD_CONSTRAINT = "add_constraint"
+    ALTER_CONSTRAINT = "alter_constraint"
     VALIDATE_CONSTRAINT = "validate_constraint"
     DROP_HELPER = "drop_helper"
     SET_COMMENTS = "set_comments"
@@ -100,6 +101,7 @@ class Lock(enum.Enum):
     INSTANT = "instant"  # ACCESS EXCLUSIVE while only the catalog changes
     READ = "read"  # ACCESS EXCLUSIVE while every row is read
     REWRITE = "rewrite"  # ACCESS EXCLUSIVE while every row is written anew
+    WRITES = "writes"  # SHARE ROW EXCLUSIVE while only the catalog changes: readers go on
     SHARED = "shared"  # SHARE UPDATE EXCLUSIVE: readers and writers go on
     ROWS = "rows"  # ROW EXCLUSIVE, and each batch's rows
 
@@ -154,6 +156,7 @@ class Step(NamedTuple):
     tried: Tuple[str, ...] = ()
     fires: Tuple[str, ...] = ()  # the triggers that its UPDATE fires, quoted
     path: Tuple[str, ...] = ()  # the schemas in which it finds what it names without one
+    locks: Tuple[Tuple[str, Lock], ...] = ()  # that it takes besides, on tables of its schema
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property

@@ -44,6 +44,7 @@ MODES = {
     Lock.INSTANT: "AccessExclusiveLock",
     Lock.READ: "AccessExclusiveLock",
     Lock.REWRITE: "AccessExclusiveLock",
+    Lock.WRITES: "ShareRowExclusiveLock",
     Lock.SHARED: "ShareUpdateExclusiveLock",
     Lock.ROWS: "RowExclusiveLock",
 }
@@ -218,8 +219,9 @@ def _guesses(step: Step) -> List[Guess]:
 
     An attempt is short, and the look at it may come too late.
     """
-    found = [Guess(step.schema, HISTORY_TABLE, "RowExclusiveLock")]
-    return [Guess(step.schema, step.table, MODES[step.lock]), *found] if step.table else found
+    own = [(step.table, step.lock)] if step.table else []
+    found = [Guess(step.schema, table, MODES[lock]) for table, lock in [*own, *step.locks]]
+    return [*found, Guess(step.schema, HISTORY_TABLE, "RowExclusiveLock")]
 
 
 def _tell(done: Done) -> None:

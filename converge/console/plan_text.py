@@ -3,7 +3,7 @@
 from typing import Dict, List, Tuple
 
 from converge.plan import Lock, Plan, Run, Step
-from converge.quoting import identifier
+from converge.quoting import identifier, qualified
 from converge.text import counted
 
 PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default
@@ -19,6 +19,7 @@ WHO_WAITS: Dict[Lock, str] = {
     Lock.INSTANT: "ACCESS EXCLUSIVE on {} for an instant: readers and writers wait",
     Lock.READ: "ACCESS EXCLUSIVE on {} while every row is read: readers and writers wait",
     Lock.REWRITE: "ACCESS EXCLUSIVE on {} while it is rewritten: readers and writers wait",
+    Lock.WRITES: "SHARE ROW EXCLUSIVE on {} for an instant: writers wait, readers go on",
     Lock.SHARED: "SHARE UPDATE EXCLUSIVE on {}: readers and writers go on",
     Lock.ROWS: "ROW EXCLUSIVE on {}, and each batch's rows: others write other rows",
 }
@@ -43,8 +44,10 @@ def render(plan: Plan) -> str:
 
 
 def _step(number: int, step: Step) -> List[str]:
-    waits = WHO_WAITS[step.lock].format(step.relation)
-    lines = [_comment(f"{number}. {step}: {step.why}"), _comment(f"   {step.run.value}, {waits}")]
+    waits = [WHO_WAITS[step.lock].format(step.relation)]
+    waits += [WHO_WAITS[lock].format(qualified(step.schema, table)) for table, lock in step.locks]
+    how = [f"   {step.run.value}, {waits[0]}", *(f"   and {other}" for other in waits[1:])]
+    lines = [_comment(line) for line in (f"{number}. {step}: {step.why}", *how)]
     statements = [f"{statement};" for statement in step.statements]
     # Typed one by one, a proof that fails would not keep the next statement from its loss.
     if step.run in (Run.AHEAD, Run.BRIEF) and statements[1:]:

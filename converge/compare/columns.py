@@ -159,6 +159,12 @@ def comments(table: ComparedTable) -> None:
             wanted.append((column, f"{name} ", desired.comment, live.comment if live else None))
         if live is None:
             added.add(column)
+    for name, wished in table.desired.constraints.items():
+        known = table.live_names.get(name, name)
+        there = table.live.constraints.get(known)
+        if there is not None and table.has_constraint(known, name):
+            target = f"CONSTRAINT {identifier(known)} ON {table.relation}"
+            wanted.append((target, f"{known} ", wished.comment, there.comment))
     for target, subject, text, before in wanted:
         if text is not None and text != before:
             statements.append(f"COMMENT ON {target} IS {literal(text)}")

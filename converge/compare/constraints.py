@@ -1,61 +1,61 @@
-"""The safety rules for primary keys, unique, check and foreign key constraints."""
+"""The safety rules for primary keys, unique, check, exclusion and foreign key constraints."""
 
-from typing import List, Optional
+import re
+from typing import Optional
 
-from converge.compare.builds import build, built
-from converge.compare.duplicates import refuse_duplicates
-from converge.compare.identity import carried_over, refuse_lost
-from converge.compare.obeying import foreign_key, violation
+from converge.compare.exclusions import add_exclusion
+from converge.compare.keys import (
+    KEYS,
+    Old,
+    add_key,
+    adopt,
+    back,
+    comment_on,
+    commented,
+    refuse_if_used,
+)
+from converge.compare.obeying import refuse_violators, relies_on_a_step
 from converge.compare.table import ComparedTable
-from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Undo, WayOut
-from converge.quoting import identifier, literal, qualified
+from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
-from converge.text import counted
 
-KEYS = {"p": "PRIMARY KEY", "u": "UNIQUE"}
-KEYS_AND_CHECKS = "pucx"  # as in `pg_constraint.contype`
+DEFERRABLE = re.compile(r" DEFERRABLE( INITIALLY DEFERRED)?$")
+REFERENCES = " REFERENCES "
+UNPROVEN = "it is NOT VALID: existing rows were never checked"
 
 
 def constraints(table: ComparedTable) -> None:
-    """Bring the models' keys and checks to the live table."""
-    _bring(table, KEYS_AND_CHECKS)
-
-
-def foreign_keys(table: ComparedTable) -> None:
-    """Bring the models' foreign keys to the live table; those to it may need one of its keys."""
-    _bring(table, "f")
-
-
-def _bring(table: ComparedTable, kinds: str) -> None:
-    """Bring the models' constraints of some kinds to the live table.
+    """Bring the models' constraints to the live table, but for foreign keys.
 
     One with the right definition under another name is accepted; unknown ones are left alone.
     """
-    accepted = set()
+    for name in table.desired.constraints:
+        table.live_names[name] = _same(table, name) or name
     for name, desired in table.desired.constraints.items():
-        if desired.kind not in kinds:
-            continue
-        found = _same(table, name)
-        if found is None:
-            _add(table, name, desired)
-        elif not table.live.constraints[found].valid:
-            _validate(table, found, table.live.constraints[found])
-        accepted.add(found or name)
+        if desired.kind != "f":
+            _bring(table, name, desired)
+    key_stays = table.desired.primary_key[0] is None
+    known = {*table.live_names.values(), *table.desired.indexes}
     unmanaged = [
         name
         for name, live in table.live.constraints.items()
-        if name not in accepted
-        and live.kind in kinds
-        and live.kind != "p"
-        and not name.startswith(NEW_PREFIX)
+        if name not in known and (live.kind != "p" or key_stays) and not name.startswith(NEW_PREFIX)
     ]
     if unmanaged:
         table.notes.append(f"constraints of {table.relation}: {', '.join(unmanaged)}")
 
 
+def foreign_keys(table: ComparedTable) -> None:
+    """Bring the models' foreign keys to the live table: when the keys of all tables are there."""
+    for name, desired in table.desired.constraints.items():
+        if desired.kind == "f":
+            _bring(table, name, desired)
+
+
 def _same(table: ComparedTable, name: str) -> Optional[str]:
+    """Return the name of the live constraint that says the same."""
     live = table.live.constraints
     return next(
         (
@@ -64,159 +64,154 @@ def _same(table: ComparedTable, name: str) -> Optional[str]:
             if known in live
             and table.has_constraint(known, name)
             and not known.startswith(NEW_PREFIX)
+            and known not in table.desired.indexes
         ),
         None,
     )
 
 
-def _replaced(table: ComparedTable, name: str, desired: Constraint) -> Optional[str]:
-    """Return the live constraint that the new one takes the place of."""
-    if desired.kind == "p":
-        return table.live.primary_key[0]
-    return name if name in table.live.constraints else None
+def _bring(table: ComparedTable, name: str, desired: Constraint) -> None:
+    found = _same(table, name)
+    if found is None:
+        _add(table, name, desired)
+    elif not table.live.constraints[found].valid:
+        _validate(table, found, table.live.constraints[found])
+
+
+def _replaced(table: ComparedTable, name: str, desired: Constraint) -> Optional[Old]:
+    """Return what the new constraint takes the place of."""
+    old = table.live.primary_key[0] if desired.kind == "p" else name
+    if old is not None and old in table.live.constraints:
+        live = table.live.constraints[old]
+        return Old(old, live, live.owned_index)
+    index = table.live.indexes.get(name)
+    return Old(name, None, index) if index is not None and desired.kind in KEYS else None
 
 
 def _add(table: ComparedTable, name: str, desired: Constraint) -> None:
     old = _replaced(table, name, desired)
-    taken = name != old and (name in table.relations or name in table.live.constraints)
-    if taken and desired.kind in KEYS:
+    taken = name in table.relations or name in table.live.constraints
+    if taken and (old is None or old.name != name) and desired.owned_index is not None:
         table.refuse_taken(name, "an index")
-    elif desired.kind in KEYS:
-        _add_key(table, name, desired, old)
+    elif desired.kind == "x":
+        add_exclusion(table, name, desired, old)
     elif desired.kind in ("c", "f"):
         _add_checked(table, name, desired, old)
+    elif old is not None and _is_adopted(desired, old):
+        assert old.owned_index is not None
+        adopt(table, name, desired, old.owned_index)
     else:
-        add = table.alter(f"ADD CONSTRAINT {identifier(name)} {desired.definition}")
-        way_out = WayOut("Add it by hand, in a maintenance window:", (add,))
-        why = "Exclusion constraints cannot be added under live traffic."
-        table.refuse(name, f"is missing: {desired.definition}.", why, way_out=way_out)
+        add_key(table, name, desired, old)
 
 
-def _add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional[str]) -> None:
-    """Build the key's index while everybody works, then put the key in place in an instant."""
-    columns = desired.columns or []
-    if any(column not in table.values for column in columns):
-        return  # the column's own refusal says why
-    if old is not None and _refuse_if_used(table, name, table.live.constraints[old], desired):
-        return
-    if refuse_duplicates(table, name, f"is missing: {desired.definition}.", columns):
-        return
-    # The server's words, not ours, so that what an interrupted run has built is known again.
-    assert desired.owned_index is not None
-    if refuse_wide(table, name, desired.owned_index):
-        return
-    if old is not None and _refuse_identity(table, name, table.live.constraints[old], desired):
-        return
-    temporary = build(table, name, desired.owned_index, why="the key needs it", undo=False)
-    drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old)}")]
-    replaced = None if old is None else table.live.constraints[old].owned_index
-    add = _add_by_index(table, name, desired, temporary)
-    table.step(
-        Kind.ADD_KEY,
-        name,
-        f"the model says {desired.definition}",
-        [*drop, add, *carried_over(table, replaced, name), *_commented(table, name, old)],
-        creates=True,
-        undo=_back_to(table, name, old),
-        tried=drop,  # the index is not there yet
-    )
+def _is_adopted(desired: Constraint, old: Old) -> bool:
+    """Return whether the plain index of a constraint's name can become it as it is."""
+    wanted, index = desired.owned_index, old.owned_index
+    if old.constraint is not None or wanted is None or index is None:
+        return False
+    return index.valid and index.definition == wanted.definition
 
 
-def _refuse_if_used(table: ComparedTable, name: str, live: Constraint, desired: Constraint) -> bool:
-    """Refuse to replace a key that something depends on."""
-    what = f"is {live.definition}; the model says {desired.definition}."
-    if table.live.referenced_by:
-        why = f"Foreign keys depend on it: {', '.join(table.live.referenced_by)}."
-        way_out = WayOut("Drop them, run again, create them again.")
-        table.refuse(name, what, why, way_out=way_out)
-    elif live.used_by:
-        table.refuse_used(name, what, live.used_by)
-    return bool(table.live.referenced_by or live.used_by)
-
-
-def _add_by_index(table: ComparedTable, name: str, key: Constraint, index: str) -> str:
-    """Return what makes an index the key."""
-    deferrable = " DEFERRABLE" if key.deferrable else ""
-    deferred = " INITIALLY DEFERRED" if key.deferred else ""
-    using = f"{KEYS[key.kind]} USING INDEX {identifier(index)}{deferrable}{deferred}"
-    return table.alter(f"ADD CONSTRAINT {identifier(name)} {using}")
-
-
-def _refuse_identity(
-    table: ComparedTable, name: str, live: Constraint, desired: Constraint
-) -> bool:
-    """Refuse to replace a key that is the replica identity by one that can't be."""
-    assert desired.owned_index is not None
-    return refuse_lost(
-        table,
-        name,
-        f"is {live.definition}; the model says {desired.definition}.",
-        old=live.owned_index,
-        new=desired.owned_index,
-        deferrable=desired.deferrable,
-    )
-
-
-def _commented(table: ComparedTable, name: str, old: Optional[str]) -> List[str]:
-    """Return what gives a constraint the comment of the old one."""
-    comment = None if old is None else table.live.constraints[old].comment
-    on = f"COMMENT ON CONSTRAINT {identifier(name)} ON {table.relation}"
-    return [] if comment is None else [f"{on} IS {literal(comment)}"]
-
-
-def _back_to(table: ComparedTable, name: str, old: Optional[str]) -> Undo:
-    """Return what drops the new constraint, if it is still there, and puts the old one back."""
-    drop = table.alter(f"DROP CONSTRAINT IF EXISTS {identifier(name)}")
-    if old is None:
-        return Undo(statements=(drop,))
-    live = table.live.constraints[old]
-    if live.kind not in KEYS:
-        add = table.alter(f"ADD CONSTRAINT {identifier(old)} {live.sql}")
-        return Undo(statements=(drop, add, *_commented(table, old, old)))
-    assert live.owned_index is not None
-    temporary = helper_name(NEW_PREFIX, old)
-    add = _add_by_index(table, old, live, temporary)
-    besides = [*carried_over(table, live.owned_index, old), *_commented(table, old, old)]
-    index = built(table, temporary, live.owned_index)
-    return Undo((index,), (drop, add, *besides), creates=True)
-
-
-def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Optional[str]) -> None:
+def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Optional[Old]) -> None:
     """Add a check or foreign key that holds for new rows at once, and is then proven for all."""
-    if _refuse_violations(table, name, desired, "is missing"):
+    live = None if old is None else old.constraint
+    if live is not None and _differs_in_deferral(live, desired):
+        _defer(table, name, desired, live)
+        return
+    if any(column not in table.values for column in desired.columns or []):
+        return  # the column's own refusal says why
+    if refuse_violators(table, name, f"is missing: {desired.definition}.", desired):
+        return
+    if old is not None and refuse_if_used(table, name, desired, old):
         return
     added = name if old is None else helper_name(NEW_PREFIX, name)
+    _add_unproven(table, name, desired, added)
+    _validate_step(table, added, "existing rows are checked too", on_the_way=True)
+    if old is None or live is None:
+        return
+    drop = table.alter(f"DROP CONSTRAINT {identifier(old.name)}")
+    rename = table.alter(f"RENAME CONSTRAINT {identifier(added)} TO {identifier(name)}")
+    table.step(
+        Kind.ADD_CONSTRAINT,
+        name,
+        "it takes the place of the old one",
+        [drop, rename, *commented(table, name, desired, live)],
+        undo=back(table, name, old),
+        on_the_way=True,
+        tried=[drop],  # the new one may not be there yet
+    )
+    table.lock_besides(live.target, Lock.INSTANT)
+
+
+def _add_unproven(table: ComparedTable, name: str, desired: Constraint, added: str) -> None:
+    """Add a check or foreign key for new rows only; under another name if it replaces one."""
     if added in table.live.constraints:
         drop = table.alter(f"DROP CONSTRAINT {identifier(added)}")
         table.step(Kind.DROP_HELPER, added, "an interrupted run left it", [drop])
-    sql = table.check_written(name) if desired.kind == "c" else foreign_key(table.schema, desired)
+    add = table.alter(f"ADD CONSTRAINT {identifier(added)} {_sql(table, name, desired)} NOT VALID")
+    statements = [add, *(commented(table, name, desired) if added == name else [])]
     table.step(
         Kind.ADD_CONSTRAINT,
         name,
         f"the model says {desired.definition}; it holds for new rows from here on",
-        [table.alter(f"ADD CONSTRAINT {identifier(added)} {sql} NOT VALID")],
-        undo=_back_to(table, name, None) if old is None else NO_UNDO,
+        statements,
+        # A foreign key locks both tables alike.
+        lock=Lock.WRITES if desired.kind == "f" else Lock.INSTANT,
+        undo=back(table, name, None) if added == name else NO_UNDO,
+        tried=[] if relies_on_a_step(table, desired) else statements,
     )
-    _validate_step(table, added, "existing rows are checked too", on_the_way=True)
-    if old is not None:
-        rename = f"RENAME CONSTRAINT {identifier(added)} TO {identifier(name)}"
-        table.step(
-            Kind.ADD_CONSTRAINT,
-            name,
-            "it takes the place of the old one",
-            [table.alter(f"DROP CONSTRAINT {identifier(old)}"), table.alter(rename)],
-            undo=_back_to(table, name, old),
-            on_the_way=True,
-        )
+    table.lock_besides(desired.target, Lock.WRITES)
+
+
+def _sql(table: ComparedTable, name: str, desired: Constraint) -> str:
+    """Return the definition of a check, in the models' words, or of a foreign key."""
+    if desired.kind == "c":
+        return table.check_written(name)
+    within = sum(column.count(REFERENCES) for column in desired.columns or [])
+    parts = desired.definition.split(REFERENCES)
+    before, after = parts[: within + 1], parts[within + 1 :]
+    target = f"{identifier(table.schema)}.{REFERENCES.join(after)}"
+    return REFERENCES.join([*before, target])
+
+
+def _differs_in_deferral(live: Constraint, desired: Constraint) -> bool:
+    """Return whether two foreign keys differ in nothing but when they are checked."""
+    before, after = (DEFERRABLE.sub("", one.definition) for one in (live, desired))
+    return live.kind == desired.kind == "f" and before == after
+
+
+def _defer(table: ComparedTable, name: str, desired: Constraint, live: Constraint) -> None:
+    """Say anew when a foreign key is checked, which is an entry in the catalog."""
+    if not live.valid and refuse_violators(table, name, "is NOT VALID.", desired):
+        return
+    change, undo = _alter_constraint(table, name, desired), _alter_constraint(table, name, live)
+    comments = desired.comment not in (None, live.comment)
+    table.step(
+        Kind.ALTER_CONSTRAINT,
+        name,
+        f"it is {live.definition}; the model says {desired.definition}",
+        [change, *commented(table, name, desired)] if comments else [change],
+        undo=Undo(
+            statements=(undo, comment_on(table, name, live.comment)) if comments else (undo,)
+        ),
+    )
+    if not live.valid:
+        _validate_step(table, name, UNPROVEN)
+
+
+def _alter_constraint(table: ComparedTable, name: str, wanted: Constraint) -> str:
+    initially = "DEFERRED" if wanted.deferred else "IMMEDIATE"
+    when = f"DEFERRABLE INITIALLY {initially}" if wanted.deferrable else "NOT DEFERRABLE"
+    return table.alter(f"ALTER CONSTRAINT {identifier(name)} {when}")
 
 
 def _validate(table: ComparedTable, name: str, live: Constraint) -> None:
     """Prove for every row what holds for new ones."""
-    if live.kind in KEYS:
+    if live.owned_index is not None:
         reindex = f"REINDEX INDEX CONCURRENTLY {qualified(table.schema, name)}"
         table.refuse(name, "has an invalid index.", way_out=WayOut("Rebuild it:", (reindex,)))
-    elif not _refuse_violations(table, name, live, "is NOT VALID"):
-        _validate_step(table, name, "it is NOT VALID: existing rows were never checked")
+    elif not refuse_violators(table, name, f"is NOT VALID: {live.definition}.", live):
+        _validate_step(table, name, UNPROVEN)
 
 
 def _validate_step(table: ComparedTable, name: str, why: str, *, on_the_way: bool = False) -> None:
@@ -228,19 +223,3 @@ def _validate_step(table: ComparedTable, name: str, why: str, *, on_the_way: boo
         lock=Lock.SHARED,
         on_the_way=on_the_way,
     )
-
-
-def _refuse_violations(table: ComparedTable, name: str, desired: Constraint, what: str) -> bool:
-    """Refuse a check or foreign key that rows violate."""
-    condition = violation(table.schema, desired, table.values)
-    bad = table.count(condition)
-    if bad:
-        known = [column for column in desired.columns or [] if column in table.live.columns]
-        examples = table.examples(condition, known[0]) if known else ""
-        table.refuse(
-            name,
-            f"{what}: {desired.definition}.",
-            f"{counted(bad, 'row')} violate{'s' if bad == 1 else ''} it{examples}.",
-            way_out=table.find(condition, known),
-        )
-    return bool(bad)

@@ -1,32 +1,28 @@
 """Whether a key would be unique: what several rules need."""
 
-from typing import Optional, Sequence
+from typing import Dict
 
+from converge.compare.rows import ask_ahead, rows_to_be
 from converge.compare.table import EXAMPLES, ComparedTable
 from converge.plan import WayOut
 from converge.quoting import identifier
+from converge.server.catalog import Index
 from converge.text import counted
 
 
-def refuse_duplicates(
-    table: ComparedTable,
-    name: str,
-    what: str,
-    columns: Sequence[str],
-    predicate: Optional[str] = None,
-) -> bool:
-    """Refuse a key whose columns, as they will be, hold the same values twice."""
-    if not columns:
-        return False
-    grouped = _grouped(table, columns, predicate)
-    duplicates = table.ask(f"SELECT count(*) FROM ({grouped}) AS duplicates")[0][0]
+def refuse_duplicates(table: ComparedTable, name: str, what: str, index: Index) -> bool:
+    """Refuse a unique index for which the rows, as they will be, have the same key twice."""
+    keys = labels(table, index)
+    grouped = _grouped(table, index, keys)
+    counts = ask_ahead(table, f"SELECT count(*) FROM ({grouped}) AS duplicates")
+    duplicates = counts[0][0] if counts else 0
     if duplicates:
-        names = [f"value_{number}" for number, _ in enumerate(columns, 1)]
+        names = [f"value_{number}" for number, _ in enumerate(keys, 1)]
         selected = "::text, ".join([*names, "times"])
         aliases = f"duplicates ({', '.join([*names, 'times'])})"
         query = f"SELECT {selected} FROM ({grouped} LIMIT {EXAMPLES}) AS {aliases}"
         shown = [
-            ", ".join(f"{column}={value}" for column, value in zip(columns, row))
+            ", ".join(f"{key}={'NULL' if v is None else v}" for key, v in zip(keys.values(), row))
             + f" ({counted(row[-1], 'row')})"
             for row in table.ask(query)
         ]
@@ -36,17 +32,28 @@ def refuse_duplicates(
     return bool(duplicates)
 
 
-def _grouped(table: ComparedTable, columns: Sequence[str], predicate: Optional[str]) -> str:
-    """Return the query for the values of the columns that more than one row will have."""
-    values = [table.values[column] for column in columns]
-    null = " OR ".join(f"({value}) IS NULL" for value in values)
-    listed = ", ".join(f"{v} AS {identifier(c)}" for v, c in zip(values, columns))
-    names = ", ".join(map(identifier, columns))
+def labels(table: ComparedTable, index: Index) -> Dict[str, str]:
+    """Return how to call the keys of an index in a query, each with how to show it."""
+    plain = {identifier(column): column for column in table.values}
+    return {
+        sql if sql in plain else f"key_{number}": plain.get(sql, sql)
+        for number, sql in enumerate(index.keys, 1)
+    }
+
+
+def _grouped(table: ComparedTable, index: Index, keys: Dict[str, str]) -> str:
+    """Return the query for the keys that more than one row will have."""
+    columns = table.values if index.expressions or index.predicate else index.columns or []
     # The key of a table does not reach the rows of its children, that of a partitioned one does.
-    only = "ONLY " if table.live.kind == "r" and table.live.shape.parts else ""
+    own = table.live.kind == "r" and bool(table.live.shape.parts)
+    rows = rows_to_be(table, columns, own=own)
+    null = " OR ".join(f"({sql}) IS NULL" for sql in index.keys)
     # Constants can't be grouped by expression, so they are grouped as columns.
+    listed = ", ".join(f"{sql} AS {key}" for sql, key in zip(index.keys, keys))
+    names = ", ".join(keys)
+    present = "true" if index.nulls_equal else f"NOT ({null})"
     return (
-        f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {only}{table.relation} "
-        f"WHERE NOT ({null}) AND ({predicate or 'true'})) AS rows "
+        f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {rows} "
+        f"WHERE {present} AND ({index.predicate or 'true'})) AS rows "
         f"GROUP BY {names} HAVING count(*) > 1"
     )

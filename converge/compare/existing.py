@@ -1,13 +1,12 @@
 """What new types and values would break: whether the rows go on obeying their checks and keys."""
 
 from converge.compare.duplicates import refuse_duplicates
-from converge.compare.obeying import violation
+from converge.compare.obeying import refuse_violators
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX
 from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import Constraint
-from converge.text import counted
 
 
 def keep_obeying(table: ComparedTable) -> None:
@@ -19,18 +18,18 @@ def keep_obeying(table: ComparedTable) -> None:
     checks = table.try_on_a_copy(table.type_changes)
     for name, live in table.live.constraints.items():
         if changed & set(live.columns or []) and not name.startswith(NEW_PREFIX):
+            what = f"is {live.definition}, which new values would break."
             if live.kind == "c":
-                _refuse_broken(table, name, live, f"NOT ({checks[name]})")
+                _refuse_broken(table, name, what, live._replace(expression=checks[name]))
             elif live.kind == "f":
-                values = {column: identifier(column) for column in columns}
-                _refuse_broken(table, name, live, violation(table.schema, live, values))
-            else:
-                what = f"is {live.definition}, which new values would break."
-                refuse_duplicates(table, name, what, live.columns or [])
+                _refuse_broken(table, name, what, live)
+            elif live.owned_index is not None and live.kind != "x":
+                refuse_duplicates(table, name, what, live.owned_index)
     for name, index in table.live.indexes.items():
-        if index.unique and index.valid and changed & set(index.columns or []):
+        reads = set(index.columns or []) if not index.expressions else changed
+        if index.unique and index.valid and changed & reads:
             what = f"is {index.definition}, which new values would break."
-            refuse_duplicates(table, name, what, index.columns or [], index.predicate)
+            refuse_duplicates(table, name, what, index)
 
 
 def unlogged(table: ComparedTable) -> None:
@@ -41,21 +40,9 @@ def unlogged(table: ComparedTable) -> None:
         table.warnings.append(warning)
 
 
-def _refuse_broken(table: ComparedTable, name: str, live: Constraint, condition: str) -> None:
-    """Refuse if the condition is true for a row as it will be; if unproven, for one we write to."""
+def _refuse_broken(table: ComparedTable, name: str, what: str, live: Constraint) -> None:
+    """Refuse if a row as it will be violates it; if that is unproven, a row that we write to."""
     touched = " OR ".join(f"{identifier(column)} IS NULL" for column in table.filled) or "false"
-    will_be = ", ".join(
-        f"{value} AS {identifier(column)}"
-        for column, value in table.values.items()
-        if column in table.live.columns
-    )
-    rows = f"SELECT {will_be} FROM {table.relation} WHERE {'true' if live.valid else touched}"
-    found = f"FROM ({rows}) AS rows WHERE {condition}"
-    bad = int(table.ask(f"SELECT count(*) {found}")[0][0])
-    if bad:
-        table.refuse(
-            name,
-            f"is {live.definition}, which new values would break.",
-            f"{counted(bad, 'row')} would violate it.",
-            way_out=WayOut("Find them with:", (f"SELECT * {found}",)),
-        )
+    where = "true" if live.valid else touched
+    verbs = ("would violate", "would violate")
+    refuse_violators(table, name, what, live, verbs=verbs, where=where)

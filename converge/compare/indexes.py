@@ -6,6 +6,7 @@ from typing import Optional
 from converge.compare.builds import build, built, create_statement, drop, dropped, said
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
+from converge.compare.keys import release
 from converge.compare.table import ComparedTable, rename
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
@@ -25,6 +26,10 @@ def indexes(table: ComparedTable) -> None:
 
 def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index) -> None:
     """Bring one index, which is missing, invalid or another, to the model's."""
+    owner = table.live.constraints.get(name)
+    if live is None and owner is not None and owner.kind == "u":
+        release(table, name, owner, desired)
+        return
     if live is None and name in table.relations:
         what = "is missing, but something else in the schema has its name."
         table.refuse(name, what, way_out=rename(table.schema, name, table.relations))
@@ -32,9 +37,8 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
     columns = desired.columns or []
     if any(column not in table.values for column in columns):
         return  # the column's own refusal says why
-    if desired.unique and refuse_duplicates(
-        table, name, f"is missing: {desired.definition}.", columns, desired.predicate
-    ):
+    what = f"is missing: {desired.definition}."
+    if desired.unique and refuse_duplicates(table, name, what, desired):
         return
     if refuse_wide(table, name, desired):
         return

@@ -56,7 +56,11 @@ def _constraint(constraint: Constraint, words: Words) -> Constraint:
 
 
 def _index(index: Index, words: Words) -> Index:
-    return index._replace(using=words(index.using), predicate=words(index.predicate))
+    return index._replace(
+        using=words(index.using),
+        keys=[words(key) for key in index.keys],
+        predicate=words(index.predicate),
+    )
 
 
 def _words(trial: Schema, schema: str) -> Words:

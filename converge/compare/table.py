@@ -99,6 +99,7 @@ class ComparedTable:
         self.type_changes: List[str] = []  # of ALTER TABLE, that steps will run
         self.filled: List[str] = []  # the columns that steps will fill
         self.kept_leftovers: Set[str] = set()  # what an interrupted run left and a step puts to use
+        self.live_names: Dict[str, str] = {}  # of the models' constraints that are there
         self.steps: List[Step] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
@@ -213,6 +214,11 @@ class ComparedTable:
             )
         )
 
+    def lock_besides(self, table: Optional[str], lock: Lock) -> None:
+        """Say that the last step locks another table of the schema too, if one is given."""
+        if table is not None:
+            self.steps[-1] = self.steps[-1]._replace(locks=((table, lock),))
+
     def alter(self, change: str) -> str:
         """Return an ALTER TABLE of this table."""
         return f"ALTER TABLE {self.relation} {change}"
@@ -232,21 +238,21 @@ class ComparedTable:
         subject = ".".join(part for part in (self.schema, self.name, name) if part)
         self.refusals.append(Refusal(self.schema, subject, what, way_out, why, lacks))
 
-    def count(self, condition: str = "true") -> int:
-        """Count the live rows for which the condition is true."""
-        return int(self.ask(f"SELECT count(*) FROM {self.relation} WHERE {condition}")[0][0])
+    def count(self, condition: str = "true", source: Optional[str] = None) -> int:
+        """Count the live rows, or those of another source, for which the condition is true."""
+        found = f"FROM {source or self.relation} WHERE {condition}"
+        return int(self.ask(f"SELECT count(*) {found}")[0][0])
 
     def has_rows(self) -> bool:
         return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.relation})")[0][0])
 
-    def find(self, condition: str, columns: Sequence[str] = ()) -> WayOut:
+    def find(
+        self, condition: str, columns: Sequence[str] = (), source: Optional[str] = None
+    ) -> WayOut:
         """Return the way out that begins with the rows for which the condition is true."""
-        return WayOut("Find them with:", (self._query(condition, columns),))
-
-    def _query(self, condition: str, columns: Sequence[str]) -> str:
-        names = list(dict.fromkeys([*self.key, *columns]))
-        selected = ", ".join(map(identifier, names)) or "*"
-        return f"SELECT {selected} FROM {self.relation} WHERE {condition}"
+        selected = ", ".join(map(identifier, dict.fromkeys([*self.key, *columns]))) or "*"
+        query = f"SELECT {selected} FROM {source or self.relation} WHERE {condition}"
+        return WayOut("Find them with:", (query,))
 
     @property
     def key(self) -> List[str]:
@@ -254,7 +260,7 @@ class ComparedTable:
         _, key = self.live.primary_key
         return (key.columns or []) if key else []
 
-    def examples(self, condition: str, column: str) -> str:
+    def examples(self, condition: str, column: str, source: Optional[str] = None) -> str:
         """Return some offending rows, as `, e.g. time=1731000000 '31-02-2024'`.
 
         It is empty where the rows have neither a key nor a value.
@@ -262,7 +268,8 @@ class ComparedTable:
         key = [name for name in self.key if name != column]
         # As text: Python cannot hold every value that PostgreSQL can.
         selected = ", ".join(f"{identifier(name)}::text" for name in [*key, column])
-        query = f"SELECT {selected} FROM {self.relation} WHERE {condition} LIMIT {EXAMPLES}"
+        found_in = f"{source or self.relation} WHERE {condition}"
+        query = f"SELECT {selected} FROM {found_in} LIMIT {EXAMPLES}"
         found = []
         for *values, value in self.ask(query):
             shown = [f"{name}={text}" for name, text in zip(key, values)]
@@ -355,7 +362,7 @@ class NewTable(ComparedTable):
     def step(self, *args: Any, **options: Any) -> None:
         super().step(*args, **{**options, "tried": ()})  # it is not there yet
 
-    def count(self, _: str = "true") -> int:
+    def count(self, _: str = "true", __: Optional[str] = None) -> int:
         return 0
 
 

@@ -1,10 +1,11 @@
 """Whether an index takes the longest values: the server is asked, on a copy of those rows."""
 
 from contextlib import suppress
-from typing import List
+from typing import List, NamedTuple
 
 from psycopg2 import errors
 
+from converge.compare.rows import ask_ahead, rows_to_be
 from converge.compare.table import ComparedTable
 from converge.names import TRIAL_TABLE
 from converge.plan import WayOut
@@ -20,6 +21,13 @@ SURELY_FITS_BYTES = 1000
 LONGEST_ROWS = 100
 
 
+class Values(NamedTuple):
+    """What goes into an index, as SQL."""
+
+    source: str  # what stands behind FROM
+    width: str  # in bytes
+
+
 def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
     """Refuse an index that some row has too long values for."""
     width = " + ".join(
@@ -27,13 +35,10 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
     )
     if not width:
         return False
-    values = ", ".join(f"{value} AS {identifier(name)}" for name, value in table.values.items())
-    rows = f"(SELECT {values} FROM {table.relation}) AS rows WHERE {index.predicate or 'true'}"
-    try:
-        longest = table.ask(f"SELECT max({width}) FROM {rows}")[0][0] or 0
-    except errors.UndefinedColumn:  # that the predicate reads: its own refusal says why
-        return False
-    if longest <= SURELY_FITS_BYTES:
+    source = rows_to_be(table, table.values)
+    rows = f"{source} WHERE {index.predicate or 'true'}"
+    found = ask_ahead(table, f"SELECT max({width}) FROM {rows}")
+    if found is None or (found[0][0] or 0) <= SURELY_FITS_BYTES:
         return False
     copy = f"SELECT * FROM {rows} ORDER BY {width} DESC LIMIT {LONGEST_ROWS}"
     unique = "UNIQUE " if index.unique else ""
@@ -43,18 +48,19 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
         with suppress(errors.UndefinedObject):  # an operator class, before its extension is there
             table.ask(";\n".join(trial))
     except errors.ProgramLimitExceeded as error:
-        _refuse(table, name, index, width, first_line(error))
+        _refuse(table, name, index, Values(source, width), first_line(error))
         return True
     return False
 
 
-def _refuse(table: ComparedTable, name: str, index: Index, width: str, said: str) -> None:
+def _refuse(table: ComparedTable, name: str, index: Index, values: Values, said: str) -> None:
     """Refuse, with how many values are long, and the rows of the longest."""
     key = ", ".join(map(identifier, table.key)) or "ctid"
+    source, width = values
     long = f"{width} > {SURELY_FITS_BYTES}"
-    find = f"SELECT {key}, {width} AS bytes FROM {table.relation} WHERE {long} ORDER BY bytes DESC"
+    find = f"SELECT {key}, {width} AS bytes FROM {source} WHERE {long} ORDER BY bytes DESC"
     longest = ", ".join(f"{column}={value}" for column, value in zip(table.key, table.ask(find)[0]))
-    rows = counted(table.count(long), "row")
+    rows = counted(table.count(long, source), "row")
     table.refuse(
         name,
         f"is missing: {index.definition}.",

@@ -79,6 +79,8 @@ class Index(NamedTuple):
     using: str
     valid: bool = True
     columns: Optional[List[str]] = None  # those of the key that are columns, not expressions
+    keys: Sequence[str] = ()  # as SQL: columns and expressions
+    nulls_equal: bool = False  # NULLS NOT DISTINCT
     predicate: Optional[str] = None
     attached: Optional[str] = None  # the index of a partitioned table that it is a part of
     expressions: bool = False
@@ -108,6 +110,7 @@ class Constraint(NamedTuple):
     on_update: Optional[str] = None  # these three as in `pg_constraint`
     on_delete: Optional[str] = None
     match: Optional[str] = None
+    operators: Optional[List[str]] = None  # of an exclusion constraint, one for each key
     deferrable: bool = False
     deferred: bool = False
     valid: bool = True
@@ -116,6 +119,18 @@ class Constraint(NamedTuple):
     place: Optional[int] = None  # among those of its table, by age; only of a desired one
     used_by: Optional[List[str]] = None  # views and functions that group by the key
     owned_index: Optional[Index] = None
+
+
+class Reference(NamedTuple):
+    """A foreign key to a table; `sql` defines it, `key` is the index that it relies on."""
+
+    name: str
+    relation: str  # that has it, qualified and quoted
+    sql: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.relation}"
 
 
 class Shape(NamedTuple):
@@ -156,7 +171,7 @@ class Table(NamedTuple):
     owned: bool = True
     owner: str = ""
     comment: Optional[str] = None
-    referenced_by: Optional[List[str]] = None
+    referenced_by: Sequence[Reference] = ()
     shape: Shape = Shape()
     rows_hidden: bool = False  # row security hides some from this role
     replica_identity: str = "d"  # as in `pg_class.relreplident`
@@ -283,6 +298,7 @@ def _table(document: Dict[str, Any]) -> Table:
             for name, value in (document["constraints"] or {}).items()
         },
         "indexes": {n: index for n, index in indexes.items() if index.constraint is None},
+        "referenced_by": [Reference(**value) for value in document["referenced_by"] or []],
         "publications": [Publication(**value) for value in document["publications"] or []],
     }
     return Table(**parts)

@@ -38,8 +38,11 @@ SELECT json_object_agg(c.relname, json_build_object(
           AND d.classid = to_regclass('pg_catalog.pg_publication_namespace')
           AND s.refclassid = 'pg_namespace'::regclass AND s.refobjid = c.relnamespace))),
   'referenced_by', (
-    SELECT json_agg(f.conname || ' on ' || f.conrelid::regclass ORDER BY f.conname)
-    FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
+    SELECT json_agg(json_build_object(
+      'name', f.conname, 'relation', f.conrelid::regclass::text,
+      'sql', pg_get_constraintdef(f.oid), 'key', x.relname) ORDER BY f.conname, f.conrelid::regclass::text)
+    FROM pg_constraint f JOIN pg_class x ON x.oid = f.conindid
+    WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0),
   'shape', json_build_object(
     'attributes', c.relnatts,
     'of_type', (SELECT format_type(c.reloftype, NULL) WHERE c.reloftype <> 0),
@@ -161,6 +164,10 @@ SELECT json_object_agg(c.relname, json_build_object(
       'on_update', NULLIF(k.confupdtype::text, ' '),
       'on_delete', NULLIF(k.confdeltype::text, ' '),
       'match', NULLIF(k.confmatchtype::text, ' '),
+      'operators', (
+        SELECT json_agg(format('OPERATOR(%I.%s)', s.nspname, o.oprname) ORDER BY p)
+        FROM unnest(k.conexclop) WITH ORDINALITY u (operator, p)
+        JOIN pg_operator o ON o.oid = u.operator JOIN pg_namespace s ON s.oid = o.oprnamespace),
       'inherited', k.coninhcount > 0,
       'comment', obj_description(k.oid, 'pg_constraint'),
       -- In the order in which the models' DDL says them.
@@ -209,6 +216,10 @@ SELECT json_object_agg(c.relname, json_build_object(
       'columns', (
         SELECT json_agg(a.attname ORDER BY p) FROM generate_series(1, i.indnkeyatts) p
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p - 1]),
+      'keys', (
+        SELECT json_agg(pg_get_indexdef(i.indexrelid, p, false) ORDER BY p)
+        FROM generate_series(1, i.indnkeyatts) p),
+      'nulls_equal', COALESCE(to_jsonb(i) ->> 'indnullsnotdistinct' = 'true', false),
       'predicate', pg_get_expr(i.indpred, i.indrelid),
       'attached', (SELECT p.inhparent::regclass::text FROM pg_inherits p WHERE p.inhrelid = x.oid),
       'expressions', i.indexprs IS NOT NULL,

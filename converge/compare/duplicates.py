@@ -2,9 +2,8 @@
 
 from typing import Dict
 
-from converge.compare.rows import ask_ahead, rows_to_be
+from converge.compare.rows import ask_ahead, find_with, rows_to_be
 from converge.compare.table import EXAMPLES, ComparedTable
-from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import Index
 from converge.text import counted
@@ -28,7 +27,7 @@ def refuse_duplicates(table: ComparedTable, name: str, what: str, index: Index) 
         ]
         are = "is" if duplicates == 1 else "are"
         why = f"{counted(duplicates, 'value')} {are} duplicated, e.g. {'; '.join(shown)}."
-        table.refuse(name, what, why, way_out=WayOut("Find them with:", (grouped,)))
+        table.refuse(name, what, why, way_out=find_with(table, grouped))
     return bool(duplicates)
 
 

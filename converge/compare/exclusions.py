@@ -5,11 +5,11 @@ from typing import Optional
 
 from psycopg2 import errors
 
-from converge.compare.keys import Old, back, commented
-from converge.compare.rows import NOT_YET, rows_to_be
+from converge.compare.keys import Old, back, commented, refuse_if_used
+from converge.compare.rows import NOT_YET, find_with, rows_to_be
 from converge.compare.table import ComparedTable
 from converge.names import TRIAL_TABLE
-from converge.plan import Kind, Lock, WayOut
+from converge.plan import Kind, Lock
 from converge.quoting import identifier
 from converge.server.catalog import Constraint
 
@@ -21,9 +21,11 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
     what = f"is missing: {desired.definition}."
     add = table.alter(f"ADD CONSTRAINT {identifier(name)} {desired.definition}")
     drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old.name)}")]
+    if old is not None and refuse_if_used(table, name, desired, old):
+        return
     if table.refuse_large(name, what, [*drop, add], does="reads"):
         return
-    if _refuse_conflicts(table, name, what, desired):
+    if refuse_conflicts(table, name, what, desired):
         return
     live = old.constraint if old is not None else None
     table.step(
@@ -34,11 +36,12 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
         lock=Lock.READ,
         creates=True,
         undo=back(table, name, old),
-        tried=drop,
+        # A partitioned table takes none before 17, and then not every one.
+        tried=[*drop, add] if table.live.kind == "p" else drop,
     )
 
 
-def _refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Constraint) -> bool:
+def refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Constraint) -> bool:
     """Refuse rows that the server does not take, on a copy of them that is rolled back."""
     copy = f"CREATE TEMP TABLE {TRIAL_TABLE} AS SELECT * FROM {rows_to_be(table, table.values)}"
     add = f"ALTER TABLE pg_temp.{TRIAL_TABLE} ADD {desired.definition}"
@@ -47,7 +50,7 @@ def _refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Const
             table.ask(f"SET TRANSACTION READ WRITE; {copy}; {add}")
     except errors.ExclusionViolation as error:
         why = f"The server says: {error.diag.message_detail}"
-        way_out = WayOut("Find all pairs with:", (_pairs(table, desired),))
+        way_out = find_with(table, _pairs(table, desired))
         table.refuse(name, what, why, way_out=way_out)
         return True
     return False

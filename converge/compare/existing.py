@@ -1,6 +1,7 @@
 """What new types and values would break: whether the rows go on obeying their checks and keys."""
 
 from converge.compare.duplicates import refuse_duplicates
+from converge.compare.exclusions import refuse_conflicts
 from converge.compare.obeying import refuse_violators
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX
@@ -23,7 +24,9 @@ def keep_obeying(table: ComparedTable) -> None:
                 _refuse_broken(table, name, what, live._replace(expression=checks[name]))
             elif live.kind == "f":
                 _refuse_broken(table, name, what, live)
-            elif live.owned_index is not None and live.kind != "x":
+            elif live.kind == "x":
+                refuse_conflicts(table, name, what, live)
+            elif live.owned_index is not None:
                 refuse_duplicates(table, name, what, live.owned_index)
     for name, index in table.live.indexes.items():
         reads = set(index.columns or []) if not index.expressions else changed

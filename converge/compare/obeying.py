@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from psycopg2 import errors
 
-from converge.compare.rows import ask_ahead, rows_to_be
+from converge.compare.rows import ask_ahead, find_with, rows_to_be
 from converge.compare.table import ComparedTable, NewTable
 from converge.plan import WayOut
 from converge.quoting import identifier, qualified
@@ -47,8 +47,9 @@ def refuse_violators(
     if bad:
         columns = constraint.columns or []
         examples = table.examples(condition, columns[0], source) if columns else ""
+        query = table.query(condition, columns, source)
         why = f"{counted(bad, 'row')} {verbs[bad != 1]} it{examples}."
-        table.refuse(name, what, why, way_out=table.find(condition, columns, source))
+        table.refuse(name, what, why, way_out=find_with(table, query))
     return bool(bad)
 
 

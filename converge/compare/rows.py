@@ -6,7 +6,8 @@ from psycopg2 import errors
 
 from converge.compare.conversions import holds
 from converge.compare.table import ComparedTable
-from converge.quoting import identifier
+from converge.plan import WayOut
+from converge.quoting import identifier, qualified
 
 # What makes the question impossible: it is about a type, function or sequence that a step brings,
 # or about a default that does more than compute.
@@ -46,6 +47,13 @@ def value_to_be(table: ComparedTable, column: str) -> str:
     stays = live is not None and holds(live.type, desired.type)
     number = "row_number() OVER ()" if value == NUMBERED else value
     return f"({number})::{live.type if live is not None and stays else desired.type}"
+
+
+def find_with(table: ComparedTable, query: str) -> WayOut:
+    """Return the way out that begins with a query, if it is not about what a step brings."""
+    if any(qualified(table.schema, name) in query for name in table.new_types):
+        return WayOut("Change what the models say: no row has such a value yet.")
+    return WayOut("Find them with:", (query,))
 
 
 def ask_ahead(table: ComparedTable, query: str) -> Optional[List[Tuple[Any, ...]]]:

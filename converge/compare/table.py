@@ -92,6 +92,7 @@ class ComparedTable:
         self.desired = desired.tables[name]
         self.live = live.tables.get(name, self.desired)
         self.models, self.settings, self.facts, self.ask, self.ask_catalog, self._again, _ = given
+        self.new_types = [n for n in desired.types if n not in live.types]  # a step makes them
         self.others: Mapping[str, ComparedTable] = {}  # of the schema, itself too
         self.closed = False  # no rule applies: it is no table, or this role may not read it
         self.relation = qualified(schema, name)
@@ -246,13 +247,14 @@ class ComparedTable:
     def has_rows(self) -> bool:
         return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.relation})")[0][0])
 
-    def find(
-        self, condition: str, columns: Sequence[str] = (), source: Optional[str] = None
-    ) -> WayOut:
+    def find(self, condition: str, columns: Sequence[str] = ()) -> WayOut:
         """Return the way out that begins with the rows for which the condition is true."""
+        return WayOut("Find them with:", (self.query(condition, columns),))
+
+    def query(self, condition: str, columns: Sequence[str], source: Optional[str] = None) -> str:
+        """Return the query for the rows, by key and columns, for which the condition is true."""
         selected = ", ".join(map(identifier, dict.fromkeys([*self.key, *columns]))) or "*"
-        query = f"SELECT {selected} FROM {source or self.relation} WHERE {condition}"
-        return WayOut("Find them with:", (query,))
+        return f"SELECT {selected} FROM {source or self.relation} WHERE {condition}"
 
     @property
     def key(self) -> List[str]:

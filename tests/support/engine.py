@@ -20,6 +20,7 @@ from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
 
+DATE_SHAPES = ("YYYY-MM-DD", "DD-MM-YYYY")
 EXTENSIONS = (Extension("btree_gist"),)
 
 
@@ -67,7 +68,7 @@ class Engine(NamedTuple):
         return inspect(self.control, self.settings, EXTENSIONS)
 
     def _plan(self, connection: Connection, facts: ServerFacts, metadata: MetaData) -> Plan:
-        desired = Desired(metadata, extensions=EXTENSIONS)
+        desired = Desired(metadata, extensions=EXTENSIONS, date_shapes=DATE_SHAPES)
         return make_plan(connection, facts, settings=self.settings, desired=desired)
 
 

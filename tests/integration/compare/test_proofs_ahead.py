@@ -1,12 +1,13 @@
 """What new constraints say of rows as they will be, asked before the first change."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Enum,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -29,6 +30,7 @@ from tests.support.waiting import holding
 
 ROWS = """INSERT INTO parent SELECT g, 'p' || g FROM generate_series(1, 3) g;
 INSERT INTO child SELECT g, 'c' || g, g, '2025-01-0' || g FROM generate_series(1, 3) g"""
+MOOD = Enum("sad", "ok", name="mood")
 
 
 @pytest.fixture
@@ -96,6 +98,9 @@ FINE: Dict[str, Any] = {
         says("stars < number + 4"),
     ),
     "check of a new type": lambda: models(says("day > DATE '2024-12-31'"), day=Date),
+    "check of a new enum": lambda: models(
+        Column("mood", MOOD, server_default="sad"), says("mood >= 'sad' AND number > 0")
+    ),
     "reference to a new table without values": lambda: models(
         Column("other", Integer), refers("other", "new.id"), new=new_key()
     ),
@@ -246,6 +251,60 @@ def test_what_rows_will_not_obey_is_refused(engine: Engine, database: Database, 
     [refusal] = engine.refused(wanted())
     assert refusal.startswith(f"refused: public.child.{message}  Nothing was changed. Find ")
     assert len(database.rows(refusal.splitlines()[-1])) == found
+
+
+def test_what_no_row_can_have_yet_is_not_searched_for(engine: Engine) -> None:
+    """A query about a type that a step brings could not be typed."""
+    mood: Column[str] = Column("mood", MOOD, server_default="sad")
+    unique = Index("unique_mood", "mood", unique=True)
+    refusals = engine.refused(models(mood, says("mood > 'sad'"), unique))
+    assert len(refusals) == 2
+    for refusal in refusals:
+        assert refusal.endswith(
+            " Nothing was changed. Change what the models say: no row has such a value yet."
+        )
+        assert "e.g. id=1 'sad'" in refusal or "e.g. mood=sad (3 rows)" in refusal
+
+
+def test_new_values_that_an_exclusion_would_keep_out_are_refused(
+    engine: Engine, database: Database
+) -> None:
+    """As the server would, when it builds the constraint again with the new type."""
+    database.execute(
+        "UPDATE child SET day = '2025-01-01' WHERE id = 1;"
+        "UPDATE child SET day = '01-01-2025' WHERE id = 2;"
+        "ALTER TABLE child ADD CONSTRAINT own EXCLUDE USING btree (day WITH =)"
+    )
+    [refusal] = engine.refused(models(day=Date))
+    assert "Key (day)=(2025-01-01) conflicts with key (day)=(2025-01-01)." in refusal
+    assert len(database.rows(refusal.splitlines()[-1])) == 1
+
+
+@pytest.mark.parametrize("kind", ["check", "foreign key"])
+def test_what_is_not_enforced_is_enforced(engine: Engine, database: Database, kind: str) -> None:
+    """In its place, when all rows are proven to obey it."""
+    if int(database.value("SHOW server_version_num")) < 180000:
+        pytest.skip("NOT ENFORCED came with PostgreSQL 18")
+    made: Dict[str, Tuple[Callable[[], MetaData], str]] = {
+        "check": (lambda: models(says("number > 0")), "says CHECK (number > 0)"),
+        "foreign key": (
+            lambda: models(refers("number", "parent.id")),
+            "refers FOREIGN KEY (number) REFERENCES parent (id)",
+        ),
+    }
+    wanted, said = made[kind]
+    database.execute(f"ALTER TABLE child ADD CONSTRAINT {said} NOT ENFORCED")
+    database.execute("UPDATE child SET number = -1 WHERE id = 2")
+    [refusal] = engine.refused(wanted())
+    assert "1 row violates it, e.g. id=2 '-1'." in refusal
+    database.execute("UPDATE child SET number = 1")
+    engine.converge(wanted())
+    engine.roll_back()
+    name = said.split()[0]
+    definition = database.value(
+        f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = '{name}'"
+    )
+    assert definition.endswith(" NOT ENFORCED")
 
 
 def test_nulls_that_count_as_equal_are_refused(engine: Engine, database: Database) -> None:

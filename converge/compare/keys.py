@@ -132,7 +132,8 @@ def release(table: ComparedTable, name: str, live: Constraint, desired: Index) -
 
 
 def _refuse_if_relied_on(table: ComparedTable, name: str, what: str, old: Old) -> bool:
-    references = [ref for ref in table.live.referenced_by if ref.key == old.name]
+    indexed = old.owned_index is not None
+    references = [ref for ref in table.live.referenced_by if indexed and ref.key == old.name]
     used_by = old.constraint.used_by if old.constraint is not None else None
     if references:
         why = f"Foreign keys depend on it: {', '.join(map(str, references))}."

@@ -1,8 +1,10 @@
 """When the server objects to the trial: refused, with its words, before the first change."""
 
+import re
 from typing import Any, Callable, List, Optional, Tuple
 
 import psycopg2
+from psycopg2 import errors
 
 from converge.compare.desired import Desired
 from converge.plan import Refusal, WayOut
@@ -17,6 +19,25 @@ from converge.server.retries import MENDED_BY_A_NEW_PLAN
 TRIGGERS = """SELECT t.evtname FROM pg_event_trigger t JOIN pg_proc p ON p.oid = t.evtfoid
 WHERE t.evtenabled <> 'D' AND strpos({context}, quote_ident(p.proname) || '(') > 0
 ORDER BY t.evtname"""
+# What the server ships with, and two that are often added. The last two are named by what they are
+# missed for: "data type integer has no default operator class for access method "gin"".
+BRINGS = {
+    "citext": {"citext", "_citext"},
+    "hstore": {"hstore"},
+    "ltree": {"ltree", "lquery", "ltxtquery"},
+    "cube": {"cube"},
+    "isn": {"ean13", "isbn13", "isbn", "issn", "upc"},
+    "uuid-ossp": {"uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "uuid_generate_v5"},
+    "pgcrypto": {"crypt", "gen_salt", "digest", "hmac", "gen_random_bytes", "gen_random_uuid"},
+    "pg_trgm": {"gin_trgm_ops", "gist_trgm_ops", "similarity", "word_similarity"},
+    "unaccent": {"unaccent"},
+    "intarray": {"gin__int_ops", "gist__int_ops", "gist__intbig_ops"},
+    "vector": {"vector", "halfvec", "vector_l2_ops", "vector_cosine_ops"},
+    "postgis": {"geometry", "geography"},
+    "btree_gin": {"gin"},
+    "btree_gist": {"gist"},
+}
+UNKNOWN = (errors.UndefinedObject, errors.UndefinedFunction)  # type, operator class, function
 Ask = Callable[[str], List[Tuple[Any, ...]]]
 
 
@@ -25,7 +46,7 @@ def objects(error: psycopg2.Error) -> bool:
 
     Not so if another attempt may succeed: somebody created the same at the same time.
     """
-    mended = isinstance(error, MENDED_BY_A_NEW_PLAN)
+    mended = isinstance(error, MENDED_BY_A_NEW_PLAN) and not isinstance(error, UNKNOWN)
     if isinstance(error, NoEncoding) or is_transient(error):
         return False
     return raised_by(error) is not None or not mended
@@ -44,9 +65,25 @@ def refusal(
             advice = f"Let an administrator run in database {identifier(facts.database)}:"
             why = tuple(f"The server says: {words}." for words in found)
             return Refusal("", "", what, WayOut(advice, (f"CREATE EXTENSION {name}",)), why)
+    needed = _extension(error)
+    if needed is not None and needed not in facts.extensions:
+        what = f"the models need the extension {identifier(needed)}, which is not listed."
+        why = (f"The server says: {said(error)}.",)
+        return Refusal("", "", what, WayOut("Add it to the listed extensions, run again."), why)
     what = "the server refuses what the comparison creates and rolls back."
     way_out = triggers or WayOut("Show this to an administrator of the server, then run again.")
     return Refusal("", "", what, way_out, (f"The server says: {said(error)}.",))
+
+
+def _extension(error: psycopg2.Error) -> Optional[str]:
+    """Return the extension that brings what the server does not know, as far as that is known.
+
+    What it does not know it quotes, in whatever language.
+    """
+    if not isinstance(error, UNKNOWN):
+        return None
+    words = set(re.findall(r"[a-z_]\w*", error.diag.message_primary or ""))
+    return next((name for name, brings in BRINGS.items() if words & brings), None)
 
 
 def event_triggers(ask: Ask, error: psycopg2.Error) -> Optional[WayOut]:

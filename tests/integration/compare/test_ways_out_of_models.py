@@ -9,15 +9,18 @@ from sqlalchemy import (
     Column,
     Computed,
     Enum,
+    Index,
     Integer,
     MetaData,
     Sequence,
     String,
     Table,
+    text,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.dialects.postgresql import CITEXT, DOMAIN, UUID
 
 from converge.errors import Refused
+from converge.quoting import identifier
 from tests.support.converging import Converging
 from tests.support.database import Database
 from tests.support.ways_out import names_of, passed
@@ -152,3 +155,29 @@ def test_a_check_that_a_dump_has_worded_anew_is_no_difference(database: Database
     database.execute(f"ALTER TABLE t DROP CONSTRAINT known, ADD CONSTRAINT known {before}")
     assert database.value(words) != before
     assert job.plan(wanted()).differences() == []
+
+
+NEEDING = {
+    "citext": lambda: Column("v", CITEXT),
+    "uuid-ossp": lambda: Column("v", UUID, server_default=text("uuid_generate_v4()")),
+    "pg_trgm": lambda: Index("i", "name", postgresql_using="gin", postgresql_ops=TRIGRAMS),
+    "btree_gin": lambda: Index("i", "id", postgresql_using="gin"),
+}
+TRIGRAMS = {"name": "gin_trgm_ops"}
+
+
+@pytest.mark.parametrize("extension", NEEDING)
+def test_an_extension_that_is_not_listed_is_named(database: Database, extension: str) -> None:
+    """What the server does not know tells which extension brings it."""
+    wanted = table(lambda: Column("name", String), NEEDING[extension])
+    with pytest.raises(Refused) as caught:
+        Converging(database).run(wanted(), "1")
+    lines = str(caught.value).splitlines()
+    assert lines[2:], lines
+    assert (
+        lines[0]
+        == f"refused: the models need the extension {identifier(extension)}, which is not listed."
+    )
+    assert lines[2] == "  Nothing was changed. Add it to the listed extensions, run again."
+    if database.rows("SELECT FROM pg_available_extensions WHERE name = %s", (extension,)):
+        assert Converging(database, [extension]).run(wanted(), "1").left == ()

@@ -157,7 +157,7 @@ def test_a_check_that_a_dump_has_worded_anew_is_no_difference(database: Database
     assert job.plan(wanted()).differences() == []
 
 
-NEEDING = {
+NEEDING: Dict[str, Callable[[], Any]] = {
     "citext": lambda: Column("v", CITEXT),
     "uuid-ossp": lambda: Column("v", UUID, server_default=text("uuid_generate_v4()")),
     "pg_trgm": lambda: Index("i", "name", postgresql_using="gin", postgresql_ops=TRIGRAMS),

@@ -157,13 +157,13 @@ def test_a_check_that_a_dump_has_worded_anew_is_no_difference(database: Database
     assert job.plan(wanted()).differences() == []
 
 
+TRIGRAMS = {"name": "gin_trgm_ops"}
 NEEDING: Dict[str, Callable[[], Any]] = {
     "citext": lambda: Column("v", CITEXT),
     "uuid-ossp": lambda: Column("v", UUID, server_default=text("uuid_generate_v4()")),
     "pg_trgm": lambda: Index("i", "name", postgresql_using="gin", postgresql_ops=TRIGRAMS),
     "btree_gin": lambda: Index("i", "id", postgresql_using="gin"),
 }
-TRIGRAMS = {"name": "gin_trgm_ops"}
 
 
 @pytest.mark.parametrize("extension", NEEDING)

@@ -56,9 +56,10 @@ def _constraint(constraint: Constraint, words: Words) -> Constraint:
 
 
 def _index(index: Index, words: Words) -> Index:
+    columns = list(map(identifier, index.columns or []))  # one may have the name of its type
     return index._replace(
         using=words(index.using),
-        keys=[words(key) for key in index.keys],
+        keys=[key if key in columns else words(key) for key in index.keys],
         predicate=words(index.predicate),
     )
 

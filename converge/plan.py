@@ -19,6 +19,10 @@ class Kind(enum.Enum):
     CREATE_SEQUENCE = "create_sequence"
     ADD_VALUE = "add_value"  # to an enum
     CREATE_TABLE = "create_table"
+    RENAME_TABLE = "rename_table"
+    RENAME_COLUMN = "rename_column"
+    RENAME_CONSTRAINT = "rename_constraint"
+    RENAME_INDEX = "rename_index"
     ADD_COLUMN = "add_column"
     CHANGE_TYPE = "change_type"
     SET_DEFAULT = "set_default"
@@ -63,6 +67,10 @@ class Kind(enum.Enum):
     @property
     def completes_index(self) -> bool:
         return self in (Kind.CREATE_INDEX, Kind.SWAP_INDEX)
+
+    @property
+    def renames(self) -> bool:
+        return self.value.startswith("rename_")
 
     @property
     def builds_index(self) -> bool:
@@ -157,17 +165,19 @@ class Step(NamedTuple):
     fires: Tuple[str, ...] = ()  # the triggers that its UPDATE fires, quoted
     path: Tuple[str, ...] = ()  # the schemas in which it finds what it names without one
     locks: Tuple[Tuple[str, Lock], ...] = ()  # that it takes besides, on tables of its schema
+    former: str = ""  # the name that it takes from what is renamed
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property
     def relation(self) -> str:
         """The table, qualified and quoted; empty if it is about no table."""
-        return qualified(self.schema, self.table) if self.table else ""
+        name = self.former if self.kind is Kind.RENAME_TABLE else self.table
+        return qualified(self.schema, name) if name else ""
 
     def __str__(self) -> str:
         if self.kind is Kind.UNDO:
             return f"undo {self.name}"
-        whole_table = self.kind in (Kind.CREATE_TABLE, Kind.SET_COMMENTS)
+        whole_table = self.kind in (Kind.CREATE_TABLE, Kind.RENAME_TABLE, Kind.SET_COMMENTS)
         parts = [self.schema if self.table else "", "" if whole_table else self.table, self.name]
         return f"{self.kind.words} {'.'.join(part for part in parts if part)}"
 
@@ -184,6 +194,7 @@ class WayOut(NamedTuple):
 
     advice: str
     statements: Tuple[str, ...] = ()
+    asks: bool = False  # they look at rows, and change nothing
 
     def __str__(self) -> str:
         return self.advice + "".join(f"\n    {statement};" for statement in self.statements)

@@ -57,13 +57,14 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         and not (step.kind in USING_VALUES and step.schema in growing)
     ]
     added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
+    renamed = {(step.schema, step.table) for step in tried if step.kind.renames}
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
         key: Hashable = (step.schema, step.table)
         if step.kind is Kind.UNDO:
             key = step.schema
-        elif step.run is Run.BATCHES and column not in added:
+        elif step.run is Run.BATCHES and column not in added and key not in renamed:
             key = column
         groups.setdefault(key, []).append(step)
     return list(groups.values())

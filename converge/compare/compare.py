@@ -21,13 +21,16 @@ from converge.compare import (
     nulls,
     numbering,
     partitions,
+    renames,
     replication,
     rights,
     storage,
     trial,
 )
 from converge.compare.again import read_again
+from converge.compare.declared import former_tables
 from converge.compare.desired import Desired
+from converge.compare.foreseen import foreseen
 from converge.compare.looking import looking_along, refuse_other_schemas
 from converge.compare.own import types_and_sequences
 from converge.compare.placed import placed
@@ -49,6 +52,7 @@ Rule = Callable[[ComparedTable], None]
 
 # In their order: a later one relies on what the earlier ones have found.
 RULES = (
+    renames.rename,
     columns.add_and_change,
     nulls.require_values,
     numbering.identities,
@@ -87,14 +91,15 @@ def _read(
     connection: Connection, settings: Settings, facts: ServerFacts, desired: Desired
 ) -> Dict[str, Schema]:
     """Read the live schemas and, if this server was not asked yet, what it makes of the models."""
+    managed, former = desired.managed, former_tables(desired)
     home = desired.trial_home(settings, facts)
     known = home in desired.in_server_words
     try:
         live = catalog.read(
             connection,
             schemas=settings.schemas,
-            managed=desired.managed,
-            names=desired.names,
+            managed=managed._replace(tables=(*managed.tables, *former)),
+            names=[*desired.names, *former],
             desired_ddl=() if known else desired.trial_ddl(settings, facts),
         )
     except psycopg2.Error as error:
@@ -104,7 +109,7 @@ def _read(
     words = live.pop("", Schema({}, {}))
     if not known:
         desired.in_server_words[home] = words
-    return live
+    return foreseen(connection, live, desired, desired.in_server_words[home])
 
 
 def compare(live: Dict[str, Schema], given: Given) -> Plan:
@@ -125,6 +130,7 @@ def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
         parts.append(missing.missing_extensions(given))
     parts.append(missing.missing_things(name, live, given))
     if live is not None:
+        parts.append(renames.both_wanted(name, live, given))
         desired = _in_words_of(name, given)
         parts.insert(0, types_and_sequences(name, live, desired, given))
         parts.append(_tables(name, live, desired, given))
@@ -198,3 +204,4 @@ def _check(table: ComparedTable) -> None:
         rights.refuse_changes(table)
         refuse_by_shape(table)
         partitions.refuse_online(table)
+        renames.before_the_run(table)

@@ -38,7 +38,9 @@ def keep_obeying(table: ComparedTable) -> None:
 def unlogged(table: ComparedTable) -> None:
     """Warn of a table that a crash empties."""
     if table.live.persistence == "u":
-        logged = WayOut("This makes it last, and rewrites it:", (table.alter("SET LOGGED"),))
+        logged = WayOut(
+            "This makes it last, and rewrites it:", (f"ALTER TABLE {table.present} SET LOGGED",)
+        )
         warning = f"{table.relation} is UNLOGGED: a crash of the server empties it. {logged}"
         table.warnings.append(warning)
 

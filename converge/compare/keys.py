@@ -146,7 +146,9 @@ def _refuse_if_relied_on(table: ComparedTable, name: str, what: str, old: Old) -
 def _without(table: ComparedTable, references: Sequence[Reference]) -> WayOut:
     """Return the way out where foreign keys are in the way: a run brings back the models' own."""
     ours = {
-        (one.relation, name) for one in table.others.values() for name in one.desired.constraints
+        (one.present, one.former.constraints.get(name, name))
+        for one in table.others.values()
+        for name in one.desired.constraints
     }
     alter = [
         (f"ALTER TABLE {ref.relation}", identifier(ref.name), ref.sql)

@@ -9,7 +9,7 @@ from converge.compare.table import Given
 from converge.names import free_name
 from converge.plan import NO_UNDO, Kind, Lock, Plan, Run, Step, Undo, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import Column, OwnSequence, OwnType, Schema
+from converge.server.catalog import Column, Former, OwnSequence, OwnType, Schema
 from converge.text import counted
 
 
@@ -72,7 +72,9 @@ class _Own:
         for table, known in self.live.tables.items():
             for name, column in known.columns.items():
                 if column.type in (self.sql, f"{self.sql}[]"):
-                    yield _Use(qualified(self.schema, table), identifier(name), column)
+                    present = known.former or Former(table)  # until it is renamed
+                    in_table = identifier(present.columns.get(name, name))
+                    yield _Use(qualified(self.schema, present.table), in_table, column)
 
 
 def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:

@@ -37,7 +37,7 @@ def refuse_online(table: ComparedTable) -> None:
     online = [step for step in table.steps if not _possible(step)]
     if not online or table.live.kind != "p":
         return
-    tree = [Part(*row) for row in table.ask_catalog(TREE.format(relation=literal(table.relation)))]
+    tree = [Part(*row) for row in table.ask_catalog(TREE.format(relation=literal(table.present)))]
     keys = _keys(table)
     unique = {step.name: _wanted(table)[step.name] for step in online if step.kind.builds_index}
     columns = {column for part in tree for column in part.partitioned_by}
@@ -85,6 +85,8 @@ def _by_hand(table: ComparedTable, tree: List[Part]) -> Iterator[str]:
     needed = {column for index in wanted.values() for column in index.columns or []}
     last = max(number for number, step in enumerate(table.steps) if not _possible(step))
     for step in table.steps[: last + 1]:
+        if step.kind.renames:  # with which each way out begins
+            continue
         if step.kind.builds_index:
             if step.name not in keys:  # that is built when the key is added
                 yield from _index(table, tree, step.name, wanted[step.name])
@@ -131,7 +133,7 @@ def _refuse_impossible(table: ComparedTable, name: str) -> None:
     """Refuse a key that no partitioned table like this can have."""
     constraint = table.desired.constraints.get(name)
     definition = (constraint or table.desired.indexes[name]).definition
-    by = table.ask_catalog(KEY.format(relation=literal(table.relation)))[0][0]
+    by = table.ask_catalog(KEY.format(relation=literal(table.present)))[0][0]
     new = free_name(table.name, "_plain", table.relations)
     old = free_name(table.name, "_partitioned", table.relations)
     like = "INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING GENERATED"

@@ -87,7 +87,7 @@ def _refuse_backfill(table: ComparedTable, publications: List[Publication]) -> N
 def _unidentified(table: ComparedTable) -> List[str]:
     """Return the relations of a table in which nothing identifies a row."""
     if table.live.kind == "p":
-        found = table.ask_catalog(UNIDENTIFIED.format(relation=literal(table.relation)))
+        found = table.ask_catalog(UNIDENTIFIED.format(relation=literal(table.present)))
         return [relation for (relation,) in found]
     return [table.relation] if table.live.identity is None else []
 
@@ -130,8 +130,9 @@ def _refuse_null_identity(table: ComparedTable) -> None:
 
 def _note_subscribers(table: ComparedTable) -> None:
     """Note that subscribers need what is new before the first row of it arrives."""
-    names = [identifier(p.name) for p in table.live.publications if p.columns is None]
     kinds = {step.kind for step in table.steps}
-    if names and kinds & {Kind.ADD_COLUMN, Kind.CHANGE_TYPE}:
+    renamed = bool(kinds & {Kind.RENAME_TABLE, Kind.RENAME_COLUMN})  # a subscriber goes by names
+    names = [identifier(p.name) for p in table.live.publications if renamed or p.columns is None]
+    if names and (renamed or kinds & {Kind.ADD_COLUMN, Kind.CHANGE_TYPE}):
         published = f"{table.relation} is published by {', '.join(names)}"
         table.notes.append(f"{published}: change the tables of the subscribers first")

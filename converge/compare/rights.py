@@ -31,18 +31,18 @@ def refuse_changes(table: ComparedTable) -> None:
 def refuse_unreadable(table: ComparedTable) -> None:
     """Refuse a table whose rows decide what to do, and can't all be seen."""
     if table.live.rows_hidden:
-        why = hidden_rows(table.relation, table.facts.user)
+        why = hidden_rows(table.present, table.facts.user)
         table.refuse("", "differs from the models.", why, way_out=show_rows(table.facts.user))
     else:
         what = f"differs from the models, belongs to {table.live.owner}, and cannot be read."
-        grant = f"GRANT SELECT ON {table.relation} TO {identifier(table.facts.user)}"
+        grant = f"GRANT SELECT ON {table.present} TO {identifier(table.facts.user)}"
         lacks = Right("SELECT", table.schema, WayOut(ADMINISTRATOR, (grant,)))
         table.refuse("", what, way_out=change_owner(table), lacks=lacks)
 
 
 def change_owner(table: ComparedTable) -> WayOut:
     """Return the way out for a table that belongs to another role."""
-    owner = f"ALTER TABLE {table.relation} OWNER TO {identifier(table.facts.user)}"
+    owner = f"ALTER TABLE {table.present} OWNER TO {identifier(table.facts.user)}"
     return WayOut("Run as its owner, or let an administrator run:", (owner,))
 
 

@@ -31,7 +31,7 @@ def rows_to_be(
     That has all columns that the table will have, with their types. `where` limits the live rows,
     `own` to those that no child of the table has.
     """
-    relation = f"ONLY {table.relation}" if own else table.relation
+    relation = table.rows(only=own)
     if where == "true" and all(table.values.get(c) == identifier(c) for c in columns):
         return relation
     listed = ", ".join(f"{value_to_be(table, c)} AS {identifier(c)}" for c in table.values)
@@ -53,7 +53,7 @@ def find_with(table: ComparedTable, query: str) -> WayOut:
     """Return the way out that begins with a query, if it is not about what a step brings."""
     if any(qualified(table.schema, name) in query for name in table.new_types):
         return WayOut("Change what the models say: no row has such a value yet.")
-    return WayOut("Find them with:", (query,))
+    return WayOut("Find them with:", (query,), asks=True)
 
 
 def ask_ahead(table: ComparedTable, query: str) -> Optional[List[Tuple[Any, ...]]]:

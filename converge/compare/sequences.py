@@ -62,11 +62,12 @@ def _refuse_used_up(table: ComparedTable, pair: ColumnPair) -> bool:
 
 def _restore(table: ComparedTable, pair: ColumnPair) -> None:
     """Take the column's own sequence, or make one, under the first name that a serial could get."""
+    column = table.former.columns.get(pair.name, pair.name)
     for number in count():
         name = sequence_name(table.name, pair.name, number)
         sequence = qualified(table.schema, name)
         found = table.ask_catalog(
-            statement("server/taken.sql", relation=table.relation, column=pair.name, name=name)
+            statement("server/taken.sql", relation=table.present, column=column, name=name)
         )
         if not found:
             _draw_from_new(table, pair, sequence)
@@ -209,13 +210,13 @@ def _warn_if_behind(table: ComparedTable, pair: ColumnPair, facts: SequenceFacts
     sequence, column = qualified(facts.schema or table.schema, facts.name), identifier(name)
     query = (
         "SELECT highest::text, next::text FROM ("
-        f"SELECT (SELECT max({column}) FROM {table.relation}) AS highest, "
+        f"SELECT (SELECT max({column}) FROM {table.rows()}) AS highest, "
         f"last_value::numeric + CASE WHEN is_called THEN {facts.increment} ELSE 0 END AS next "
         f"FROM {sequence}) AS numbers WHERE highest >= next"
     )
     with suppress(errors.InsufficientPrivilege):  # nothing depends on it
         for highest, following in table.ask(query):
-            forward = f"SELECT setval({literal(sequence)}, max({column})) FROM {table.relation}"
+            forward = f"SELECT setval({literal(sequence)}, max({column})) FROM {table.rows()}"
             table.warnings.append(
                 f"{sequence} will give out numbers that are in use: its next is {following}, and "
                 f"{table.relation}.{column} has {highest} already. To put it right: {forward};"

@@ -14,7 +14,9 @@ from converge.text import counted
 # https://www.postgresql.org/docs/current/limits.html: dropped columns count until the table is
 # written anew.
 MOST_COLUMNS = 1600
-CHANGING_COLUMNS = (Kind.ADD_COLUMN, Kind.CHANGE_TYPE)
+CHANGING_COLUMNS = (Kind.ADD_COLUMN, Kind.CHANGE_TYPE, Kind.RENAME_COLUMN)
+
+CHANGED = (Kind.CHANGE_TYPE, Kind.DROP_NOT_NULL, Kind.RENAME_COLUMN)  # by a parent only
 
 
 def refuse_by_shape(table: ComparedTable) -> None:
@@ -34,7 +36,7 @@ def _inherited(table: ComparedTable, step: Step) -> Optional[Refusal]:
     """Columns that a parent has given, and all of a partition, are the parent's to change."""
     shape, live = table.live.shape, table.live.columns.get(step.name)
     adds = step.kind is Kind.ADD_COLUMN and shape.partition_of is not None
-    changes = step.kind in (Kind.CHANGE_TYPE, Kind.DROP_NOT_NULL) and live and live.inherited
+    changes = step.kind in CHANGED and live and live.inherited
     if not (adds or changes):
         return None
     if shape.partition_of is None:

@@ -23,7 +23,7 @@ from converge.plan import (
     WayOut,
 )
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import Column, Index, Schema, Table
+from converge.server.catalog import Column, Former, Index, Schema, Table
 from converge.server.failures import is_transient, said
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
@@ -96,6 +96,10 @@ class ComparedTable:
         self.others: Mapping[str, ComparedTable] = {}  # of the schema, itself too
         self.closed = False  # no rule applies: it is no table, or this role may not read it
         self.relation = qualified(schema, name)
+        self.neighbours = live.tables
+        self.former = self.live.former or Former(name)
+        # What it is called while the plan is made; the steps run when it is renamed.
+        self.present = qualified(schema, self.former.table)
         self.values: Dict[str, str] = {column: identifier(column) for column in self.live.columns}
         self.type_changes: List[str] = []  # of ALTER TABLE, that steps will run
         self.filled: List[str] = []  # the columns that steps will fill
@@ -239,22 +243,36 @@ class ComparedTable:
         subject = ".".join(part for part in (self.schema, self.name, name) if part)
         self.refusals.append(Refusal(self.schema, subject, what, way_out, why, lacks))
 
+    def rows(self, *, only: bool = False, addressed: bool = False) -> str:
+        """Return what to ask for the live rows, by the names that the plan goes by.
+
+        Not of the table's children if `only`; where they are `addressed`, by tableoid and ctid too.
+        """
+        present = f"ONLY {self.present}" if only else self.present
+        if not self.former.columns:
+            return present
+        named = {column: identifier(column) for column in self.live.columns}
+        for column, old in self.former.columns.items():
+            named[column] = f"{identifier(old)} AS {named[column]}"
+        selected = ", ".join([*(["tableoid", "ctid"] if addressed else []), *named.values()])
+        return f"(SELECT {selected} FROM {present}) AS {identifier(self.name)}"
+
     def count(self, condition: str = "true", source: Optional[str] = None) -> int:
         """Count the live rows, or those of another source, for which the condition is true."""
-        found = f"FROM {source or self.relation} WHERE {condition}"
+        found = f"FROM {source or self.rows()} WHERE {condition}"
         return int(self.ask(f"SELECT count(*) {found}")[0][0])
 
     def has_rows(self) -> bool:
-        return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.relation})")[0][0])
+        return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.rows()})")[0][0])
 
     def find(self, condition: str, columns: Sequence[str] = ()) -> WayOut:
         """Return the way out that begins with the rows for which the condition is true."""
-        return WayOut("Find them with:", (self.query(condition, columns),))
+        return WayOut("Find them with:", (self.query(condition, columns),), asks=True)
 
     def query(self, condition: str, columns: Sequence[str], source: Optional[str] = None) -> str:
         """Return the query for the rows, by key and columns, for which the condition is true."""
         selected = ", ".join(map(identifier, dict.fromkeys([*self.key, *columns]))) or "*"
-        return f"SELECT {selected} FROM {source or self.relation} WHERE {condition}"
+        return f"SELECT {selected} FROM {source or self.rows()} WHERE {condition}"
 
     @property
     def key(self) -> List[str]:
@@ -270,7 +288,7 @@ class ComparedTable:
         key = [name for name in self.key if name != column]
         # As text: Python cannot hold every value that PostgreSQL can.
         selected = ", ".join(f"{identifier(name)}::text" for name in [*key, column])
-        found_in = f"{source or self.relation} WHERE {condition}"
+        found_in = f"{source or self.rows()} WHERE {condition}"
         query = f"SELECT {selected} FROM {found_in} LIMIT {EXAMPLES}"
         found = []
         for *values, value in self.ask(query):
@@ -309,9 +327,23 @@ class ComparedTable:
         server says if an expression index, an operator class or a generated column does not go
         with it. Raises what the server says. The copy is rolled back.
         """
-        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.relation} INCLUDING ALL)"
+        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.present} INCLUDING ALL)"
+        changes = [*self._renamed(), *changes]
         altered = [f"ALTER TABLE pg_temp.{TRIAL_TABLE} {change}" for change in changes]
         return dict(self.ask("; ".join(["SET TRANSACTION READ WRITE", made, *altered, CHECKS])))
+
+    def _renamed(self) -> List[str]:
+        """Return the changes that give a copy the names that the plan goes by."""
+        checks = [name for name, live in self.live.constraints.items() if live.kind == "c"]
+        renamed = [
+            ("COLUMN", self.former.columns),
+            ("CONSTRAINT", {k: v for k, v in self.former.constraints.items() if k in checks}),
+        ]
+        return [
+            f"RENAME {what} {identifier(old)} TO {identifier(new)}"
+            for what, names in renamed
+            for new, old in names.items()
+        ]
 
     def refuse_what_the_server_would(self, name: str, what: str, changes: Sequence[str]) -> bool:
         """Refuse changes of a column if the server refuses them on a copy."""
@@ -334,7 +366,7 @@ class ComparedTable:
         rows, limit = self.count(), self.settings.rewrite_max_rows
         if rows <= limit:
             return False
-        relation = literal(self.relation)
+        relation = literal(self.present)
         size = self.ask_catalog(f"SELECT pg_size_pretty(pg_total_relation_size({relation}))")[0][0]
         self.refuse(
             name,

@@ -55,8 +55,9 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
 
 def _refuse(table: ComparedTable, name: str, index: Index, values: Values, said: str) -> None:
     """Refuse, with how many values are long, and the rows of the longest."""
-    key = ", ".join(map(identifier, table.key)) or "ctid"
     source, width = values
+    other = "ctid" if source == table.relation else "*"
+    key = ", ".join(map(identifier, table.key)) or other
     long = f"{width} > {SURELY_FITS_BYTES}"
     find = f"SELECT {key}, {width} AS bytes FROM {source} WHERE {long} ORDER BY bytes DESC"
     longest = ", ".join(f"{column}={value}" for column, value in zip(table.key, table.ask(find)[0]))
@@ -66,7 +67,7 @@ def _refuse(table: ComparedTable, name: str, index: Index, values: Values, said:
         f"is missing: {index.definition}.",
         f"The server says: {said}.",
         f"{rows} with more than {SURELY_FITS_BYTES:,} bytes for it; the longest: {longest}.",
-        way_out=WayOut("Shorten the longest values; find them with:", (find,)),
+        way_out=WayOut("Shorten the longest values; find them with:", (find,), asks=True),
     )
 
 

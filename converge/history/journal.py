@@ -178,6 +178,7 @@ def as_json(step: Step) -> Dict[str, Any]:
         "kind": step.kind.value,
         "table": step.table,
         "name": step.name,
+        "former": step.former,
         "lock": step.lock.value,
         "undo": {
             "indexes": [change._asdict() for change in step.undo.indexes],

@@ -14,6 +14,8 @@ from converge.server.others import taken_history
 
 # The tables that version 1.0.0 has created have no column `undone`.
 UNDONE = "(to_jsonb({row}) ->> 'undone')::integer"
+RENAMES = {kind.value for kind in Kind if kind.renames}
+HIDDEN = {Kind.RENAME_TABLE.value: "former", Kind.RENAME_COLUMN.value: "table"}
 RUNS = (
     "SELECT run, version, action, desired, steps, finished, "
     + UNDONE.format(row="h")
@@ -30,6 +32,8 @@ class RecordedStep(NamedTuple):
     undo: Undo
     drops: Optional[str]  # the column that undoing it drops; empty: the table
     adds: str = ""  # the constraint that it has added, in the place of none
+    renames: bool = False
+    hides: str = ""  # the table whose older steps go by other names than there are behind it
 
 
 class RecordedRun(NamedTuple):
@@ -79,6 +83,7 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
     undo = stored["undo"]
     drops = {Kind.CREATE_TABLE.value: "", Kind.ADD_COLUMN.value: stored["name"]}
     adds = stored["kind"] == Kind.ADD_CONSTRAINT.value and len(undo["statements"]) == 1
+    hidden = HIDDEN.get(stored["kind"])
     return RecordedStep(
         stored["step"],
         stored["why"],
@@ -94,4 +99,6 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
         ),
         drops.get(stored["kind"]),
         stored["name"] if adds else "",
+        stored["kind"] in RENAMES,
+        stored[hidden] if hidden else "",
     )

@@ -45,7 +45,10 @@ def taken_back(
 
     `earlier` are the steps that will have been taken back before it.
     """
-    gone = bool(step.table) and not _exists(given, step.table)
+    if _under_other_names(step, earlier):
+        what = f"whether undoing '{step.title}' would lose values cannot be told yet."
+        return Plan(refusals=(_refusal(given, what, _newer_first(run)),))
+    gone = bool(step.table) and not _exists(given, step.table) and not _renamed(step, earlier)
     refusals: List[Refusal] = []
     try:
         refusals += [] if gone else _losses(given, run, step)
@@ -56,6 +59,17 @@ def taken_back(
     if refusals:
         return Plan(refusals=tuple(refusals))
     return Plan((*_online(given, run, step, earlier, gone=gone), *brief))
+
+
+def _renamed(step: RecordedStep, earlier: Sequence[RecordedStep]) -> bool:
+    """Return whether a newer step has renamed the step's table, or a column of it."""
+    return bool(step.table) and any(step.table == newer.hides for newer in earlier)
+
+
+def _under_other_names(step: RecordedStep, earlier: Sequence[RecordedStep]) -> bool:
+    """Return whether a step has to ask for rows, by names that are there only after a rename."""
+    asks = step.undo.guard is not None or step.undo.lock in (Lock.READ, Lock.REWRITE)
+    return asks and _renamed(step, earlier)
 
 
 def _losses(given: Given, run: RecordedRun, step: RecordedStep) -> List[Refusal]:
@@ -112,7 +126,7 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
     # What depends on what is dropped, and whoever forbids it, is known before the first change.
     drops = step.drops is not None or (step.adds and undo.lock is Lock.INSTANT)
-    tried = undo.statements if drops and not undo.indexes else ()
+    tried = undo.statements if (drops or step.renames) and not undo.indexes else ()
     return [brief._replace(creates=undo.creates, tried=tried)]
 
 

@@ -153,6 +153,15 @@ def identity_of_key(key: Optional[Constraint]) -> Optional[FrozenSet[str]]:
     return frozenset(key.columns or []) if key is not None and usable else None
 
 
+class Former(NamedTuple):
+    """The live names of what a plan renames, by those that the models and its steps go by."""
+
+    table: str
+    columns: Mapping[str, str] = {}
+    constraints: Mapping[str, str] = {}
+    indexes: Mapping[str, str] = {}
+
+
 class Table(NamedTuple):
     """A table, or whatever else has its name (`kind` as in `pg_class.relkind`).
 
@@ -176,6 +185,7 @@ class Table(NamedTuple):
     rows_hidden: bool = False  # row security hides some from this role
     replica_identity: str = "d"  # as in `pg_class.relreplident`
     publications: Sequence[Publication] = ()
+    former: Optional[Former] = None  # where a plan renames it, or what it has
 
     @property
     def primary_key(self) -> Tuple[Optional[str], Optional[Constraint]]:

@@ -5,7 +5,7 @@ trigger, a dependent of a kind that nobody thought of) it says itself, in transa
 rolled back. They change no more than the catalog, or one row, so each takes milliseconds.
 """
 
-from typing import Callable, Dict, Hashable, List, Optional, Sequence
+from typing import Callable, Collection, Dict, Hashable, List, Optional, Sequence, Tuple
 
 import psycopg2
 
@@ -49,15 +49,16 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         if step.kind is Kind.ADD_KEY or (step.kind is Kind.CHANGE_TYPE and not step.tried)
     }
     growing = {step.schema for step in steps if step.kind is Kind.ADD_VALUE}
+    renamed = {(step.schema, step.table) for step in steps if step.kind.renames}
     tried = [
         step
         for step in steps
         if step.tried
+        and not (step.kind is Kind.ADD_CONSTRAINT and _others(step, renamed))
         and not (step.kind in RELYING and step.schema in unsettled)
         and not (step.kind in USING_VALUES and step.schema in growing)
     ]
     added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
-    renamed = {(step.schema, step.table) for step in tried if step.kind.renames}
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
@@ -68,6 +69,11 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
             key = column
         groups.setdefault(key, []).append(step)
     return list(groups.values())
+
+
+def _others(step: Step, renamed: Collection[Tuple[str, str]]) -> bool:
+    """Return whether another table is renamed before: a foreign key may refer to it."""
+    return any(schema == step.schema and table != step.table for schema, table in renamed)
 
 
 def _refusal(steps: Sequence[Step], attempt: Attempt, brought: Sequence[str]) -> Optional[Refusal]:

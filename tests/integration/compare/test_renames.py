@@ -1,5 +1,6 @@
 """Declared renames: in an instant, with whatever else a release changes, and taken back."""
 
+import enum
 from typing import Any, List, Tuple
 
 import pytest
@@ -7,7 +8,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
+    Enum,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -274,6 +278,107 @@ def test_an_empty_table_is_taken_back_across_its_rename(changing: Changing) -> N
     changing.apply(new(Index("dear", text("amount"))))
     assert changing.rolled_back(1).refusals == ()
     assert changing.planned(old()).empty
+
+
+def test_a_new_table_refers_to_a_renamed_one(used: Changing) -> None:
+    """The key between them comes last; a key that is to be dropped refers to it as well."""
+    mail: Column[Any] = Column("email", String, unique=True, info={"renamed_from": "mail"})
+    account = ("account", Column("id", Integer, primary_key=True), mail)
+    later = release(
+        ("basket", key(), Column("owner", ForeignKey("account.email"))),
+        (*account, {"info": {"renamed_from": "user"}}),
+        ("order", key(), Column("buyer", ForeignKey("account.email")),
+         Column("payer", ForeignKey("account.email"))),
+    )  # fmt: skip
+    used.apply(later)
+    used.database.execute("INSERT INTO basket VALUES (1, 'ann')")
+    assert used.apply(later).empty
+
+
+@pytest.mark.parametrize("value", ["'eve'", "'bob'"])
+def test_a_foreign_key_to_a_renamed_table_is_proven(used: Changing, value: str) -> None:
+    """Its rows are asked for by the names that are there, so are those of what it refers to."""
+    used.database.execute('ALTER TABLE "order" ADD COLUMN giver varchar')
+    used.database.execute(f'UPDATE "order" SET giver = {value}')
+    mail: Column[Any] = Column("email", String, unique=True, info={"renamed_from": "mail"})
+    by: Column[Any] = Column("payer", ForeignKey("account.email"), info={"renamed_from": "giver"})
+    later = release(
+        (
+            "account",
+            Column("id", Integer, primary_key=True),
+            mail,
+            {"info": {"renamed_from": "user"}},
+        ),
+        ("order", key(), Column("buyer", ForeignKey("account.email")), by),
+    )
+    if value == "'bob'":
+        used.apply(later)
+        return
+    [refusal] = used.planned(later).refusals
+    assert refusal.why == ("1 row violates it, e.g. id=7 'eve'.",)
+    assert used.database.rows(*refusal.way_out.statements) == [(7, "eve")]
+
+
+def test_numbers_go_on(changing: Changing) -> None:
+    """Whatever draws them: the sequence keeps its name, which nobody is bound to."""
+    for number, parts in enumerate(([], [Identity()])):
+        one: Column[Any] = Column("id", Integer, *parts, primary_key=True)
+        two: Column[Any] = Column(
+            "number", Integer, *parts, primary_key=True, info={"renamed_from": "id"}
+        )
+        info = {"info": {"renamed_from": f"old{number}"}}
+        changing.apply(release((f"old{number}", one, Column("x", Integer))))
+        changing.database.execute(f"INSERT INTO old{number} (x) VALUES (1)")
+        plan = changing.apply(release((f"new{number}", two, Column("x", Integer), info)))
+        assert all(step.kind.renames for step in plan.steps)
+        changing.database.execute(f"INSERT INTO new{number} (x) VALUES (1)")
+        assert changing.database.rows(f"SELECT number FROM new{number}") == [(1,), (2,)]
+
+
+def test_what_is_generated_from_a_column_follows(changing: Changing) -> None:
+    """It is no difference; another expression is one."""
+    changing.apply(items(Column("price", Integer), Column("twice", Integer, Computed("price * 2"))))
+    changing.database.execute(PRICED)
+    later = new(Column("twice", Integer, Computed("amount * 2")))
+    assert kinds(changing.apply(later)) == [Kind.RENAME_COLUMN]
+    thrice = new(Column("thrice", Integer, Computed("amount * 3"), info={"renamed_from": "twice"}))
+    [refusal] = changing.refused(thrice) or ["possible from 17 on"]
+    assert "AS ((amount * 2)) STORED" in refusal or refusal.startswith("possible")
+
+
+class Mood(enum.Enum):
+    """Values of a type of the models' own."""
+
+    good = 1
+    bad = 2
+
+
+def test_values_of_an_own_type_are_asked_for(changing: Changing) -> None:
+    """In the column as it is called until the run."""
+    mood: Column[Any] = Column("mood", Enum("good", "bad", "odd", name="moods"))
+    changing.apply(items(mood, Column("price", Integer)))
+    changing.database.execute("INSERT INTO item VALUES (1, 'odd', 5)")
+    felt: Column[Any] = Column(
+        "felt", Enum(Mood, name="moods"), server_default="good", info={"renamed_from": "mood"}
+    )
+    later = release(("ware", key(), felt, Column("price", Integer), {
+        "info": {"renamed_from": "item"}
+    }))  # fmt: skip
+    [refusal] = changing.planned(later).refusals
+    assert changing.database.rows(*refusal.way_out.statements) == [(1, "odd", 5)]
+    changing.database.execute("UPDATE item SET mood = 'good'")
+    changing.apply(later)
+    assert changing.database.rows("SELECT id, felt FROM ware") == [(1, "good")]
+
+
+def test_the_column_of_a_partition_key(changing: Changing) -> None:
+    """How a table is partitioned is no difference then."""
+    how = {"postgresql_partition_by": "RANGE (day, price)"}
+    changing.apply(release(("item", Column("day", Integer), Column("price", Integer), how)))
+    how = {"postgresql_partition_by": "RANGE (day, amount)"}
+    amount: Column[Any] = Column("amount", Integer, info=WAS_PRICE)
+    plan = changing.apply(release(("item", Column("day", Integer), amount, how)))
+    assert kinds(plan) == [Kind.RENAME_COLUMN]
 
 
 def test_a_chain_over_several_releases(changing: Changing) -> None:

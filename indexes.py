@@ -31,7 +31,8 @@ def index(
 
     `purpose` (what the index finds) and `use_case` (who asks) end up in `index.info`.
     """
-    return Index(name, *columns, info={"purpose": purpose, "use_case": use_case}, **options)
+    info = {**options.pop("info", {}), "purpose": purpose, "use_case": use_case}
+    return Index(name, *columns, info=info, **options)
 
 
 INDEXES: List[Index] = [

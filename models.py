@@ -5,6 +5,7 @@ class, because `ALTER TABLE` can only append: new and migrated databases then ag
 
 * Existing rows stay NULL: `Mapped[Optional[str]] = mapped_column(String)`.
 * They get a value: `Mapped[int] = required(Integer, backfill=ZERO)`. The backfill is what they get.
+* They keep it under a new name: `info={"renamed_from": "old_name"}`, of a column or a table.
 
 The services that are already deployed rely on these names and types, so the contract is stated a
 second time in `tests/unit/test_table_creation.py`; a change is made in both.
@@ -57,10 +58,12 @@ def required(
     type_: Union[TypeEngine[Any], Type[TypeEngine[Any]]],
     *,
     backfill: ColumnElement[Any],
+    info: Optional[Dict[str, Any]] = None,
     **options: Any,
 ) -> MappedColumn[Any]:
     """A NOT NULL column; `column.info["backfill"]` is the SQL value for rows that have none."""
-    return mapped_column(type_, nullable=False, info={"backfill": backfill}, **options)
+    known = {**(info or {}), "backfill": backfill}
+    return mapped_column(type_, nullable=False, info=known, **options)
 
 
 class User(Base):

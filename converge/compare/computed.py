@@ -105,14 +105,15 @@ def _refuse_raising(
     backfill = table.backfill(name)
     assert backfill is not None
     value = f"({backfill.sql(table.values)})::{table.desired.columns[name].type}"
+    rows = table.rows(addressed=True)
     body = (
-        f"BEGIN PERFORM {value} FROM {table.rows(addressed=True)} WHERE tableoid = $1 AND ctid = $2; "
+        f"BEGIN PERFORM {value} FROM {rows} WHERE tableoid = $1 AND ctid = $2; "
         "RETURN false; EXCEPTION WHEN OTHERS THEN RETURN true; END"
     )
     function = f"CREATE FUNCTION {RAISES}(oid, tid) RETURNS boolean LANGUAGE plpgsql AS "
     function += literal(body)
     condition = f"{empty} AND {RAISES}(tableoid, ctid)"
-    query = f"SELECT count(*) FROM {table.rows(addressed=True)} WHERE {condition}"
+    query = f"SELECT count(*) FROM {rows} WHERE {condition}"
     bad = int(table.ask(f"SET TRANSACTION READ WRITE; {function}; {query}")[0][0])
     if not bad:
         raise error

@@ -12,7 +12,7 @@ TABLES = ("r", "p")  # what a rename is declared of, as in `pg_class.relkind`
 
 def declared(info: Mapping[Any, Any]) -> Tuple[str, ...]:
     """Return the former names that a model declares, the newest first: one, or a list."""
-    found = info.get("renamed_from", ())
+    found = info.get("renamed_from") or ()
     return (found,) if isinstance(found, str) else tuple(found)
 
 

@@ -3,11 +3,11 @@
 from typing import Dict, List, Tuple
 
 import pytest
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, create_mock_engine
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, column, create_mock_engine
 from sqlalchemy.schema import CreateIndex
 
 from indexes import INDEXES, index
-from models import Base
+from models import ZERO, Base, required
 
 # Written out by hand: deriving it from the list would make it agree with every mistake in it.
 CONTRACT: Dict[str, Tuple[str, List[str]]] = {
@@ -108,3 +108,11 @@ def test_a_unique_composite_index_can_be_said(meals: Table) -> None:
     both = index("idx_meals_both", *columns, purpose="no twins", use_case="import", unique=True)
 
     assert sql(both) == "CREATE UNIQUE INDEX idx_meals_both ON meals (owner, kcal)"
+
+
+def test_an_index_may_say_what_its_name_was() -> None:
+    """Besides what it is for; so may a column besides its backfill."""
+    was = {"renamed_from": "idx_of_old"}
+    renamed = index("idx_of_new", column("any"), purpose="one", use_case="another", info=was)
+    assert renamed.info == {**was, "purpose": "one", "use_case": "another"}
+    assert required(Integer, backfill=ZERO, info=was).column.info == {**was, "backfill": ZERO}

@@ -19,8 +19,8 @@ BOTH = "is there beside {old}, which the models say it was."
 WANTED = "is missing; the models say that it was {old}, and have that as well."
 BY_HAND = "If it is so, rename it by hand; else take renamed_from out of the models:"
 EITHER = "Take renamed_from out of the models, or set the one aside that is not wanted, e.g.:"
-# Functions in a language of which the server keeps the text, and so the names in it, by heart: it
-# follows a rename in neither. https://www.postgresql.org/docs/current/xfunc-sql.html
+# The server keeps the text of these as it was written, so that no name in it follows a rename; what
+# is in BEGIN ATOMIC (14 and newer) does. https://www.postgresql.org/docs/current/xfunc-sql.html
 FUNCTIONS = r"""SELECT (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND l.lanname NOT IN ('c', 'internal')

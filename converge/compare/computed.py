@@ -5,7 +5,7 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 import psycopg2
 from psycopg2 import errors
 
-from converge.compare import conversions
+from converge.compare import conversions, limits
 from converge.compare.desired import Backfill
 from converge.compare.table import ComparedTable
 from converge.quoting import identifier, literal
@@ -67,14 +67,14 @@ def _problems(
     # What the model's type does not hold was never meant: milliseconds instead of seconds.
     for column in sources:
         models = table.desired.columns.get(column)
-        fits = _within(table, table.live.columns[column], models) if models else None
+        fits = _within(table.live.columns[column], models) if models else None
         if models and fits:
             beyond = f"{{c}} IS NOT NULL AND NOT ({fits})".format(c=identifier(column))
             a_value = f"a {column} that {models.type} does not hold"
             verbs = (f"has {a_value}", f"have {a_value}")
             yield Problem(f"{empty} AND {beyond}", verbs, (column,))
     value = f"({backfill.sql(table.values)})"
-    short = conversions.short_enough(f"{value}::text", desired.type)
+    short = limits.short_enough(f"{value}::text", desired.type)
     if short is None:
         value += f"::{desired.type}"  # which may raise an error too
     else:
@@ -83,11 +83,11 @@ def _problems(
     yield Problem(f"{empty} AND {value} IS NULL", ("stays NULL", "stay NULL"), sources)
 
 
-def _within(table: ComparedTable, live: Column, desired: Column) -> Optional[str]:
+def _within(live: Column, desired: Column) -> Optional[str]:
     """Return what is true for a value, if any, that the type of the models holds as well."""
     if not conversions.holds(live.type, desired.type):
         return None
-    known = conversions.conversion(live.type, desired.type, table.models.date_shapes)
+    known = conversions.conversion(live.type, desired.type, conversions.Told())
     return None if known is None or known[1] == conversions.ALWAYS else known[1]
 
 

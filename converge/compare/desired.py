@@ -214,6 +214,11 @@ class Desired:
         expression = self.tables[table].columns[column].info.get("backfill")
         return None if expression is None else Backfill(expression, self.backfills)
 
+    def time_zone(self, table: str, column: str) -> Optional[str]:
+        """Return the zone of a column's timestamps without one, if the models say."""
+        zone: Optional[str] = self.column(table, column).info.get("time_zone")
+        return zone
+
     def column(self, table: str, name: str) -> "Column[Any]":
         """Return a column by its name in the database, which may be another than in Python."""
         columns: Any = self.tables[table].columns

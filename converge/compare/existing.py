@@ -16,7 +16,7 @@ def keep_obeying(table: ComparedTable) -> None:
     changed = {name for name in columns if table.values[name] != identifier(name)}
     if table.refusals or not changed:
         return
-    checks = table.try_on_a_copy(table.type_changes)
+    checks = table.copy.checks(table.type_changes)
     for name, live in table.live.constraints.items():
         if changed & set(live.columns or []) and not name.startswith(NEW_PREFIX):
             what = f"is {live.definition}, which new values would break."

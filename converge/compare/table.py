@@ -1,5 +1,6 @@
 """One live table beside the desired one: what the rules read, ask and write into."""
 
+import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import psycopg2
@@ -7,9 +8,10 @@ from psycopg2 import errors
 
 from converge.compare import ddl
 from converge.compare.conversions import holds
+from converge.compare.copies import Copy
 from converge.compare.desired import Backfill, Desired
-from converge.compare.trial import event_triggers
-from converge.names import TRIAL_TABLE, free_name
+from converge.compare.trial import Ask, event_triggers
+from converge.names import free_name
 from converge.plan import (
     NO_UNDO,
     OUT_OF_THE_WAY,
@@ -29,7 +31,6 @@ from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
 from converge.text import counted, rows_of
 
-Ask = Callable[[str], List[Tuple[Any, ...]]]
 # What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
 KINDS = {
     "r": "TABLE",
@@ -42,10 +43,11 @@ KINDS = {
     "I": "INDEX",
     "c": "TYPE",
 }
+# A default that calls no function is a constant, or the same for all rows.
+CALL = re.compile(r"\w\s*\(")
+NO_CALL = re.compile(r"CAST\(|\(\d+(, ?-?\d+)?\)", re.IGNORECASE)
 EXAMPLES = 3  # offending rows that a refusal shows
 FROM_A_SEQUENCE = "nextval()"  # as the catalog words every default that draws from one
-CHECKS = f"""SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint
-WHERE conrelid = 'pg_temp.{TRIAL_TABLE}'::regclass AND contype = 'c'"""
 
 
 class Given(NamedTuple):
@@ -100,8 +102,11 @@ class ComparedTable:
         self.former = self.live.former or Former(name)
         # What it is called while the plan is made; the steps run when it is renamed.
         self.present = qualified(schema, self.former.table)
+        self.copy = Copy(self.ask, self.present, self._renamed())
         self.values: Dict[str, str] = {column: identifier(column) for column in self.live.columns}
         self.type_changes: List[str] = []  # of ALTER TABLE, that steps will run
+        self.defaults_changed: Set[str] = set()  # of columns, along with their types
+        self._volatile: Dict[str, bool] = {}  # of the columns with a backfill: is it volatile?
         self.filled: List[str] = []  # the columns that steps will fill
         self.kept_leftovers: Set[str] = set()  # what an interrupted run left and a step puts to use
         self.live_names: Dict[str, str] = {}  # of the models' constraints that are there
@@ -177,9 +182,26 @@ class ComparedTable:
         return ddl.index_behind_name(self.models.index(self.name, name), where, operators)
 
     def computed(self, column: str) -> bool:
-        """True if existing rows get a value that depends on their other columns."""
+        """True if existing rows get a value of their own: from their other columns, or a new one.
+
+        That is one which the server would write into every row if it were the default.
+        """
         backfill = self.backfill(column)
-        return backfill is not None and backfill.computed
+        if backfill is None or backfill.computed:
+            return backfill is not None
+        if column not in self._volatile:
+            type_name = self.desired.columns[column].type
+            lock = self.lock_of_default(column, type_name, backfill.sql())
+            self._volatile[column] = lock is Lock.REWRITE
+        return self._volatile[column]
+
+    def lock_of_default(self, column: str, type_name: str, default: str) -> Lock:
+        """Return what adding a column with a default does: a volatile one is for each row."""
+        own_type = "." in type_name  # a domain may have checks, for which each row is written
+        if not own_type and not CALL.search(NO_CALL.sub("", default)):
+            return Lock.INSTANT
+        added = f"ADD COLUMN {identifier(column)} {type_name} DEFAULT {default}"
+        return self.copy.lock([added]) or Lock.INSTANT  # what it does not take is tried again
 
     def step(
         self,
@@ -320,18 +342,6 @@ class ComparedTable:
             way_out = WayOut("Rename the constraint:", (self.alter(change),))
         self.refuse("", what, way_out=way_out)
 
-    def try_on_a_copy(self, changes: Sequence[str]) -> Dict[str, str]:
-        """Make the changes to an empty copy of the table, and return its checks then, by name.
-
-        What depends on a column is rebuilt with its new type there as on the live table, so the
-        server says if an expression index, an operator class or a generated column does not go
-        with it. Raises what the server says. The copy is rolled back.
-        """
-        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.present} INCLUDING ALL)"
-        changes = [*self._renamed(), *changes]
-        altered = [f"ALTER TABLE pg_temp.{TRIAL_TABLE} {change}" for change in changes]
-        return dict(self.ask("; ".join(["SET TRANSACTION READ WRITE", made, *altered, CHECKS])))
-
     def _renamed(self) -> List[str]:
         """Return the changes that give a copy the names that the plan goes by."""
         checks = [name for name, live in self.live.constraints.items() if live.kind == "c"]
@@ -348,7 +358,7 @@ class ComparedTable:
     def refuse_what_the_server_would(self, name: str, what: str, changes: Sequence[str]) -> bool:
         """Refuse changes of a column if the server refuses them on a copy."""
         try:
-            self.try_on_a_copy(changes)
+            self.copy.checks(changes)
         except errors.InsufficientPrivilege:
             raise
         except psycopg2.Error as error:
@@ -360,19 +370,29 @@ class ComparedTable:
         return False
 
     def refuse_large(
-        self, name: str, what: str, statements: Sequence[str], *, does: str = "rewrites"
+        self,
+        name: str,
+        what: str,
+        statements: Sequence[str],
+        *,
+        does: str = "rewrites",
+        relation: Optional[str] = None,
     ) -> bool:
-        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
-        rows, limit = self.count(), self.settings.rewrite_max_rows
+        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock.
+
+        They are the table's, or of a `relation` that refers to it.
+        """
+        large, limit = relation or self.present, self.settings.rewrite_max_rows
+        rows = int(self.ask(f"SELECT count(*) FROM {large}")[0][0])
         if rows <= limit:
             return False
-        relation = literal(self.present)
-        size = self.ask_catalog(f"SELECT pg_size_pretty(pg_total_relation_size({relation}))")[0][0]
+        query = f"SELECT pg_size_pretty(pg_total_relation_size({literal(large)}))"
+        size = self.ask_catalog(query)[0][0]
         self.refuse(
             name,
             what,
-            f"That {does} the table while everybody waits: {counted(rows, 'row')}, {size}; "
-            f"REWRITE_MAX_ROWS is {limit:,}.",
+            f"That {does} {relation or 'the table'} while everybody waits: "
+            f"{counted(rows, 'row')}, {size}; REWRITE_MAX_ROWS is {limit:,}.",
             way_out=WayOut(
                 f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}, or type:",
                 tuple(statements),

@@ -1,14 +1,28 @@
 """The safety rules for a column's type: left alone, changed in the catalog, or rewritten."""
 
 import re
-from typing import List, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from converge.compare import conversions
+from converge.compare import conversions, limits, references, written
+from converge.compare.conversions import ALWAYS, Told
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.names import free_name
 from converge.plan import Kind, Lock, Undo, WayOut
 from converge.quoting import identifier, literal
+from converge.server.catalog import Column
 from converge.server.proofs import no_row
+
+LABELS = """SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype({type})
+ORDER BY enumsortorder"""
+
+
+class Way(NamedTuple):
+    """How a column gets another type: where `fits` is true of a row, `using` is the same value."""
+
+    using: str
+    fits: str
+    changes: Sequence[str]  # of ALTER TABLE
+    lock: Optional[Lock]  # None: the server does not take it
 
 
 def change_type(table: ComparedTable, pair: ColumnPair) -> None:
@@ -20,79 +34,144 @@ def change_type(table: ComparedTable, pair: ColumnPair) -> None:
         column = f"{table.relation}.{identifier(name)}"
         table.notes.append(f"{column} is {live.type}, which holds every {desired.type}")
         return
-    rewrite = conversions.rewrites(live.type, desired.type)
-    # A foreign key takes a new type without a rewrite; the server checks it on the copy.
-    used_by = [user.description for user in live.used_by if rewrite or not user.foreign_key]
-    known = conversions.conversion(live.type, desired.type, table.models.date_shapes)
-    if known is None:
+    way = _way(table, pair)
+    if way is None:
         _refuse_unknown(table, pair)
-    elif used_by:
+        return
+    used_by = [user.description for user in live.used_by if not user.foreign_key]
+    used_by += references.refusing(table, pair)
+    if used_by:
         table.refuse_used(name, f"{pair.differs}.", used_by)
     else:
-        using, fits = (part.format(c=identifier(name)) for part in known)
-        _convert(table, pair, using, fits)
+        _convert(table, pair, way)
 
 
-def _convert(table: ComparedTable, pair: ColumnPair, using: str, fits: str) -> None:
-    """Change the type if every row fits, the table is small enough and the server agrees."""
+def _way(table: ComparedTable, pair: ColumnPair) -> Optional[Way]:
+    """Return a cast, if the server does it without writing a row anew, or a known conversion."""
     name, live, desired = pair
-    what = f"{pair.differs}."
-    misfits = f"{identifier(name)} IS NOT NULL AND NOT ({fits})"
-    bad = 0 if fits == conversions.ALWAYS else table.count(misfits)
+    column = identifier(name)
+    cast = f"{column}::{desired.type}"
+    way = Way(cast, ALWAYS, *_changes(table, pair, cast))
+    if way.lock not in (None, Lock.REWRITE) and not _reads_anew(pair):
+        return way
+    known = conversions.conversion(live.type, desired.type, _told(table, pair))
+    if known is None:
+        return None
+    using, fits = (part.format(c=column) for part in known)
+    return Way(using, fits, *_changes(table, pair, using))
+
+
+def _reads_anew(pair: ColumnPair) -> bool:
+    """True if the server leaves the bytes and yet reads another value: an oid is never -1."""
+    return any(re.fullmatch("oid|reg[a-z]+", name) for name in (pair.live.type, pair.desired.type))
+
+
+def _told(table: ComparedTable, pair: ColumnPair) -> Told:
+    """Return what is known of the values besides the types."""
+    labels: Dict[str, List[str]] = {}
+    for type_name in (pair.live.type, pair.desired.type):
+        if "." in type_name:  # none that the server brings itself
+            found = table.ask(LABELS.format(type=literal(type_name)))
+            labels.update({type_name: [label for (label,) in found]} if found else {})
+    utc = table.models.time_zone(table.name, pair.name) == "UTC"
+    return Told(table.models.date_shapes, utc, labels)
+
+
+def _changes(
+    table: ComparedTable, pair: ColumnPair, using: str
+) -> Tuple[Sequence[str], Optional[Lock]]:
+    """Return the changes with their lock; without the default if the server can't cast that."""
+    name, live, desired = pair
+    change = alter_column(name, f"TYPE {desired.type} USING {using}")
+    changes, lock = [change], _lock(table, pair, [change])
+    if lock is None and _has_own_default(live):
+        changes = [alter_column(name, "DROP DEFAULT"), change]
+        if _has_own_default(desired):
+            changes.append(alter_column(name, f"SET DEFAULT {table.default_written(name)}"))
+        lock = _lock(table, pair, changes)
+    return changes, lock
+
+
+def _lock(
+    table: ComparedTable, pair: ColumnPair, changes: Sequence[str], after: Sequence[str] = ()
+) -> Optional[Lock]:
+    """Return what the changes do under their lock; None if the server does not take them."""
+    lock = table.copy.lock(changes, after=after)
+    # The server reads every row to check it again.
+    checks = [known for known in table.live.constraints.values() if known.kind == "c"]
+    checked = any(pair.name in (check.columns or []) for check in checks)
+    return Lock.READ if checked and lock is Lock.INSTANT else lock
+
+
+def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
+    """Change the type if every row fits, the table is small enough and the server agrees."""
+    name, what = pair.name, f"{pair.differs}."
+    misfits = f"{identifier(name)} IS NOT NULL AND NOT ({way.fits})"
+    bad = 0 if way.fits == ALWAYS else table.count(misfits)
     if bad:
         table.refuse_rows(name, what, bad, ("does not convert", "do not convert"), misfits)
         return
-    changes = _around_default(pair, alter_column(name, f"TYPE {desired.type} USING {using}"))
-    statements = [table.alter(change) for change in changes]
-    rewrite = conversions.rewrites(live.type, desired.type)
-    if rewrite and table.refuse_large(name, what, statements):
+    statements = [table.alter(change) for change in way.changes]
+    does = "reads" if way.lock is Lock.READ else "rewrites"
+    if way.lock is not Lock.INSTANT and table.refuse_large(name, what, statements, does=does):
         return
-    if table.refuse_what_the_server_would(name, what, changes):
+    if way.lock is Lock.REWRITE and references.refuse_large(table, pair, what, statements):
         return
-    if fits != conversions.ALWAYS:
+    if way.lock is None and table.refuse_what_the_server_would(name, what, way.changes):
+        return
+    if way.fits != ALWAYS:
         statements = [*no_row(table.relation, misfits), *statements]
-    table.values[name] = f"({using})"
-    table.type_changes += changes
+    table.values[name] = f"({way.using})"
+    table.type_changes += way.changes
+    if len(way.changes) > 1:
+        table.defaults_changed.add(name)
     table.step(
         Kind.CHANGE_TYPE,
         name,
         f"it {pair.differs}",
         statements,
-        lock=Lock.REWRITE if rewrite else Lock.INSTANT,
-        undo=_undo(table, pair),
+        lock=way.lock or Lock.REWRITE,
+        undo=_undo(table, pair, way.changes),
     )
 
 
-def _around_default(pair: ColumnPair, change: str) -> List[str]:
-    """Return the change with what takes away a default that the server can't cast with it."""
-    name, live, desired = pair
-    if live.default is None or conversions.casts_defaults(live.type, desired.type):
-        return [change]
-    before = [alter_column(name, "DROP DEFAULT"), change]
-    if desired.default_sql is None:
-        return before
-    return [*before, alter_column(name, f"SET DEFAULT {desired.default_sql}")]
-
-
-def _undo(table: ComparedTable, pair: ColumnPair) -> Undo:
+def _undo(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) -> Undo:
     """Return what changes the type back."""
-    name, live, desired = pair
-    rewrite = conversions.rewrites(desired.type, live.type)
-    lock = Lock.REWRITE if rewrite else Lock.INSTANT
-    known = conversions.conversion(desired.type, live.type, _shapes_of(table, pair))
+    name, live, _ = pair
     column = identifier(name)
     keep: Tuple[str, ...] = ()
-    if known is None:  # it is only for a column without values, or for one converted by hand
-        using, fits = f"{column}::text::{live.type}", _has_type(table, name, live.type)
+    way = _way_back(table, pair, changes)
+    if way is None:  # it is only for a column without values, or for one converted by hand
+        way = Way(f"{column}::text::{live.type}", _has_type(table, name, live.type), (), None)
         keep = _kept_aside(table, pair)
-    else:
-        using, fits = (part.format(c=column) for part in known)
-    statements = [table.alter_column(name, f"TYPE {live.type} USING {using}")]
-    if live.default_sql is not None and live.default != FROM_A_SEQUENCE:
+    statements = [table.alter_column(name, f"TYPE {live.type} USING {way.using}")]
+    if _has_own_default(live):
         statements.insert(0, table.alter_column(name, "DROP DEFAULT"))
         statements.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
-    guard = None if fits == conversions.ALWAYS else f"{column} IS NOT NULL AND NOT ({fits})"
+    guard = None if way.fits == ALWAYS else f"{column} IS NOT NULL AND NOT ({way.fits})"
+    lock = way.lock or Lock.REWRITE
     return Undo(statements=tuple(statements), lock=lock, guard=guard, keep=keep)
+
+
+def _way_back(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) -> Optional[Way]:
+    """Return how the column gets its old type again, after the changes."""
+    name, live, desired = pair
+    cast = f"{identifier(name)}::{live.type}"
+    back = alter_column(name, f"TYPE {live.type} USING {cast}")
+    no_default = [alter_column(name, "DROP DEFAULT")] if _has_own_default(live) else []
+    lock = _lock(table, pair, [back], [*changes, *no_default])
+    if lock not in (None, Lock.REWRITE):
+        return Way(cast, ALWAYS, (), lock)
+    told = _told(table, pair)._replace(date_shapes=_shapes_of(table, pair))
+    known = conversions.conversion(desired.type, live.type, told)
+    if known is None:
+        return None
+    using, fits = (part.format(c=identifier(name)) for part in known)
+    return Way(using, fits, (), Lock.REWRITE)
+
+
+def _has_own_default(column: Column) -> bool:
+    return column.default_sql is not None and column.default != FROM_A_SEQUENCE
 
 
 def _has_type(table: ComparedTable, column: str, type_name: str) -> str:
@@ -120,10 +199,10 @@ def _kept_aside(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
 def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
     """Return the shapes of dates, first the one that most rows have, which they get back."""
     shapes: Tuple[str, ...] = table.models.date_shapes
-    if pair.desired.type != "date" or not re.fullmatch(conversions.TEXT, pair.live.type):
+    if pair.desired.type != "date" or not re.fullmatch(limits.TEXT, pair.live.type):
         return shapes
     column = f"{identifier(pair.name)}::text"  # without the padding of character(n)
-    counts = {shape: table.count(conversions.has_shape(shape).format(c=column)) for shape in shapes}
+    counts = {shape: table.count(written.has_shape(shape).format(c=column)) for shape in shapes}
     return tuple(sorted(shapes, key=lambda shape: -counts[shape]))
 
 
@@ -131,17 +210,24 @@ def _refuse_unknown(table: ComparedTable, pair: ColumnPair) -> None:
     """Refuse, with a conversion that fails where a row's text is none of the desired type."""
     name, live, desired = pair
     using = f"{identifier(name)}::text::{desired.type}"
+    why = "No conversion is known that is right for every row."
+    advice = "Convert it by hand, in a maintenance window, for example:"
+    in_utc = conversions.conversion(live.type, desired.type, Told(utc=True))
+    if in_utc is not None:
+        using = in_utc[0].format(c=identifier(name))
+        why = "The models do not say in which time zone its values are."
+        advice = (
+            'If that is UTC, let them: info={"time_zone": "UTC"}. Else name it instead of UTC, in '
+            "a maintenance window:"
+        )
     changes = [alter_column(name, f"TYPE {desired.type} USING {using}")]
     if live.default is not None:
         changes.insert(0, alter_column(name, "DROP DEFAULT"))
-        if desired.default_sql is not None:
-            changes.append(alter_column(name, f"SET DEFAULT {desired.default_sql}"))
+        if _has_own_default(desired):
+            changes.append(alter_column(name, f"SET DEFAULT {table.default_written(name)}"))
     table.refuse(
         name,
         f"{pair.differs}.",
-        "No conversion is known that is right for every row.",
-        way_out=WayOut(
-            "Convert it by hand, in a maintenance window, for example:",
-            tuple(table.alter(change) for change in changes),
-        ),
+        why,
+        way_out=WayOut(advice, tuple(table.alter(change) for change in changes)),
     )

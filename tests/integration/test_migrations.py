@@ -63,7 +63,6 @@ WAYS_OUT = {
     "public.dishes_day.dishes_day_pkey is missing:": (
         "DELETE FROM dishes_day a USING dishes_day b WHERE a.time = b.time AND a.ctid > b.ctid"
     ),
-    "public.user.register_date is timestamp": None,
     "public.weight.time is missing;": ("UPDATE weight SET time = weight"),
     "public.dishes.dishes_owner is FOREIGN KEY": (
         "INSERT INTO \"user\" (email) VALUES ('legacy@localhost')"

@@ -240,10 +240,9 @@ SITUATIONS = {
             since="INSERT INTO weight VALUES (1, 'd', 1, 'u')",
         ),
         Situation(
-            ALONE
-            + "ALTER TABLE weight DROP CONSTRAINT weight_pkey, ADD COLUMN time_saved integer, "
-            "ALTER time TYPE numeric(20, 0), ADD PRIMARY KEY (time)",
-            since="UPDATE weight SET time = 7",
+            ALONE + "ALTER TABLE weight ADD COLUMN date_saved integer, "
+            "ALTER date TYPE cidr USING '10.0.0.0/8'",
+            since="UPDATE weight SET date = '10.1.0.0/16'",
         ),
     ],
     "history.undoing._loss 2": Situation(
@@ -275,6 +274,8 @@ ELSEWHERE = {
         ),
         OF_MODELS,
     ),
+    "compare.columns._refuse_to_fill": "compare/test_additions.py: "
+    "test_a_computed_backfill_of_a_nullable_column_is_refused",
     "compare.existing.unlogged": "server/test_odd_databases.py: "
     "test_a_table_that_a_crash_empties_is_warned_of",
     "compare.rights.refuse_unreadable": "server/test_rights.py: "

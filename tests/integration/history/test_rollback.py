@@ -112,41 +112,37 @@ LOST = {
         [("ann@example.org", "2024-11-08")],
     ),
     "a type that has no way back": Lost(
-        "ALTER TABLE weight ALTER weight TYPE numeric",
-        "UPDATE weight SET weight = 61.25",
-        "'change type public.weight.weight' would lose the values of 1 row.\n"
+        "ALTER TABLE weight ALTER date TYPE cidr USING '10.0.0.0/8'",
+        "UPDATE weight SET date = '10.1.0.0/16'",
+        "'change type public.weight.date' would lose the values of 1 row.\n"
         "  Nothing was changed. Keep them under another name:\n"
-        "    ALTER TABLE public.weight ADD COLUMN weight_saved double precision;\n"
-        "    UPDATE public.weight SET weight_saved = weight;\n"
-        "    ALTER TABLE public.weight ALTER COLUMN weight TYPE numeric USING weight::numeric;\n",
-        "SELECT weight_saved::text, weight::text, pg_typeof(weight)::text FROM weight",
-        [("61.25", "61.25", "numeric")],
+        "    ALTER TABLE public.weight ADD COLUMN date_saved character varying;\n"
+        "    UPDATE public.weight SET date_saved = date;\n"
+        "    ALTER TABLE public.weight ALTER COLUMN date TYPE cidr USING date::cidr;\n",
+        "SELECT date_saved, date::text, pg_typeof(date)::text FROM weight",
+        [("10.1.0.0/16", "10.1.0.0/16", "cidr")],
     ),
     "a type that has no way back, of a key": Lost(
-        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
-        "ALTER TABLE weight ALTER time TYPE numeric(20, 0); "
-        "ALTER TABLE weight ADD PRIMARY KEY (time)",
-        "UPDATE weight SET time = 7",
-        "'change type public.weight.time' would lose the values of 1 row.\n"
+        "ALTER TABLE total_for_day ALTER user_email TYPE cidr USING '10.0.0.0/8'",
+        "UPDATE total_for_day SET user_email = '10.1.0.0/16'",
+        "'change type public.total_for_day.user_email' would lose the values of 1 row.\n"
         "  Nothing was changed. Keep them under another name:\n"
-        "    ALTER TABLE public.weight ADD COLUMN time_saved integer;\n"
-        '    UPDATE public.weight SET time_saved = "time";\n'
-        '    ALTER TABLE public.weight ALTER COLUMN "time" TYPE numeric(20,0) '
-        'USING "time"::numeric(20,0);\n',
-        "SELECT time_saved, time::text, pg_typeof(time)::text FROM weight",
-        [(7, "7", "numeric")],
+        "    ALTER TABLE public.total_for_day ADD COLUMN user_email_saved character varying;\n"
+        "    UPDATE public.total_for_day SET user_email_saved = user_email;\n"
+        "    ALTER TABLE public.total_for_day ALTER COLUMN user_email TYPE cidr "
+        "USING user_email::cidr;\n",
+        "SELECT user_email_saved, user_email::text, pg_typeof(user_email)::text FROM total_for_day",
+        [("10.1.0.0/16", "10.1.0.0/16", "cidr")],
     ),
     "a number that the server would round": Lost(
         "ALTER TABLE weight ALTER weight TYPE numeric(8,2)",
         "UPDATE weight SET weight = 61.255",
-        "'change type public.weight.weight' would lose the values of 1 row.\n"
-        "  Nothing was changed. Keep them under another name:\n"
-        "    ALTER TABLE public.weight ADD COLUMN weight_saved double precision;\n"
-        "    UPDATE public.weight SET weight_saved = weight;\n"
-        "    ALTER TABLE public.weight ALTER COLUMN weight TYPE numeric(8,2) "
-        "USING weight::numeric(8,2);\n",
-        "SELECT weight_saved::text, weight::text, pg_typeof(weight)::text FROM weight",
-        [("61.255", "61.26", "numeric")],
+        "'change type public.weight.weight' is not possible: the values of 1 row would not fit.\n"
+        "  Nothing was changed. Change them to what fits; find them with:\n"
+        "    SELECT * FROM public.weight WHERE weight IS NOT NULL AND NOT (CASE WHEN ",
+        "SELECT weight::text, pg_typeof(weight)::text FROM weight",
+        [("61.25", "numeric")],
+        "UPDATE weight SET weight = 61.25",
     ),
     "a text whose end would be taken for padding": Lost(
         "ALTER TABLE weight ALTER date TYPE char(10)",

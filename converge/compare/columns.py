@@ -1,11 +1,12 @@
 """The safety rules for columns: missing, or with another default or comment."""
 
+import re
 from typing import List, Tuple
 
 from converge.compare import ddl
 from converge.compare.generated import add_generated, change_generated
 from converge.compare.sequences import draw_numbers
-from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
+from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.types import change_type
 from converge.names import free_name
 from converge.plan import Kind, Lock, Undo, WayOut
@@ -13,6 +14,11 @@ from converge.quoting import identifier, literal
 from converge.server.catalog import Column
 from converge.text import counted
 
+# A constant as the server words it: its text is the same at any time.
+QUOTED = "'([^']|'')*'"
+LITERAL = re.compile(
+    rf'-?[0-9.]+|true|false|NULL|{QUOTED}(::[\w .()\[\]"]+)?|CAST\({QUOTED} AS [\w \[\]]+\)'
+)
 SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
 
 
@@ -40,36 +46,102 @@ def add_and_change(table: ComparedTable) -> None:
 
 
 def add(table: ComparedTable, name: str, desired: Column) -> None:
-    """Add a missing column, without rewriting the table unless a sequence numbers its rows."""
-    backfill = table.backfill(name)
+    """Add a missing column, without rewriting the table unless each row gets another value."""
     if desired.generated:
         add_generated(table, name, desired)
-        return
-    if desired.default == FROM_A_SEQUENCE:
+    elif desired.default == FROM_A_SEQUENCE:
         add_numbered(table, name, desired)
-        return
+    elif not _refuse_to_add(table, name, desired):
+        _add_plain(table, name, desired)
+
+
+def _refuse_to_add(table: ComparedTable, name: str, desired: Column) -> bool:
+    """Refuse a column for whose existing rows there is no value, or none that would be told."""
+    backfill = table.backfill(name)
     if desired.not_null and desired.default is None:
         unknown = [c for c in (backfill.columns if backfill else []) if c not in table.values]
         if (backfill is None or unknown) and table.has_rows():
             refuse_without_backfill(table, name, desired, table.count())
+            return True
+    if not desired.not_null and table.computed(name) and table.has_rows():
+        _refuse_to_fill(table, name, desired)
+        return True
+    return False
+
+
+def _add_plain(table: ComparedTable, name: str, desired: Column) -> None:
+    """Add a column whose rows get a default, a backfill, or nothing yet."""
+    backfill = table.backfill(name)
+    changes, value = _addition(table, name, desired)
+    statements = [table.alter(change) for change in changes]
+    from_others = backfill is not None and backfill.columns
+    drawn = value == desired.default_sql  # maybe for each row
+    stored = table.default_written(name) if drawn else "NULL" if from_others else value
+    lock = table.lock_of_default(name, desired.type, stored)
+    if lock is Lock.REWRITE:
+        what = "is missing; the server writes a value into each row."
+        by_hand = _by_hand(table, name, desired, stored) if drawn else statements
+        if table.refuse_large(name, what, by_hand):
             return
-    statements, value = _addition(table, name, desired)
-    table.values[name] = f"NULL::{desired.type}" if value == "NULL" else value
-    if backfill is not None and backfill.computed:
+    table.values[name] = value if from_others else f"({value})::{desired.type}"
+    if backfill is not None and table.computed(name):
         value = backfill.sql()  # in terms of the columns as they will be
     table.step(
         Kind.ADD_COLUMN,
         name,
         "it is missing" if value == "NULL" else f"it is missing; existing rows get {value}",
         statements,
-        undo=_drop(table, name, f"::text IS DISTINCT FROM ({value})::text"),
+        lock=lock,
+        undo=_drop(table, name, _lost_where(table, name, value, lock)),
     )
 
 
-def _drop(table: ComparedTable, name: str, lost_where: str) -> Undo:
-    """Return what takes a column back, unless that would lose what a condition says of it."""
-    # Without the table's name, that of a column that is gone could be the table's: a whole row.
-    guard = f"{identifier(table.name)}.{identifier(name)}{lost_where}"
+def _refuse_to_fill(table: ComparedTable, name: str, desired: Column) -> None:
+    """Refuse a backfill of which nobody could tell, after an interruption, what it has to fill."""
+    backfill = table.backfill(name)
+    value = backfill.sql() if backfill else ""
+    table.refuse(
+        name,
+        f"is missing and nullable; the models fill it with {value}.",
+        "Rows that are NULL later could be meant to be.",
+        way_out=WayOut(
+            "Let the models say NOT NULL, or type:", tuple(_by_hand(table, name, desired, value))
+        ),
+    )
+
+
+def _by_hand(table: ComparedTable, name: str, desired: Column, value: str) -> List[str]:
+    """Return what adds a column and fills it, without a rewrite."""
+    column = identifier(name)
+    default = table.default_written(name) if desired.default_sql else None
+    add = table.alter(f"ADD COLUMN {column} {desired.type}")
+    set_default = [table.alter_column(name, f"SET DEFAULT {default}")] if default else []
+    return [add, *set_default, f"UPDATE {table.relation} SET {column} = {value}"]
+
+
+def _lost_where(table: ComparedTable, name: str, value: str, lock: Lock) -> str:
+    """Return what is true for a column of a row that holds more than the addition put there."""
+    column = f"{identifier(table.name)}.{identifier(name)}"
+    if lock is Lock.REWRITE:
+        return f"{column} IS NOT NULL"
+    stored = f"(({value})::{table.desired.columns[name].type})::text"
+    lost = f"{column}::text IS DISTINCT FROM {stored}"
+    if value == "NULL" or LITERAL.fullmatch(value):
+        return lost
+    # What now() was then. https://www.postgresql.org/docs/current/catalog-pg-attribute.html
+    then = (
+        "SELECT (attmissingval::text::text[])[1] FROM pg_attribute "
+        f"WHERE attrelid = {identifier(table.name)}.tableoid AND attname = {literal(name)}"
+    )
+    return f"{lost} AND {column}::text IS DISTINCT FROM ({then})"
+
+
+def _drop(table: ComparedTable, name: str, lost: str) -> Undo:
+    """Return what takes a column back, unless that would lose what a condition says of it.
+
+    There the column has the table's name before it: without, that of a column that is gone could
+    be the table's, a whole row.
+    """
     saved = free_name(name, "_saved", [*table.live.columns, *table.desired.columns])
     keep = [
         table.alter(f"RENAME COLUMN {identifier(name)} TO {identifier(saved)}"),
@@ -79,27 +151,26 @@ def _drop(table: ComparedTable, name: str, lost_where: str) -> Undo:
     if key_name and key and name in (key.columns or []):  # its columns can't be made nullable
         keep.insert(0, table.alter(f"DROP CONSTRAINT {identifier(key_name)}"))
     drop = table.alter(f"DROP COLUMN {identifier(name)}")
-    return Undo(statements=(drop,), guard=guard, keep=tuple(keep))
+    return Undo(statements=(drop,), guard=lost, keep=tuple(keep))
 
 
 def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[str], str]:
-    """Return the statements that add a column, and what it then holds in existing rows."""
+    """Return the changes that add a column, and what it then holds in existing rows."""
     column = f"ADD COLUMN {identifier(name)} {desired.type}"
-    backfill = table.backfill(name)
-    if desired.default_sql is not None:
-        null = " NOT NULL" if desired.not_null else ""
-        statement = f"{column} DEFAULT {table.default_written(name)}{null}"
-        return [table.alter(statement)], desired.default_sql
-    if not desired.not_null:
-        return [table.alter(column)], "NULL"
+    null = " NOT NULL" if desired.not_null else ""
+    backfill, default = table.backfill(name), desired.default_sql
+    written = None if default is None else table.default_written(name)
+    later = [] if written is None else [alter_column(name, f"SET DEFAULT {written}")]
     if backfill is None:
-        return [table.alter(f"{column} NOT NULL")], "NULL"
-    if backfill.computed:
-        return [table.alter(column)], backfill.sql(table.values)
+        if default is None:
+            return [f"{column}{null}"], "NULL"
+        return [f"{column} DEFAULT {written}{null}"], default
+    if table.computed(name):
+        return [column, *later], backfill.sql(table.values) if backfill.columns else "NULL"
     # The constant is stored once, in the catalog: no row is touched.
     # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
-    with_default = table.alter(f"{column} DEFAULT {backfill.sql()} NOT NULL")
-    return [with_default, table.alter_column(name, "DROP DEFAULT")], backfill.sql()
+    add = f"{column} DEFAULT {backfill.sql()}{null}"
+    return [add, *(later or [alter_column(name, "DROP DEFAULT")])], backfill.sql()
 
 
 def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
@@ -115,7 +186,7 @@ def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
         [statement],
         lock=Lock.REWRITE,
         creates=True,
-        undo=_drop(table, name, " IS NOT NULL"),
+        undo=_drop(table, name, _lost_where(table, name, "NULL", Lock.REWRITE)),
     )
 
 
@@ -136,7 +207,7 @@ def change_default(table: ComparedTable, pair: ColumnPair) -> None:
     if desired.default == FROM_A_SEQUENCE:
         draw_numbers(table, pair)
         return
-    if desired.default is None or table.has_default(name):
+    if desired.default is None or table.has_default(name) or name in table.defaults_changed:
         return
     before = "DROP DEFAULT" if live.default_sql is None else f"SET DEFAULT {live.default_sql}"
     table.step(

@@ -4,7 +4,8 @@ A new table is a new class; its indexes go into `indexes.py`. A new column goes 
 class, because `ALTER TABLE` can only append: new and migrated databases then agree on the order.
 
 * Existing rows stay NULL: `Mapped[Optional[str]] = mapped_column(String)`.
-* They get a value: `Mapped[int] = required(Integer, backfill=ZERO)`. The backfill is what they get.
+* They get a value: `Mapped[int] = required(Integer, backfill=ZERO)`. The backfill is what they
+  get: a plain value, or a SQL expression: other columns, a function, a subquery, `text()`.
 * They keep it under a new name: `info={"renamed_from": "old_name"}`, of a column or a table.
 
 The services that are already deployed rely on these names and types, so the contract is stated a
@@ -17,7 +18,6 @@ from typing import Any, Dict, List, Optional, Type, Union
 from sqlalchemy import (
     ARRAY,
     JSON,
-    ColumnElement,
     Date,
     Float,
     Integer,
@@ -57,11 +57,11 @@ class Base(DeclarativeBase):
 def required(
     type_: Union[TypeEngine[Any], Type[TypeEngine[Any]]],
     *,
-    backfill: ColumnElement[Any],
+    backfill: Any,
     info: Optional[Dict[str, Any]] = None,
     **options: Any,
 ) -> MappedColumn[Any]:
-    """A NOT NULL column; `column.info["backfill"]` is the SQL value for rows that have none."""
+    """A NOT NULL column; `column.info["backfill"]` is the value for rows that have none."""
     known = {**(info or {}), "backfill": backfill}
     return mapped_column(type_, nullable=False, info=known, **options)
 

@@ -19,6 +19,12 @@ class ConfigurationError(ConvergeError):
     exit_code = 2
 
 
+class UnusableModels(ConvergeError):
+    """The models ask for what PostgreSQL does not take, or this program. Nothing was changed."""
+
+    exit_code = 2
+
+
 class ConnectionFailed(ConvergeError):
     """No connection, or it was lost, and the retries are used up. Safe to run again.
 

@@ -14,6 +14,8 @@ NEW_PREFIX, OLD_PREFIX = "eater_new_", "eater_old_"
 # These exist only inside a transaction that is rolled back.
 TRIAL_SCHEMA = TRIAL_TABLE = "eater_init_trial"
 
+ROW = "eater_row"  # what the subquery of a backfill calls the row that gets its value
+
 # The first key of all advisory locks of this tool; the second is the schema's, or 0 for what is
 # database-wide.
 LOCK_CLASS = zlib.crc32(APPLICATION_NAME.encode()) & 0x7FFFFFFF

@@ -6,8 +6,9 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.compare import conversions, limits
-from converge.compare.desired import Backfill
+from converge.compare.backfills import Backfill
 from converge.compare.table import ComparedTable
+from converge.plan import WayOut
 from converge.quoting import identifier, literal
 from converge.server.catalog import Column
 from converge.server.failures import first_line
@@ -19,6 +20,9 @@ RAISED = (
     psycopg2.InternalError,
     psycopg2.NotSupportedError,
     errors.ProgramLimitExceeded,
+)
+NOT_READABLE = WayOut(
+    "Correct the backfill; or leave the column nullable for a run that makes what it reads."
 )
 # Only a function's EXCEPTION goes on after an error, with the next row.
 RAISES = "pg_temp.raises"
@@ -55,6 +59,12 @@ def _is_refused(table: ComparedTable, name: str, backfill: Backfill, empty: str)
                 return True
     except RAISED as error:
         _refuse_raising(table, name, what, empty, error)
+        return True
+    except psycopg2.ProgrammingError as error:
+        if isinstance(error, errors.InsufficientPrivilege):
+            raise
+        # A text of the models', or a table or column that is yet to be made.
+        table.refuse(name, what, f"The server says: {first_line(error)}.", way_out=NOT_READABLE)
         return True
     return False
 

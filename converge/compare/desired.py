@@ -13,9 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
-    String,
     Table,
-    literal_column,
 )
 from sqlalchemy import Sequence as NumberSequence
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, CreateDomainType, CreateEnumType
@@ -28,12 +26,12 @@ from sqlalchemy.schema import (
     SetTableComment,
     sort_tables_and_constraints,
 )
-from sqlalchemy.sql import ColumnElement, visitors
-from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.sqltypes import SchemaType
 
 from converge.compare import ddl
+from converge.compare.backfills import Backfill
 from converge.compare.ddl import DIALECT, Schemas, final_name, written
+from converge.compare.loaded import refuse_unusable
 from converge.names import (
     HISTORY_TABLE,
     NEW_PREFIX,
@@ -44,7 +42,7 @@ from converge.names import (
     suffixed,
 )
 from converge.plan import Kind, Managed
-from converge.quoting import identifier, literal
+from converge.quoting import identifier
 from converge.server.catalog import Schema
 from converge.server.catalog import Table as Words
 from converge.server.inspect import ServerFacts
@@ -68,6 +66,8 @@ class Desired:
     an order; they are attached to the tables. `backfills` are the values of the bind parameters in
     the models' backfills, by name. `date_shapes` are the shapes in which dates have been written as
     text, the preferred one first: `YYYY-MM-DD`.
+
+    Raises `UnusableModels` with all that is wrong with them.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Desired:
         everything = [*self.tables.values(), *self.types.values(), *self.sequences.values()]
         self.named_schemas = sorted({thing.schema for thing in everything if thing.schema})
         self._index_order = {str(index.name): number for number, index in enumerate(indexes)}
+        refuse_unusable(metadata, self.types.values(), self.backfills)
         # What the server made of it, by the schema of new extensions: it is asked once.
         self.in_server_words: Dict[str, Schema] = {}
 
@@ -209,10 +210,13 @@ class Desired:
                         found[name] = f"{real}.{identifier(name)}"
         return found
 
-    def backfill(self, table: str, column: str) -> "Optional[Backfill]":
+    def backfill(self, table: str, column: str, schema: str) -> Optional[Backfill]:
         """Return what the models put into rows that have no value for the column, if they say."""
-        expression = self.tables[table].columns[column].info.get("backfill")
-        return None if expression is None else Backfill(expression, self.backfills)
+        target = self.column(table, column)
+        given = target.info.get("backfill")
+        if given is None:
+            return None
+        return Backfill(given, target, self.backfills, self.schemas(schema))
 
     def time_zone(self, table: str, column: str) -> Optional[str]:
         """Return the zone of a column's timestamps without one, if the models say."""
@@ -324,30 +328,3 @@ def _schema_of(name: str, using: str) -> Optional[str]:
     schema = r'("(?:[^"]|"")+"|[\w$]+)'
     found = re.search(rf"{schema}\.{re.escape(identifier(name))}(?![\w$])", using)
     return found.group(1) if found else None
-
-
-class Backfill:
-    """A SQL value for the rows of a table; computed if it refers to other columns."""
-
-    def __init__(self, expression: "ColumnElement[Any]", values: Mapping[str, str]) -> None:
-        self.expression, self.values = expression, values
-        elements = visitors.iterate(expression)
-        self.columns = sorted(e.name for e in elements if isinstance(e, ColumnClause))
-
-    @property
-    def computed(self) -> bool:
-        return bool(self.columns)
-
-    def sql(self, values: Optional[Mapping[str, str]] = None) -> str:
-        """Return it as SQL. `values` puts other SQL in the place of a column."""
-        stand_ins: Dict[str, str] = dict(values or {})
-
-        def replace(element: Any, **_: Any) -> Any:
-            if isinstance(element, ColumnClause) and element.name in stand_ins:
-                return literal_column(stand_ins[element.name])
-            if isinstance(element, BindParameter) and element.key in self.values:
-                return literal_column(literal(self.values[element.key]), String())
-            return None
-
-        expression = visitors.replacement_traverse(self.expression, {}, replace)
-        return str(expression.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))

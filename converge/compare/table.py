@@ -7,9 +7,10 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.compare import ddl
+from converge.compare.backfills import Backfill
 from converge.compare.conversions import holds
 from converge.compare.copies import Copy
-from converge.compare.desired import Backfill, Desired
+from converge.compare.desired import Desired
 from converge.compare.trial import Ask, event_triggers
 from converge.names import free_name
 from converge.plan import (
@@ -157,7 +158,7 @@ class ComparedTable:
 
     def backfill(self, column: str) -> Optional[Backfill]:
         """Return what the models put into existing rows of a column, if they say."""
-        return self.models.backfill(self.name, column)
+        return self.models.backfill(self.name, column, self.schema)
 
     def check_written(self, name: str) -> str:
         """Return a check of the models, in their words."""

@@ -1,7 +1,7 @@
 """The real engine on any models, as `create_tables.py` runs it on the platform's."""
 
 from contextlib import closing, contextmanager
-from typing import Any, Iterator, NamedTuple, Sequence, Tuple
+from typing import Iterator, NamedTuple, Sequence, Tuple
 
 import psycopg2.extensions
 from sqlalchemy import MetaData, create_engine
@@ -95,11 +95,11 @@ def _refuse(plan: Plan) -> None:
 def create_all(database: Database, metadata: MetaData) -> None:
     """Let SQLAlchemy alone create all."""
 
-    def connected() -> Any:
-        connection = database.connect()
-        connection.autocommit = False
-        return connection
-
-    engine = create_engine("postgresql+psycopg2://", creator=connected, poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg2://",
+        creator=database.connect,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",  # as indexes may be made concurrently
+    )
     metadata.create_all(engine)
     engine.dispose()

@@ -88,10 +88,12 @@ def fresh_database(server: Dict[str, Any], template: Optional[str] = None) -> It
         fresh.close()
     else:
         admin.execute(f"CREATE DATABASE {fresh.name} {EMPTY}")
-    yield fresh
-    fresh.close()
-    drop(admin, fresh.name)
-    admin.close()
+    try:
+        yield fresh
+    finally:
+        fresh.close()
+        drop(admin, fresh.name)
+        admin.close()
 
 
 def copy(database: Database, template: str, name: str) -> None:

@@ -1,0 +1,27 @@
+"""The table of constructs: all that models may say of a schema, and a change of each."""
+
+from tests.support.constructs_of_backfills import BACKFILLS
+from tests.support.constructs_of_columns import COLUMNS
+from tests.support.constructs_of_constraints import CONSTRAINTS
+from tests.support.constructs_of_expressions import EXPRESSIONS
+from tests.support.constructs_of_foreign_keys import FOREIGN_KEYS
+from tests.support.constructs_of_indexes import INDEXES
+from tests.support.constructs_of_names import NAMES
+from tests.support.constructs_of_own_types import OWN_TYPES
+from tests.support.constructs_of_tables import TABLES_AND_RENAMES
+from tests.support.constructs_of_types import TYPES
+
+__all__ = ["CONSTRUCTS", "EVERYTHING", "EXPRESSIONS"]
+
+CONSTRUCTS = (
+    *INDEXES,
+    *COLUMNS,
+    *BACKFILLS,
+    *OWN_TYPES,
+    *TYPES,
+    *CONSTRAINTS,
+    *FOREIGN_KEYS,
+    *TABLES_AND_RENAMES,
+    *NAMES,
+)
+EVERYTHING = (*CONSTRUCTS, *EXPRESSIONS)

@@ -1,0 +1,96 @@
+"""Backfills: what the rows of a live table get in a column that requires a value."""
+
+import enum
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from tests.support.construct import Construct, table
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+def filled(name: str, column: "Column[Any]", **options: Any) -> Construct:
+    """Return a required column that is new on a table with rows."""
+    return Construct(
+        f"backfill: {name}",
+        lambda m: table(m, Column("name", String), Column("v", Integer)),
+        lambda m: table(m, Column("name", String), Column("v", Integer), column._copy()),
+        **options,
+    )
+
+
+def required(kind: Any, backfill: object, **options: Any) -> "Column[Any]":
+    return Column("n", kind, nullable=False, info={"backfill": backfill}, **options)
+
+
+def filled_from_another(m: MetaData) -> None:
+    name = Column("a", String)
+    table(m, name, required(String, func.upper(name)))
+
+
+OTHER = Table("other", MetaData(), Column("id", Integer), Column("v", Integer))
+BACKFILLS = (
+    filled("a literal", required(String, literal("unknown"))),
+    filled("a plain number", required(Integer, 7)),
+    filled("a plain string", required(String, "it's 50% :x")),
+    filled("a plain boolean", required(Boolean, False)),
+    filled("a plain float", required(Float, 1.5)),
+    filled("a document", required(JSONB, {"a": [1, "x"]})),
+    filled("a JSONB literal", required(JSONB, literal({"a": 1}, JSONB))),
+    filled("a Python Enum member", required(Enum(Mood, name="mood"), Mood.GOOD)),
+    filled("a Python Enum member, as text", required(Enum(Mood, native_enum=False), Mood.GOOD)),
+    filled("text()", required(Integer, text("id * 2"))),
+    filled("a column of the table", required(Integer, literal_column("v"))),
+    filled("a function of a column", required(String, func.lower(literal_column("name")))),
+    filled("a function", required(DateTime(timezone=True), func.now())),
+    filled("a number for a numeric", required(Numeric(8, 2), literal(3))),
+    Construct(
+        "backfill: a column of the models",
+        lambda m: table(m, Column("a", String)),
+        filled_from_another,
+    ),
+    Construct(
+        "backfill: a subquery",
+        lambda m: (table(m), table(m, Column("v", Integer), name="other")),
+        lambda m: (
+            table(m, required(Integer, select(func.max(OTHER.c.v)).scalar_subquery())),
+            table(m, Column("v", Integer), name="other"),
+        ),
+    ),
+    Construct(
+        "backfill: values are missing",
+        lambda m: table(m, Column("n", Integer)),
+        lambda m: table(m, required(Integer, text("id"))),
+        rows="INSERT INTO t (n) VALUES (NULL), (5)",
+        rows_kept=False,
+        holds="SELECT array_agg(n ORDER BY id) = '{1,5}' FROM t",
+    ),
+    filled(
+        "beside a default",
+        required(Integer, literal(3), server_default="5"),
+        holds="SELECT bool_and(n = 3) FROM t",
+    ),
+    filled("none, and none is said", Column("n", Integer, nullable=False), refused="NOT NULL"),
+    filled("none, but a default", Column("n", Integer, nullable=False, server_default="4")),
+)

@@ -1,0 +1,212 @@
+"""Unique constraints, keys, checks and exclusions, and their changes."""
+
+from typing import Any, List, Sequence
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DATERANGE, INT4RANGE, ExcludeConstraint
+
+from tests.support.construct import Construct, item, table
+
+
+def two() -> List[Any]:
+    return [Column("a", Integer), Column("b", Integer)]
+
+
+def unique(**options: Any) -> UniqueConstraint:
+    return UniqueConstraint("a", name="u", **options)
+
+
+def key(*, of: Sequence[str] = ("a",), **options: Any) -> Any:
+    return lambda m: Table(
+        "t",
+        m,
+        Column("a", Integer, autoincrement=False),
+        Column("b", Integer, autoincrement=False),
+        PrimaryKeyConstraint(*of, name="t_pkey", **options),
+    )
+
+
+UNIQUE = (
+    item(
+        "unique, unnamed",
+        lambda: UniqueConstraint("a"),
+        lambda: UniqueConstraint("a", "b"),
+        columns=two,
+        leaves=True,
+    ),
+    item(
+        "unique, of other columns",
+        unique,
+        lambda: UniqueConstraint("a", "b", name="u"),
+        columns=two,
+    ),
+    item(
+        "unique becomes deferrable",
+        unique,
+        lambda: unique(deferrable=True, initially="DEFERRED"),
+        columns=two,
+    ),
+    item("unique, no longer deferrable", lambda: unique(deferrable=True), unique, columns=two),
+    item(
+        "unique becomes NULLS NOT DISTINCT",
+        unique,
+        lambda: unique(postgresql_nulls_not_distinct=True),
+        columns=two,
+        since=150000,
+    ),
+    item(
+        "unique, no longer NULLS NOT DISTINCT",
+        lambda: unique(postgresql_nulls_not_distinct=True),
+        unique,
+        columns=two,
+        since=150000,
+    ),
+    item("unique gets INCLUDE", unique, lambda: unique(postgresql_include=["b"]), columns=two),
+    item(
+        "unique, no longer INCLUDE", lambda: unique(postgresql_include=["b"]), unique, columns=two
+    ),
+    item(
+        "unique on duplicates",
+        lambda: Index("x", "b"),
+        unique,
+        columns=two,
+        rows="INSERT INTO t (a) VALUES (1), (1)",
+        refused="duplicate",
+        leaves=True,
+    ),
+    item(
+        "unique constraint to a unique index",
+        unique,
+        lambda: Index("u", "a", unique=True),
+        columns=two,
+        or_refused="u",
+    ),
+    item(
+        "unique index to a unique constraint",
+        lambda: Index("u", "a", unique=True),
+        unique,
+        columns=two,
+        or_refused="u",
+    ),
+    item("unique with a comment", unique, lambda: unique(comment="one 50% of 'each'"), columns=two),
+)
+KEYS = (
+    Construct("key of more columns", key(), key(of=["a", "b"])),
+    Construct("key of fewer columns", key(of=["a", "b"]), key(), leaves=True),
+    Construct("key in another order", key(of=["a", "b"]), key(of=["b", "a"])),
+    Construct("key becomes deferrable", key(), key(deferrable=True, initially="DEFERRED")),
+    Construct("key gets INCLUDE", key(), key(postgresql_include=["b"])),
+    Construct(
+        "key, new",
+        lambda m: Table("t", m, *two()),
+        lambda m: Table(
+            "t",
+            m,
+            Column("a", Integer, primary_key=True, autoincrement=False),
+            Column("b", Integer),
+        ),
+    ),
+    Construct(
+        "key, gone",
+        key(),
+        lambda m: Table("t", m, Column("a", Integer, nullable=False), Column("b", Integer)),
+        leaves=True,
+    ),
+    Construct(
+        "key with another name",
+        key(),
+        lambda m: Table("t", m, *two(), PrimaryKeyConstraint("a", name="k")),
+        or_refused="t_pkey",
+    ),
+)
+CHECKS = (
+    item(
+        "check, unnamed",
+        lambda: CheckConstraint("a > 0"),
+        lambda: CheckConstraint("a > -5"),
+        columns=two,
+        leaves=True,
+        or_refused="t_check",
+    ),
+    item(
+        "check changes",
+        lambda: CheckConstraint("a > 0", name="k"),
+        lambda: CheckConstraint("a > 0 AND b < 100", name="k"),
+        columns=two,
+    ),
+    item(
+        "check that rows break",
+        lambda: Index("x", "b"),
+        lambda: CheckConstraint("a > 1", name="k"),
+        columns=two,
+        refused="k",
+        leaves=True,
+    ),
+    item(
+        "check, NOT VALID",
+        lambda: Index("x", "b"),
+        lambda: CheckConstraint("a > 0", name="k", postgresql_not_valid=True),
+        columns=two,
+        leaves=True,
+        or_refused="k",
+    ),
+    item(
+        "check with a comment",
+        lambda: CheckConstraint("a > 0", name="k"),
+        lambda: CheckConstraint("a > 0", name="k", comment="it's positive"),
+        columns=two,
+    ),
+    item(
+        "check that is not inherited", lambda: CheckConstraint(text("a > 0"), name="k"), columns=two
+    ),
+    Construct(
+        "check over a new column and an old one",
+        lambda m: table(m, *two()),
+        lambda m: table(
+            m, *two(), Column("c", Integer), CheckConstraint("c > a OR b > 0", name="k")
+        ),
+    ),
+    Construct(
+        "checks of columns, unnamed",
+        lambda m: table(
+            m,
+            Column("a", Integer, CheckConstraint("a > 0")),
+            Column("b", Integer, CheckConstraint("b > 0")),
+            CheckConstraint("a + b > 0"),
+        ),
+    ),
+)
+EXCLUSIONS = (
+    item(
+        "exclusion, new",
+        lambda: Index("x", "r", postgresql_using="gist"),
+        lambda: ExcludeConstraint(("r", "&&"), name="e"),
+        columns=lambda: [Column("r", INT4RANGE)],
+        leaves=True,
+        or_refused="e",
+    ),
+    item(
+        "exclusion of rooms, with btree_gist",
+        lambda: ExcludeConstraint(("a", "="), ("r", "&&"), name="e", where=text("a > 0")),
+        lambda: ExcludeConstraint(("a", "="), ("r", "&&"), name="e", where=text("a > 1")),
+        columns=lambda: [*two(), Column("r", DATERANGE)],
+        extensions=("btree_gist",),
+        or_refused="e",
+    ),
+    item(
+        "exclusion, deferrable",
+        lambda: ExcludeConstraint(("a", "="), using="btree", name="e", deferrable=True),
+        columns=two,
+        or_refused="e",
+    ),
+)
+CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *EXCLUSIONS)

@@ -1,0 +1,138 @@
+"""Foreign keys: in circles, to themselves, to what the same change brings; and their actions."""
+
+from typing import Any, List
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+
+from tests.support.construct import Construct, table
+
+
+def two() -> List[Any]:
+    return [Column("a", Integer), Column("b", Integer)]
+
+
+def pair(first: Any = None, then: Any = None) -> Any:
+    """Return an owner, and what is owned by it."""
+
+    def made(m: MetaData) -> None:
+        table(m, *(first() if first else ()), name="owner")
+        table(m, *(then() if then else ()))
+
+    return made
+
+
+def owned(**options: Any) -> Any:
+    return lambda: [Column("owner", Integer, ForeignKey("owner.id", name="f", **options))]
+
+
+def circle(m: MetaData, **options: Any) -> None:
+    table(m, Column("u", Integer, ForeignKey("u.id", name="to_u", **options)))
+    table(m, Column("t", Integer, ForeignKey("t.id", name="to_t")), name="u")
+
+
+FOREIGN_KEYS = (
+    Construct(
+        "foreign key, new", pair(None, lambda: [Column("owner", Integer)]), pair(None, owned())
+    ),
+    Construct("foreign key of a new column", pair(), pair(None, owned())),
+    Construct(
+        "foreign key to a new table",
+        lambda m: table(m, Column("owner", Integer)),
+        pair(None, owned()),
+        rows="INSERT INTO t (owner) VALUES (NULL)",
+    ),
+    Construct(
+        "foreign key to a table called position",
+        lambda m: (table(m, name="position"), table(m)),
+        lambda m: (table(m, name="position"), table(m, Column("p", ForeignKey("position.id")))),
+    ),
+    Construct(
+        "foreign key, its ON DELETE", pair(None, owned()), pair(None, owned(ondelete="CASCADE"))
+    ),
+    Construct(
+        "foreign key, its ON UPDATE",
+        pair(None, owned(ondelete="SET NULL")),
+        pair(None, owned(ondelete="SET NULL", onupdate="CASCADE")),
+    ),
+    Construct(
+        "foreign key becomes deferrable",
+        pair(None, owned()),
+        pair(None, owned(deferrable=True, initially="DEFERRED")),
+    ),
+    Construct(
+        "foreign key, no longer deferrable", pair(None, owned(deferrable=True)), pair(None, owned())
+    ),
+    Construct("foreign key, MATCH FULL", pair(None, owned()), pair(None, owned(match="FULL"))),
+    Construct(
+        "foreign key, some columns set to null",
+        pair(None, owned()),
+        pair(None, owned(ondelete="SET NULL (owner)")),
+        since=150000,
+    ),
+    Construct(
+        "foreign key, NOT VALID",
+        pair(None, lambda: [Column("owner", Integer)]),
+        pair(None, owned(postgresql_not_valid=True)),
+        or_refused="f",
+    ),
+    Construct(
+        "foreign key that rows break",
+        pair(None, lambda: [Column("owner", Integer)]),
+        pair(None, owned()),
+        rows="INSERT INTO owner DEFAULT VALUES; INSERT INTO t (owner) VALUES (1), (77)",
+        refused="77",
+    ),
+    Construct("foreign keys in a circle", circle),
+    Construct("foreign keys in a circle, with use_alter", lambda m: circle(m, use_alter=True)),
+    Construct(
+        "foreign keys in a circle, between live tables",
+        lambda m: (table(m, Column("u", Integer)), table(m, Column("t", Integer), name="u")),
+        circle,
+    ),
+    Construct(
+        "foreign keys in a circle, deferrable",
+        lambda m: circle(m, deferrable=True, initially="DEFERRED"),
+    ),
+    Construct(
+        "foreign key to itself",
+        table,
+        lambda m: table(m, Column("parent", Integer, ForeignKey("t.id"))),
+    ),
+    Construct(
+        "foreign key to a new unique key",
+        lambda m: (table(m, *two(), name="owner"), table(m, *two())),
+        lambda m: (
+            table(m, *two(), UniqueConstraint("a", "b", name="u"), name="owner"),
+            table(m, *two(), ForeignKeyConstraint(["a", "b"], ["owner.a", "owner.b"], name="f")),
+        ),
+    ),
+    Construct(
+        "foreign key to a new column with a unique index",
+        lambda m: (table(m, name="owner"), table(m)),
+        lambda m: (
+            table(m, Column("code", String(9), unique=True), name="owner"),
+            table(m, Column("code", String(9), ForeignKey("owner.code"))),
+        ),
+    ),
+    Construct(
+        "foreign key to another table than before",
+        lambda m: (
+            table(m, name="one"),
+            table(m, name="two"),
+            table(m, Column("o", Integer, ForeignKey("one.id", name="f"))),
+        ),
+        lambda m: (
+            table(m, name="one"),
+            table(m, name="two"),
+            table(m, Column("o", Integer, ForeignKey("two.id", name="f"))),
+        ),
+    ),
+)

@@ -12,6 +12,7 @@ NOTE_KEY = APPLICATION_NAME  # how the comment on it begins, if it is our note
 # Objects that exist only between two steps. A run sweeps what an interrupted one left of them.
 NEW_PREFIX, OLD_PREFIX = "eater_new_", "eater_old_"
 # These exist only inside a transaction that is rolled back.
+AGAIN_PREFIX = "eater_again_"
 TRIAL_SCHEMA = TRIAL_TABLE = "eater_init_trial"
 
 ROW = "eater_row"  # what the subquery of a backfill calls the row that gets its value

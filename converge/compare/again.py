@@ -7,14 +7,13 @@ read again, as `ANY (ARRAY[('a'::character varying)::text])`. Read once more, it
 from typing import Any, Dict, Iterator, List
 
 from converge.compare.desired import Desired
+from converge.names import AGAIN_PREFIX
 from converge.quoting import identifier
 from converge.server import catalog
 from converge.server.catalog import GENERATED, Schema, Table
 from converge.server.connection import Connection
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
-
-AGAIN = "eater_again_"  # what exists only inside the transaction that is rolled back
 
 
 def read_again(
@@ -25,13 +24,13 @@ def read_again(
     words = desired.in_server_words[home]
     statements = list(desired.trial_ddl(settings, facts))
     for place, (name, table) in enumerate(words.tables.items()):
-        statements += _from_words(f"pg_temp.{identifier(name)}", table, f"{AGAIN}{place}_")
+        statements += _from_words(f"pg_temp.{identifier(name)}", table, f"{AGAIN_PREFIX}{place}_")
     found = catalog.read(
         connection, schemas=(), managed=desired.managed, names=(), desired_ddl=statements
     )
     again = found.get("", Schema({}, {}))
     tables = {
-        name: _in_place(table, again.tables[name], f"{AGAIN}{place}_")
+        name: _in_place(table, again.tables[name], f"{AGAIN_PREFIX}{place}_")
         for place, (name, table) in enumerate(words.tables.items())
     }
     return again._replace(tables=tables)

@@ -10,7 +10,8 @@ from converge.settings.extension import Extension
 from converge.settings.variables import Variable
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-# A new version of the schema starts where one of these has changed.
+# A new version of the schema starts where one of these has changed, or what they import from beside
+# them or from an installed package. What they read without an `import` has to be named here.
 MODELS = [os.path.join(ROOT, name) for name in ("models.py", "indexes.py")]
 
 # What types, defaults and operator classes of the models need, in the order to create them in.

@@ -43,6 +43,27 @@ def add_and_change(table: ComparedTable) -> None:
     unmanaged = [name for name in table.live.columns if name not in table.desired.columns]
     if unmanaged:
         table.notes.append(f"columns of {table.relation}: {', '.join(unmanaged)}")
+    for name in unmanaged:
+        _warn_if_required(table, name, table.live.columns[name])
+
+
+def _warn_if_required(table: ComparedTable, name: str, live: Column) -> None:
+    """Warn of a column for which the models' INSERT, which does not know it, has no value."""
+    if not live.not_null or live.default is not None or live.generated or live.identity:
+        return
+    column = f"{table.relation}.{identifier(name)}"
+    warning = (
+        f"{column} is NOT NULL without a default, and not in the models: an INSERT that leaves it "
+        "out fails, unless a trigger or its domain gives it a value."
+    )
+    constraints = table.live.constraints.values()
+    indexes = [*table.live.indexes.values(), *(found.owned_index for found in constraints)]
+    keys = [found.columns for found in constraints if found.kind == "p"]
+    keys += [index.columns for index in indexes if index is not None and index.identity]
+    if not live.inherited and not any(name in (columns or ()) for columns in keys):
+        optional = table.alter_column(name, "DROP NOT NULL")  # which else the server refuses
+        warning = f"{warning} {WayOut('This lets it be left out:', (optional,))}"
+    table.warnings.append(warning)
 
 
 def add(table: ComparedTable, name: str, desired: Column) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from psycopg2 import errors
 
+from converge.history.sources import sources
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
 from converge.quoting import identifier
 from converge.server.connection import Connection
@@ -46,10 +47,10 @@ class Look(NamedTuple):
 def fingerprints(models: Sequence[str], rules: Sequence[str]) -> Fingerprints:
     """Return the fingerprints of the models' files, and of the rules: the engine's and these.
 
-    They are read as files: importing them would import SQLAlchemy, ten times the whole look.
+    What the models' files import counts as theirs (`sources`).
     """
     engine = [os.path.join(ENGINE, file) for file in RULES]
-    return Fingerprints(_digest(models), _digest([*engine, *rules]))
+    return Fingerprints(_digest(sources(models)), _digest([*engine, *rules]))
 
 
 def _digest(files: Sequence[str]) -> str:

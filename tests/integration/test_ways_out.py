@@ -276,6 +276,8 @@ ELSEWHERE = {
     ),
     "compare.columns._refuse_to_fill": "compare/test_additions.py: "
     "test_a_computed_backfill_of_a_nullable_column_is_refused",
+    "compare.columns._warn_if_required": "compare/test_left_over.py: "
+    "test_a_column_without_which_no_insert_succeeds_is_warned_of",
     "compare.existing.unlogged": "server/test_odd_databases.py: "
     "test_a_table_that_a_crash_empties_is_warned_of",
     "compare.rights.refuse_unreadable": "server/test_rights.py: "

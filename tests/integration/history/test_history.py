@@ -110,6 +110,34 @@ def test_another_desired_state_is_another_version(
     assert "schema is current" not in run("--history").err
 
 
+@pytest.mark.usefixtures("initialised")
+def test_what_the_models_import_is_part_of_the_desired_state(
+    database: Database, run: Run, tmp_path: Path
+) -> None:
+    """A column more in a package of models, which imports its modules by itself, is seen."""
+    copy_program(tmp_path)
+    package = tmp_path / "tables"
+    package.mkdir()
+    (tmp_path / "models.py").rename(package / "all_of_them.py")
+    (package / "__init__.py").write_text("", "utf-8")
+    (tmp_path / "models.py").write_text("from tables.all_of_them import *\n", "utf-8")
+
+    def result() -> str:
+        command = [sys.executable, "create_tables.py"]
+        environment = {**database.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, check=True, stderr=subprocess.PIPE, text=True
+        )
+        return done.stderr
+
+    assert "comparing in full: the models have changed" in result()
+    assert "schema is current" in result()
+    with (package / "all_of_them.py").open("a", encoding="utf-8") as file:
+        file.write("Weight.mood = mapped_column(String)\n")
+    assert "comparing in full: the models have changed" in result()
+    assert "mood" in described(database)["weight"]["columns"]
+
+
 @pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
 def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, state: State) -> None:
     """The catalog of before, less leftovers, and every value; running again migrates again."""

@@ -55,6 +55,14 @@ ADOPT = """INSERT INTO {table}
   (run, version, action, desired, steps, finished, verified_at, tool_version)
 VALUES (1, 1, 'adopt', {desired}, '[]', 0, now(), {tool_version})"""
 
+# A release whose models took no step is a version too: else a rollback of it would undo the release
+# before. As for RECORD, its models are the files: also where these differ in a comment only, as a
+# rollback by other files than the version's would ask for a word.
+RELEASE = """INSERT INTO {table}
+  (run, version, action, desired, steps, finished, verified_at, tool_version)
+SELECT max(run) + 1, max(version) + 1, 'migrate', {desired}, '[]', 0, now(), {tool_version}
+FROM {table} HAVING (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) <> {desired}"""
+
 LAST_RUN = "run = (SELECT max(run) FROM {table})"
 FINISH = "UPDATE {table} SET finished = {count} WHERE " + LAST_RUN
 VERIFIED = "UPDATE {table} SET verified_at = now() WHERE verified_at IS NULL AND " + LAST_RUN
@@ -112,10 +120,11 @@ class Journal:
         A schema without a history is adopted, in a transaction of its own. A role that may not
         write does without: then its next run compares in full again.
         """
+        values = {"desired": literal(self.desired.models), "tool_version": literal(VERSION)}
         known = [schema for schema in plan.fingerprints if schema in plan.recorded]
-        self._write([sql for schema in known for sql in self._note(schema, plan)])
+        of_known = [[_sql(at, RELEASE, **values), *self._note(at, plan)] for at in known]
+        self._write([sql for statements in of_known for sql in statements])
         for schema in [schema for schema in plan.fingerprints if schema not in plan.recorded]:
-            values = {"desired": literal(self.desired.models), "tool_version": literal(VERSION)}
             adopt = [_sql(schema, CREATE), _sql(schema, ADOPT, **values)]
             if self._write([*adopt, *self._note(schema, plan)]):
                 log.info("schema %s was right before: adopted as version 1", identifier(schema))

@@ -73,6 +73,9 @@ class Rollback(NamedTuple):
             statements += [_count(target.schema, run, 0) for run in target.undone]
             if target.undone:
                 statements.append(self._row(target, seconds))
+                # Where nothing was undone, the note would still prove the version that is left.
+                table = qualified(target.schema, HISTORY_TABLE)
+                statements.append(f"COMMENT ON TABLE {table} IS NULL")
         if statements:
             messages.transaction(connection, statements)
 

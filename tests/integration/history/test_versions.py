@@ -81,6 +81,22 @@ def test_a_rollback_to_0_undoes_all(three: Database, run: Run) -> None:
     assert three.rows(HISTORY)[-1] == (4, "migrate", 32)  # pg_trgm was there
 
 
+def test_a_release_without_steps_is_a_version(initialised: Database, run: Run) -> None:
+    """Its rollback undoes it, and not the release before; other models still need a word."""
+    version(initialised, run, "")
+    assert initialised.rows(HISTORY) == [(1, "migrate", 33), (2, "migrate", 0)]
+    assert "schema is current: version 2, " in run().err
+    before = described(initialised)
+    result = run("--rollback")
+    assert result.code == 0, result.err
+    assert "schema public: version 2 to version 1\n" in result.err
+    assert result.out.startswith("0 steps undone.\n")
+    assert described(initialised) == before
+    assert run("--rollback").code == 4
+    assert run().code == 0
+    assert [row[:2] for row in initialised.rows(HISTORY)][2:] == [(1, "rollback"), (3, "migrate")]
+
+
 @pytest.mark.parametrize("to", ["2", "3", "5", "1000000000000000000000"])
 def test_a_version_that_is_not_on_the_way_back_is_refused(
     three: Database, run: Run, to: str

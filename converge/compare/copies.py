@@ -17,7 +17,7 @@ WHERE conrelid = '{COPY}'::regclass AND contype = 'c'"""
 FILES = f"""SELECT array_agg(pg_relation_filenode(o.oid)) FROM (
   SELECT '{COPY}'::regclass::oid AS oid UNION ALL
   SELECT indexrelid FROM pg_index WHERE indrelid = '{COPY}'::regclass) o"""
-BEFORE = "eater_init.files"
+BEFORE = f"{TRIAL_TABLE}.files"
 REMEMBER = f"SELECT set_config('{BEFORE}', ({FILES})::text, true)"
 WRITTEN = f"""SELECT
   pg_relation_filenode('{COPY}'::regclass) <> ALL (current_setting('{BEFORE}')::oid[]),

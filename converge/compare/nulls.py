@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from converge.compare.computed import fills_each_row
-from converge.compare.table import ComparedTable
+from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Run, Undo
 from converge.quoting import identifier
@@ -19,7 +19,8 @@ def require_values(table: ComparedTable) -> None:
             _drop_proof(table, name)  # it would refuse the backfill of another column
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
-        added_with_values = live is None and not table.computed(name)
+        numbered = desired.default == FROM_A_SEQUENCE
+        added_with_values = live is None and (numbered or not table.computed(name))
         if added_with_values or name not in table.values:
             continue
         if live is not None and (live.not_null or not desired.not_null):

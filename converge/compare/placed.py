@@ -6,7 +6,7 @@ In `pg_temp`, own types and sequences read without a schema; where they are live
 import re
 from typing import Any, Callable, Optional
 
-from converge.quoting import identifier, literal, qualified
+from converge.quoting import identifier, qualified
 from converge.server.catalog import Column, Constraint, Index, Schema, Table
 
 Words = Callable[[Optional[str]], Any]  # a text, or None, with its names qualified
@@ -75,6 +75,8 @@ def _words(trial: Schema, schema: str) -> Words:
         if name is not None:
             return f"{before}{identifier(schema)}.{name}"
         sequence = sequences.get(text[1:-1].replace("''", "'")) if regclass else None
-        return f"{literal(sequence)}::regclass" if sequence else found.group()
+        # As `pg_get_expr()` quotes it: a backslash is one among others.
+        quoted = sequence and sequence.replace("'", "''")
+        return f"'{quoted}'::regclass" if quoted else found.group()
 
     return lambda text: None if text is None else pattern.sub(replaced, text)

@@ -177,6 +177,8 @@ class Step(NamedTuple):
     def __str__(self) -> str:
         if self.kind is Kind.UNDO:
             return f"undo {self.name}"
+        if self.kind is Kind.ADD_VALUE:
+            return f"{self.kind.words} {self.schema}.{self.name}"
         whole_table = self.kind in (Kind.CREATE_TABLE, Kind.RENAME_TABLE, Kind.SET_COMMENTS)
         parts = [self.schema if self.table else "", "" if whole_table else self.table, self.name]
         return f"{self.kind.words} {'.'.join(part for part in parts if part)}"

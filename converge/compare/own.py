@@ -87,20 +87,54 @@ def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:
     parts = [_removed(own, removed)] if removed else []
     if [label for label in have if label in want] != [label for label in want if label in have]:
         parts.append(_refuse_order(own, have, want))
-    return joined([*parts, *_add_values(own, want, added)])
+    if added:
+        adding = list(_adding(own, want, added))
+        why = f"the models say the values {', '.join(map(literal, added))}, too"
+        parts.append(_of_table(own, own.step(Kind.ADD_VALUE, why, adding, Run.AHEAD), have, added))
+    return joined(parts)
 
 
-def _add_values(own: _Own, want: Sequence[str], added: Sequence[str]) -> Iterator[Plan]:
-    """Add them in the models' order, each behind the one before it, which is there by then."""
+def _adding(own: _Own, want: Sequence[str], added: Sequence[str]) -> Iterator[str]:
+    """Yield what adds them, each behind the one before it in the models, which is there by then."""
     known = [label for label in want if label not in added]
     for number, label in enumerate(want):
         if label in added:
             place = f" AFTER {literal(want[number - 1])}" if number else ""
             if not number and known:
                 place = f" BEFORE {literal(known[0])}"
-            add = f"ALTER TYPE {own.sql} ADD VALUE {literal(label)}{place}"
-            why = f"the models say the value {literal(label)}; a rollback leaves it"
-            yield own.step(Kind.ADD_VALUE, why, [add], Run.AHEAD)
+            yield f"ALTER TYPE {own.sql} ADD VALUE {literal(label)}{place}"
+
+
+def _of_table(own: _Own, plan: Plan, have: Sequence[str], added: Sequence[str]) -> Plan:
+    """Give the step what takes the values back: the type anew, unless a row has one of them.
+
+    It is that of a table with the type, so that the rows of that count; what has such a value in
+    another one is found by the conversion, which then fails.
+    """
+    [step], uses = plan.steps, list(own.uses())
+    tables = (
+        [name for name in own.live.tables if qualified(own.schema, name) == uses[0].relation]
+        if uses
+        else []
+    )
+    listed = ", ".join(map(literal, added))
+    has = [
+        f"{use.name}::text{use.many} {'&&' if use.many else '= ANY'} (ARRAY[{listed}])"
+        for use in uses
+    ]
+    guard = [
+        condition
+        if use.relation == uses[0].relation
+        else f"EXISTS (SELECT FROM {use.relation} WHERE {condition})"
+        for use, condition in zip(uses, has)
+    ]
+    undo = Undo(
+        statements=tuple(_anew(own, have)),
+        lock=Lock.REWRITE if uses else Lock.NONE,
+        creates=True,
+        guard=" OR ".join(guard) or None,
+    )
+    return Plan((step._replace(table="".join(tables), undo=undo),))
 
 
 def _removed(own: _Own, removed: Sequence[str]) -> Plan:
@@ -136,20 +170,22 @@ def _refuse_renamed(own: _Own, removed: Sequence[str], added: Sequence[str]) -> 
 
 def _refuse_order(own: _Own, have: Sequence[str], want: Sequence[str]) -> Plan:
     """Refuse another order, by which values are compared: it takes the type anew."""
-    old = free_name(own.name, "_old", own.live.relations)
     labels = [*want, *(label for label in have if label not in want)]
-    statements = [
-        "BEGIN",
-        f"ALTER TYPE {own.sql} RENAME TO {identifier(old)}",
-        f"CREATE TYPE {own.sql} AS ENUM ({', '.join(map(literal, labels))})",
-        *(change for use in own.uses() for change in _made_anew(own, use)),
-        f"DROP TYPE {qualified(own.schema, old)}",
-        "COMMIT",
-    ]
+    statements = ["BEGIN", *_anew(own, labels), "COMMIT"]
     what = f"has the values {', '.join(map(literal, have))}; the models say "
     what += f"{', '.join(map(literal, want))}, in this order."
     advice = "In a maintenance window, as it writes the rows anew:"
     return own.refuse(what, WayOut(advice, tuple(statements)))
+
+
+def _anew(own: _Own, labels: Sequence[str]) -> Iterator[str]:
+    """Yield what makes the type anew, with these values."""
+    old = free_name(own.name, "_old", own.live.relations)
+    yield f"ALTER TYPE {own.sql} RENAME TO {identifier(old)}"
+    yield f"CREATE TYPE {own.sql} AS ENUM ({', '.join(map(literal, labels))})"
+    for use in own.uses():
+        yield from _made_anew(own, use)
+    yield f"DROP TYPE {qualified(own.schema, old)}"
 
 
 def _made_anew(own: _Own, use: _Use) -> List[str]:

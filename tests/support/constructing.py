@@ -5,13 +5,14 @@ from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 from sqlalchemy import MetaData
 
-from converge.errors import Refused
+from converge.errors import Refused, UnusableModels
 from tests.support.construct import Construct, Models, bare
 from tests.support.converging import Converging, create_all
 from tests.support.database import Database, fresh_database
 from tests.support.filling import fill
 from tests.support.schema_dump import Contents, differences, dump
 
+REFUSALS = (Refused, UnusableModels)
 OK, REFUSED, NOT_TRIED = "ok", "refused", "-"
 COLUMNS = ("empty", "verifies", "again", "live", "changed", "changed again", "rolled back")
 # Tables go first: an index whose operator class is dropped along with it can't be opened any more.
@@ -136,7 +137,7 @@ class Trial:
                 self._made[models] = dump(database)
                 try:
                     words.append(self._again(database, models))
-                except Refused as refusal:
+                except REFUSALS as refusal:
                     _expect(refusal, construct.refused, construct.or_refused)
                     words.append(REFUSED)
         return words[-1]
@@ -191,7 +192,7 @@ class Trial:
             return NOT_TRIED
         try:
             self._engine(database).roll_back()
-        except Refused:
+        except REFUSALS:
             _equal(dump(database), changed)
             self._same(their, database)
             return REFUSED
@@ -206,7 +207,7 @@ class Trial:
         before, rows = dump(database), Contents(database)
         try:
             done = self._engine(database).run(self._metadata(models), version)
-        except Refused as refusal:
+        except REFUSALS as refusal:
             _equal(dump(database), before)
             self._same(rows, database)
             _expect(refusal, refused, or_refused)
@@ -250,7 +251,7 @@ class Trial:
             yield database
 
 
-def _expect(refusal: Refused, refused: str, or_refused: str) -> None:
+def _expect(refusal: Exception, refused: str, or_refused: str) -> None:
     words = refused or or_refused
     if not words or words not in str(refusal):
         raise Wrong(f"refused: {refusal}")

@@ -167,7 +167,7 @@ TABLES = (
         "without a column", lambda m: Table("t", m), lambda m: Table("t", m, Column("a", Integer))
     ),
     Construct("of classes, one inheriting", of_classes, lambda m: of_classes(m, more=True)),
-    Construct("an event that runs DDL", with_event, or_refused="event"),
+    Construct("an event that runs DDL", with_event, or_refused="listener"),
     Construct(
         "thirty tables in a chain",
         lambda m: [

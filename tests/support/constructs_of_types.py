@@ -83,7 +83,7 @@ TYPES = (
     *both_ways("varchar to date", String, Date, rows="INSERT INTO t (v) VALUES ('2024-01-31')"),
     *both_ways("timestamp to timestamptz", DateTime, DateTime(timezone=True), or_refused="zone"),
     *both_ways("varchar[] to text[]", ARRAY(String), ARRAY(Text), holds_more=True),
-    *both_ways("integer[] to bigint[]", ARRAY(Integer), ARRAY(BigInteger)),
+    *both_ways("integer[] to bigint[]", ARRAY(Integer), ARRAY(BigInteger), holds_more=True),
     *both_ways("boolean to integer", Boolean, Integer, or_refused="integer"),
     *both_ways("timestamp(6) to timestamp(0)", TIMESTAMP(precision=6), TIMESTAMP(precision=0)),
     *both_ways(

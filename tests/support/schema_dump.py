@@ -44,7 +44,12 @@ class Contents:
 
 
 def _counted(rows: List[Dict[str, Any]], columns: Set[str]) -> "Counter[str]":
-    return Counter(str({name: row[name] for name in sorted(columns)}) for row in rows)
+    return Counter(str({name: _value(row[name]) for name in sorted(columns)}) for row in rows)
+
+
+def _value(value: Any) -> Any:
+    """Return 1 and 1.00 as the same."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def dump(database: Database) -> Set[Tuple[str, str, str]]:

@@ -26,6 +26,8 @@ def add_and_change(table: ComparedTable) -> None:
     """Add the missing columns and change types and defaults; unknown columns are left alone."""
     missing = []
     for name, desired in table.desired.columns.items():
+        if desired.inherited:
+            continue  # what becomes of its parent's becomes of it
         if name not in table.live.columns:
             missing.append((name, desired))
             continue

@@ -78,20 +78,25 @@ def check_written(check: CheckConstraint) -> str:
     return str(compiler.process(check.sqltext, include_table=False, literal_binds=True))
 
 
-def default_written(column: "Column[Any]") -> Optional[str]:
+def default_written(column: "Optional[Column[Any]]") -> Optional[str]:
     """Return a column's server default."""
+    if column is None:
+        return None
     found = DIALECT.ddl_compiler(DIALECT, None).get_column_default_string(column)
     return None if found is None else str(found)
 
 
-def computed_written(column: "Column[Any]") -> str:
+def computed_written(column: "Optional[Column[Any]]") -> str:
     """Return what makes a column a generated or identity column; empty if it is neither."""
+    if column is None:
+        return ""
     made = column.computed if column.computed is not None else column.identity
     return "" if made is None else str(DIALECT.ddl_compiler(DIALECT, None).process(made))
 
 
-def expression_written(column: "Column[Any]") -> str:
+def expression_written(column: "Optional[Column[Any]]") -> str:
     """Return what a generated column is computed by."""
+    assert column is not None
     assert column.computed is not None
     compiler = DIALECT.ddl_compiler(DIALECT, None).sql_compiler
     text = column.computed.sqltext

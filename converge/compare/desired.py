@@ -100,7 +100,7 @@ class Desired:
         for table in self.tables.values():
             found += [str(final_name(index)) for index in table.indexes]
             found += [sequence_name(table.name, c.name) for c in table.columns]
-            found += [final_name(k) or f"{table.name}_pkey" for k in table.constraints]
+            found += [final_name(k) or f"{table.name}_pkey" for k in _constraints(table)]
         helpers = [
             helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in found
         ]
@@ -213,24 +213,28 @@ class Desired:
     def backfill(self, table: str, column: str, schema: str) -> Optional[Backfill]:
         """Return what the models put into rows that have no value for the column, if they say."""
         target = self.column(table, column)
-        given = target.info.get("backfill")
-        if given is None:
+        given = None if target is None else target.info.get("backfill")
+        if target is None or given is None:
             return None
         return Backfill(given, target, self.backfills, self.schemas(schema))
 
     def time_zone(self, table: str, column: str) -> Optional[str]:
         """Return the zone of a column's timestamps without one, if the models say."""
-        zone: Optional[str] = self.column(table, column).info.get("time_zone")
+        said = self.column(table, column)
+        zone: Optional[str] = None if said is None else said.info.get("time_zone")
         return zone
 
-    def column(self, table: str, name: str) -> "Column[Any]":
-        """Return a column by its name in the database, which may be another than in Python."""
+    def column(self, table: str, name: str) -> "Optional[Column[Any]]":
+        """Return a column by its name in the database, which may be another than in Python.
+
+        None if the table has it from a parent.
+        """
         columns: Any = self.tables[table].columns
-        return next(column for column in columns if column.name == name)
+        return next((column for column in columns if column.name == name), None)
 
     def check(self, table: str, name: str, words: Words) -> CheckConstraint:
         """Return a check by its name in the database, as `words` have it."""
-        said = self.tables[table].constraints
+        said = _constraints(self.tables[table])
         for constraint in said:
             if isinstance(constraint, CheckConstraint) and final_name(constraint) == name:
                 return constraint
@@ -248,6 +252,11 @@ class Desired:
     def index(self, table: str, name: str) -> Index:
         """Return an index by its name in the database."""
         return next(i for i in self.tables[table].indexes if final_name(i) == name)
+
+
+def _constraints(table: Table) -> List[Any]:
+    """Return all constraints; SQLAlchemy keeps those that are said of a column with that."""
+    return [*table.constraints, *(k for column in table.columns for k in column.constraints)]
 
 
 def _own_types(metadata: MetaData) -> Dict[str, Any]:

@@ -51,6 +51,8 @@ def _of_table(table: Table, values: Mapping[str, str]) -> Iterator[str]:
     for prefix in map(str, table._prefixes):
         if prefix.upper() != "UNLOGGED":
             yield f"table {table.name}: CREATE {prefix} TABLE is not supported"
+    if table.dialect_options["postgresql"]["on_commit"]:
+        yield f"table {table.name}: ON COMMIT is for temporary tables"
     yield from _renamed_from(f"table {table.name}", table.info)
     columns: Any = table.columns
     for column in columns:

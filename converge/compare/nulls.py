@@ -21,7 +21,7 @@ def require_values(table: ComparedTable) -> None:
         live = table.live.columns.get(name)
         numbered = desired.default == FROM_A_SEQUENCE
         added_with_values = live is None and (numbered or not table.computed(name))
-        if added_with_values or name not in table.values:
+        if added_with_values or name not in table.values or desired.inherited:
             continue
         if live is not None and (live.not_null or not desired.not_null):
             if _proof(table, name):
@@ -156,6 +156,8 @@ def allow_nulls(table: ComparedTable) -> None:
         live = table.live.columns.get(name)
         if live is None or desired.not_null or not (live.not_null or live.unproven):
             continue
+        if desired.inherited:
+            continue  # what becomes of its parent's becomes of it
         if name in stays:
             continue  # a key that the models do not have is left alone, and so is its NOT NULL
         back = _unproven(table, name) or [table.alter_column(name, "SET NOT NULL")]

@@ -170,7 +170,8 @@ def _rows(table: ComparedTable, name: str) -> int:
 
 def _refuse_both_columns(table: ComparedTable, name: str) -> None:
     """Refuse a column that is there beside one of its former names, or wanted beside it."""
-    for old in declared(table.models.column(table.name, name).info):
+    column = table.models.column(table.name, name)
+    for old in declared(column.info) if column is not None else ():
         if old not in table.live.columns:
             continue
         if name not in table.live.columns:  # else the old one would have been renamed

@@ -48,7 +48,8 @@ def _refuse_another(table: ComparedTable) -> None:
     live, desired = table.live, table.desired
     if "UNLOGGED" in said._prefixes and live.persistence == "p":
         _refuse(table, "is logged; the models say UNLOGGED.", ["SET UNLOGGED"])
-    if options["tablespace"] and options["tablespace"] != live.tablespace:
+    # By what the trial has: the database's own has no name there either.
+    if options["tablespace"] and desired.tablespace != live.tablespace:
         where = live.tablespace or "the database's tablespace"
         what = f"is in {where}; the models say {options['tablespace']}."
         _refuse(table, what, [f"SET TABLESPACE {identifier(options['tablespace'])}"])

@@ -96,6 +96,8 @@ class ComparedTable:
         self.live = live.tables.get(name, self.desired)
         self.models, self.settings, self.facts, self.ask, self.ask_catalog, self._again, _ = given
         self.new_types = [n for n in desired.types if n not in live.types]  # a step makes them
+        # A step gives them values.
+        self.growing = [n for n in live.types if n in desired.types and _lacks(live, desired, n)]
         self.others: Mapping[str, ComparedTable] = {}  # of the schema, itself too
         self.closed = False  # no rule applies: it is no table, or this role may not read it
         self.relation = qualified(schema, name)
@@ -400,6 +402,11 @@ class ComparedTable:
             ),
         )
         return True
+
+
+def _lacks(live: Schema, desired: Schema, name: str) -> bool:
+    """True if a live enum lacks a value of the models."""
+    return not set(desired.types[name].labels or ()) <= set(live.types[name].labels or ())
 
 
 class NewTable(ComparedTable):

@@ -23,7 +23,12 @@ class Contents:
         database.execute("SET search_path = ''")
         self.types: Dict[str, Dict[str, str]] = dict(database.rows(TABLES))
         self.rows: Rows = {
-            table: [row for (row,) in database.rows(f"SELECT to_jsonb(t) FROM ONLY {table} t")]
+            table: [
+                row
+                for (row,) in database.rows(
+                    f"SELECT to_jsonb(whole_row) FROM ONLY {table} AS whole_row"
+                )
+            ]
             for table in self.types
         }
         database.execute("RESET search_path")

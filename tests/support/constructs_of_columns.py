@@ -171,12 +171,6 @@ NUMBERED = (
         or_refused="identity",
     ),
     Construct(
-        "identity to serial",
-        lambda m: keyed(m, Column("id", Integer, Identity(), primary_key=True)),
-        lambda m: keyed(m, Column("id", Integer, primary_key=True)),
-        or_refused="identity",
-    ),
-    Construct(
         "serial to a plain number",
         lambda m: keyed(m, Column("id", Integer, primary_key=True)),
         lambda m: keyed(m, Column("id", Integer, primary_key=True, autoincrement=False)),

@@ -181,3 +181,18 @@ def test_an_extension_that_is_not_listed_is_named(database: Database, extension:
     assert lines[2] == "  Nothing was changed. Add it to the listed extensions, run again."
     if database.rows("SELECT FROM pg_available_extensions WHERE name = %s", (extension,)):
         assert Converging(database, [extension]).run(wanted(), "1").left == ()
+
+
+def test_an_identity_column_in_the_place_of_a_serial_is_noted(database: Database) -> None:
+    """It numbers rows as a serial does; one that takes no numbers from outside is made to."""
+    job, serial = Converging(database), table()
+    job.run(serial(), "1")
+    database.execute(
+        "ALTER TABLE t ALTER id DROP DEFAULT, ALTER id ADD GENERATED ALWAYS AS IDENTITY "
+        "(SEQUENCE NAME numbers)"
+    )
+    assert job.run(serial(), "2") == (("set identity public.t.id",), ())
+    database.execute("INSERT INTO t VALUES (7), (DEFAULT)")
+    plan = job.plan(serial())
+    assert plan.empty
+    assert "public.t.id is an identity column, which numbers rows as a serial does" in plan.notes

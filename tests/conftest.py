@@ -24,7 +24,7 @@ from tests.support.program import ROOT
 from tools import embedded
 
 FEW = 2  # of a test's parameters are tried before a commit, all of them in `.ci/run`
-IN_SHARES = (0, 2, 4)  # of so many shares, from its own on, is a test that has no parameters
+IN_SHARES = (0, 3)  # of so many shares, from its own on, is a test that has no parameters
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -77,9 +77,10 @@ def _characters(subject: str, text: str) -> Iterator[str]:
 
 
 def _renamed_from(subject: str, info: Mapping[Any, Any]) -> Iterator[str]:
-    name = info.get("renamed_from")
-    if name is not None and not (isinstance(name, str) and name):
-        yield f"{subject}: renamed_from is {name!r}; it takes the old name"
+    given = info.get("renamed_from")
+    names = given if isinstance(given, (list, tuple)) else [given]
+    if given is not None and not all(isinstance(name, str) and name for name in names):
+        yield f"{subject}: renamed_from is {given!r}; it takes the old name, or a list of them"
 
 
 def _wrong_backfill(column: Any, values: Mapping[str, str]) -> Iterator[str]:

@@ -71,15 +71,8 @@ SITUATIONS = {
     "compare.columns.refuse_without_backfill": Situation(
         "ALTER TABLE weight DROP COLUMN time", "UPDATE weight SET time = 1"
     ),
-    "compare.constraints._add": Situation(
-        UNVERIFIED, says=lambda: ExcludeConstraint(("date", "="), name="dates", using="btree")
-    ),
     "compare.constraints._validate": Situation(
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'weight_pkey'::regclass"
-    ),
-    "compare.existing._refuse_broken": Situation(
-        NULLS + "ALTER TABLE weight ADD CHECK (user_email <> 'legacy@localhost')",
-        "UPDATE weight SET user_email = 'known'",
     ),
     "compare.identity.identified_otherwise": [
         Situation(
@@ -165,10 +158,22 @@ SITUATIONS = {
         "ALTER TABLE weight ALTER time DROP NOT NULL; UPDATE weight SET time = NULL",
         "UPDATE weight SET time = 1",
     ),
-    "compare.duplicates.refuse_duplicates": Situation(
-        "ALTER TABLE weight DROP CONSTRAINT weight_pkey; INSERT INTO weight SELECT * FROM weight",
-        "DELETE FROM weight a USING weight b WHERE a.ctid > b.ctid",
-    ),
+    "compare.rows.find_with": [
+        Situation(
+            "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
+            "INSERT INTO weight SELECT * FROM weight",
+            "DELETE FROM weight a USING weight b WHERE a.ctid > b.ctid",
+        ),
+        Situation(
+            NULLS + "ALTER TABLE weight ADD CHECK (user_email <> 'legacy@localhost')",
+            "UPDATE weight SET user_email = 'known'",
+        ),
+        Situation(
+            UNVERIFIED + "INSERT INTO weight SELECT time + 1, date, 1, 'u' FROM weight",
+            "UPDATE weight SET date = time::text",
+            says=lambda: ExcludeConstraint(("date", "="), name="dates", using="btree"),
+        ),
+    ],
     "compare.table.refuse_taken": Situation(
         "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
         "ALTER TABLE weight ADD CONSTRAINT weight_pkey CHECK (weight > 0), "
@@ -258,7 +263,14 @@ SITUATIONS = {
 }
 # Those that take more than a database, with the test that types them.
 OF_MODELS = "compare/test_ways_out_of_models.py: test_what_is_printed_helps"
+RENAMES = "compare/test_renames.py: "
 ELSEWHERE = {
+    "compare.keys._without": "compare/test_proofs_ahead.py: "
+    "test_a_key_that_foreign_keys_rely_on_is_refused",
+    "compare.renames._refuse_both_columns": RENAMES + "test_the_models_have_both_columns",
+    "compare.renames._refuse_column": RENAMES + "test_both_columns_are_there",
+    "compare.renames._refuse_table": RENAMES + "test_both_tables_are_there",
+    "compare.renames.both_wanted": RENAMES + "test_the_models_have_both",
     **dict.fromkeys(
         (
             "compare.generated._refuse_kind",

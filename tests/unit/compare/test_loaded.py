@@ -66,7 +66,7 @@ WRONG: Dict[str, Callable[[MetaData], Any]] = {
         m, CheckConstraint("i > 0", name="c"), CheckConstraint("i > 1", name="c")
     ),
     "table t: CREATE TEMPORARY TABLE is not supported": lambda m: table(m, prefixes=["TEMPORARY"]),
-    "t.c: renamed_from is 3; it takes the old name": lambda m: table(
+    "t.c: renamed_from is 3; it takes the old name, or a list of them": lambda m: table(
         m, Column("c", Integer, info={"renamed_from": 3})
     ),
     "table t: (in table 't', column 'c'): SQLAlchemy can't render element of type TINYTEXT": (

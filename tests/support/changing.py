@@ -59,8 +59,9 @@ class Changing:
         """
         with ExitStack() as opened:
             control = opened.enter_context(closing(connect(self.settings)))
-            work = opened.enter_context(run_lock(control, self.settings))
-            assert work is not None
+            work = None
+            while work is None:  # an interrupted one's lock goes with its connection, in a moment
+                work = opened.enter_context(run_lock(control, self.settings))
             facts = inspect(work, self.settings, ())
             desired = Desired(metadata)
             plan = make_plan(work, facts, settings=self.settings, desired=desired)

@@ -16,6 +16,8 @@ from sqlalchemy.dialects.postgresql import DATERANGE, INT4RANGE, ExcludeConstrai
 
 from tests.support.construct import Construct, item, table
 
+WAS_T_PKEY = {"renamed_from": "t_pkey"}
+
 
 def two() -> List[Any]:
     return [Column("a", Integer), Column("b", Integer)]
@@ -124,8 +126,7 @@ KEYS = (
     Construct(
         "key with another name",
         key(),
-        lambda m: Table("t", m, *two(), PrimaryKeyConstraint("a", name="k")),
-        or_refused="t_pkey",
+        lambda m: Table("t", m, *two(), PrimaryKeyConstraint("a", name="k", info=WAS_T_PKEY)),
     ),
 )
 CHECKS = (

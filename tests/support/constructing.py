@@ -177,8 +177,9 @@ class Trial:
                 self._same(rows, database)
                 if not database.value(construct.holds):
                     raise Wrong(f"does not hold: {construct.holds}")
-                more = construct.leaves
-                _equal(dump(database), self._wanted(construct.ends_as or then), more_is_right=more)
+                if not construct.keeps_names:
+                    wanted, more = self._wanted(construct.ends_as or then), construct.leaves
+                    _equal(dump(database), wanted, more_is_right=more)
             return word
 
         self._note("changed", changed)

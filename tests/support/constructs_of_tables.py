@@ -21,6 +21,8 @@ from sqlalchemy.orm import declarative_base, mapped_column
 
 from tests.support.construct import Construct, table
 
+WAS_OLD = {"renamed_from": "old"}
+
 
 def v(**options: Any) -> Any:
     return lambda m: table(m, Column("v", Integer), **options)
@@ -230,6 +232,7 @@ RENAMES = (
         lambda m: table(m, Column("v", Integer), name="u", info={"renamed_from": "t"}),
         holds="SELECT count(*) = 3 FROM u",
         rows_kept=False,
+        keeps_names=True,
     ),
     Construct(
         "renamed: both are there",
@@ -240,12 +243,14 @@ RENAMES = (
     Construct(
         "renamed: an index",
         lambda m: table(m, Column("v", Integer), Index("old", "v")),
-        lambda m: table(m, Column("v", Integer), Index("new", "v")),
+        lambda m: table(m, Column("v", Integer), Index("new", "v", info=WAS_OLD)),
     ),
     Construct(
         "renamed: a check",
         lambda m: table(m, Column("v", Integer), CheckConstraint("v > 0", name="old")),
-        lambda m: table(m, Column("v", Integer), CheckConstraint("v > 0", name="new")),
+        lambda m: table(
+            m, Column("v", Integer), CheckConstraint("v > 0", name="new", info=WAS_OLD)
+        ),
     ),
 )
 TABLES_AND_RENAMES = (*TABLES, *RENAMES)

@@ -228,6 +228,7 @@ GENERATED = (
         "generated, its expression changes",
         lambda m: table(m, Column("a", Integer), Column("g", Integer, Computed("a * 2", True))),
         lambda m: table(m, Column("a", Integer), Column("g", Integer, Computed("a * 3", True))),
+        since=170000,  # SET EXPRESSION; it is refused before
     ),
     Construct(
         "generated, in words that the server rewords",

@@ -24,7 +24,6 @@ from tests.support.program import ROOT
 from tools import embedded
 
 FEW = 2  # of a test's parameters are tried before a commit, all of them in `.ci/run`
-IN_SHARES = (0, 3)  # of so many shares, from its own on, is a test that has no parameters
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,11 +61,10 @@ def _few(same: List[pytest.Item]) -> List[pytest.Item]:
 
 
 def _shared(tests: List[List[pytest.Item]], number: int, shares: int) -> Iterator[pytest.Item]:
-    """Yield the tests of a share: each parameter is in one, a test without is in several."""
+    """Yield the tests of a share: each of its parameters is in one."""
     for place, same in enumerate(tests):
         for turn, item in enumerate(same):
-            wanted = IN_SHARES if len(same) == 1 else IN_SHARES[:1]
-            if (number - place - turn) % shares in wanted:
+            if (number - place - turn) % shares == 0:
                 yield item
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     event,
 )
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.orm import declarative_base, mapped_column
 
 from tests.support.construct import Construct, table
@@ -74,6 +75,25 @@ def of_classes(m: MetaData, *, more: bool = False) -> None:
     type("Child", (parent,), child)
 
 
+# Of a table, they are known from SQLAlchemy 2.1 on.
+ARGUMENTS: Any = PGDialect.construct_arguments
+STORAGE_PARAMETERS = (
+    (
+        Construct(
+            "storage parameters of a table",
+            v(postgresql_with={"fillfactor": 70}),
+            v(postgresql_with={"fillfactor": 80, "autovacuum_enabled": "false"}),
+        ),
+        Construct(
+            "storage parameters, gone",
+            v(postgresql_with={"fillfactor": 70}),
+            v(),
+            ends_as=v(postgresql_with={"fillfactor": 70}),
+        ),
+    )
+    if any(kind is Table and "with" in known for kind, known in ARGUMENTS)
+    else ()
+)
 TABLES = (
     Construct("a table more", v(), lambda m: (v()(m), v(name="u")(m))),
     Construct("a table goes, and is left", lambda m: (v()(m), v(name="u")(m)), v(), leaves=True),
@@ -142,17 +162,7 @@ TABLES = (
     ),
     Construct("UNLOGGED", v(prefixes=["UNLOGGED"]), v(), ends_as=v(prefixes=["UNLOGGED"])),
     Construct("a logged table becomes UNLOGGED", v(), v(prefixes=["UNLOGGED"]), refused="UNLOGGED"),
-    Construct(
-        "storage parameters of a table",
-        v(postgresql_with={"fillfactor": 70}),
-        v(postgresql_with={"fillfactor": 80, "autovacuum_enabled": "false"}),
-    ),
-    Construct(
-        "storage parameters, gone",
-        v(postgresql_with={"fillfactor": 70}),
-        v(),
-        ends_as=v(postgresql_with={"fillfactor": 70}),
-    ),
+    *STORAGE_PARAMETERS,
     Construct("the default tablespace", v(postgresql_tablespace="pg_default")),
     Construct("a tablespace that is not there", v(postgresql_tablespace="fast"), refused="fast"),
     Construct("an access method", v(postgresql_using="heap")),

@@ -14,10 +14,10 @@ from converge.history.look import Fingerprints
 from converge.history.rollback import Rollback, plan_rollback
 from converge.plan import Plan
 from converge.server.inspect import inspect
-from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
+from tests.support.locked import run_lock
 
 
 def release(*tables: Sequence[Any]) -> MetaData:
@@ -59,9 +59,7 @@ class Changing:
         """
         with ExitStack() as opened:
             control = opened.enter_context(closing(connect(self.settings)))
-            work = None
-            while work is None:  # an interrupted one's lock goes with its connection, in a moment
-                work = opened.enter_context(run_lock(control, self.settings))
+            work = opened.enter_context(run_lock(control, self.settings))
             facts = inspect(work, self.settings, ())
             desired = Desired(metadata)
             plan = make_plan(work, facts, settings=self.settings, desired=desired)
@@ -82,7 +80,6 @@ class Changing:
         with ExitStack() as opened:
             control = opened.enter_context(closing(connect(self.settings)))
             work = opened.enter_context(run_lock(control, self.settings))
-            assert work is not None
             facts = inspect(work, self.settings, ())
             rollback: Rollback = plan_rollback(work, self.settings, facts, to)
             if not rollback.plan.refusals:

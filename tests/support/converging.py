@@ -17,11 +17,11 @@ from converge.history.rollback import plan_rollback
 from converge.plan import Plan
 from converge.server.connection import Connection
 from converge.server.inspect import inspect
-from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
+from tests.support.locked import run_lock
 
 
 class Done(NamedTuple):
@@ -53,7 +53,6 @@ class Converging:
         """Bring the database to the models, in one run. Raises `Refused` before any change."""
         desired = self._desired(metadata)
         with self._connected() as control, run_lock(control, self.settings) as work:
-            assert work is not None
             facts = inspect(control, self.settings, self.extensions)
             plan = make_plan(work, facts, settings=self.settings, desired=desired)
             _refuse(plan)
@@ -68,7 +67,6 @@ class Converging:
     def roll_back(self) -> None:
         """Undo the newest version. Raises `Refused` before any change."""
         with self._connected() as control, run_lock(control, self.settings) as work:
-            assert work is not None
             facts = inspect(control, self.settings, self.extensions)
             rollback = plan_rollback(work, self.settings, facts)
             _refuse(rollback.plan)

@@ -14,11 +14,11 @@ from converge.history.rollback import plan_rollback
 from converge.plan import Plan
 from converge.server.connection import Connection
 from converge.server.inspect import ServerFacts, inspect
-from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
+from tests.support.locked import run_lock
 
 DATE_SHAPES = ("YYYY-MM-DD", "DD-MM-YYYY")
 EXTENSIONS = (Extension("btree_gist"),)
@@ -39,7 +39,6 @@ class Engine(NamedTuple):
         """Bring the database to the models, prove it, and return the plan that did it."""
         facts = self._facts()
         with run_lock(self.control, self.settings) as work:
-            assert work is not None
             plan = self._plan(work, facts, metadata)
             assert plan.refusals == ()
             # The same models are the same version, also where a second run has no steps.
@@ -58,7 +57,6 @@ class Engine(NamedTuple):
     def roll_back(self) -> None:
         """Undo the newest version."""
         with run_lock(self.control, self.settings) as work:
-            assert work is not None
             rollback = plan_rollback(work, self.settings, self._facts())
             assert rollback.plan.refusals == ()
             assert rollback.plan.steps

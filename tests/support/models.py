@@ -16,10 +16,10 @@ from converge.history.look import Fingerprints
 from converge.history.rollback import plan_rollback
 from converge.plan import Plan
 from converge.server.inspect import inspect
-from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.variables import load_settings
 from tests.support.database import Database
+from tests.support.locked import run_lock
 
 BACKFILLS = {"owner": "it's 100%"}
 
@@ -29,7 +29,6 @@ def converged(database: Database, metadata: MetaData, version: str = "1") -> Pla
     settings = load_settings(database.environment, str(Path("no such file")))
     desired = Desired(metadata, backfills=BACKFILLS)
     with closing(connect(settings)) as control, run_lock(control, settings) as work:
-        assert work is not None
         facts = inspect(control, settings, ())
         plan = make_plan(work, facts, settings=settings, desired=desired)
         if plan.refusals:
@@ -47,7 +46,6 @@ def rolled_back(database: Database) -> List[str]:
     """Undo the newest version, and return what is refused."""
     settings = load_settings(database.environment, str(Path("no such file")))
     with closing(connect(settings)) as control, run_lock(control, settings) as work:
-        assert work is not None
         rollback = plan_rollback(work, settings, inspect(control, settings, ()), None)
         refusals = [str(refusal) for refusal in rollback.plan.refusals]
         if not refusals:

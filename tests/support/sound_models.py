@@ -1,6 +1,6 @@
 """What the server would not take of drawn models is left out of them."""
 
-from typing import Callable, Iterator, Optional, Tuple, TypeVar
+from typing import Callable, Iterator, Optional, Set, Tuple, TypeVar
 
 from tests.support.plain_models import (
     Check,
@@ -62,8 +62,20 @@ class _Sound:
         return self.of._replace(
             uniques=_kept(self.of.uniques, self.key),
             checks=_kept(self.of.checks, self.check),
-            indexes=_kept(self.of.indexes, self.index),
+            indexes=tuple(self._named(_kept(self.of.indexes, self.index))),
         )
+
+    def _named(self, indexes: Tuple[Index, ...]) -> Iterator[Index]:
+        """Yield them with names where SQLAlchemy would give two the same, or none of a column."""
+        unnamed: Set[str] = set()
+        for number, index in enumerate(indexes):
+            first = index.columns[0]
+            if index.name or (index.parts[0] == "{0}" and first not in unnamed):
+                yield index
+            else:
+                yield index._replace(name=f"{self.of.name} index {number}")
+            if not index.name:
+                unnamed.add(first)
 
     def kind(self, column: str) -> Kind:
         found = self.of.column(column)

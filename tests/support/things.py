@@ -12,11 +12,11 @@ from converge.history.journal import Journal
 from converge.history.look import Fingerprints
 from converge.plan import Plan
 from converge.server.inspect import inspect
-from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.extension import Extension
 from converge.settings.variables import load_settings
 from tests.support.database import Database
+from tests.support.locked import run_lock
 
 EXTENSIONS = (Extension("citext"),)
 
@@ -29,7 +29,6 @@ def converged(database: Database, metadata: MetaData, **variables: str) -> Plan:
     with closing(connect(settings)) as control:
         facts = inspect(control, settings, EXTENSIONS)
         with run_lock(control, settings) as work:
-            assert work is not None
             plan = make_plan(work, facts, settings=settings, desired=desired)
             if plan.refusals:
                 return plan

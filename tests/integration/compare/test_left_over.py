@@ -67,5 +67,6 @@ def test_no_statement_is_printed_that_the_server_would_refuse(
     error = run("--verify").err
     assert WARNING.format("public.weight.old") in error
     assert "DROP NOT NULL" not in error
-    with pytest.raises(psycopg2.Error):
-        initialised.execute("ALTER TABLE weight ALTER old DROP NOT NULL")
+    if keeps == IDENTIFIES or int(initialised.value("SHOW server_version_num")) >= 180000:
+        with pytest.raises(psycopg2.Error):
+            initialised.execute("ALTER TABLE weight ALTER old DROP NOT NULL")

@@ -6,12 +6,15 @@ read again, as `ANY (ARRAY[('a'::character varying)::text])`. Read once more, it
 
 from typing import Any, Dict, Iterator, List
 
+import psycopg2
+
 from converge.compare.desired import Desired
 from converge.names import AGAIN_PREFIX
 from converge.quoting import identifier
 from converge.server import catalog
 from converge.server.catalog import GENERATED, Schema, Table
 from converge.server.connection import Connection
+from converge.server.failures import is_transient
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
 
@@ -19,15 +22,23 @@ from converge.settings.variables import Settings
 def read_again(
     connection: Connection, desired: Desired, settings: Settings, facts: ServerFacts
 ) -> Schema:
-    """Return the desired state as it reads when it is made of its own words; nothing stays."""
+    """Return the desired state as it reads when it is made of its own words; nothing stays.
+
+    Where an event trigger forbids that, nothing reads in two ways.
+    """
     home = desired.trial_home(settings, facts)
     words = desired.in_server_words[home]
     statements = list(desired.trial_ddl(settings, facts))
     for place, (name, table) in enumerate(words.tables.items()):
         statements += _from_words(f"pg_temp.{identifier(name)}", table, f"{AGAIN_PREFIX}{place}_")
-    found = catalog.read(
-        connection, schemas=(), managed=desired.managed, names=(), desired_ddl=statements
-    )
+    try:
+        found = catalog.read(
+            connection, schemas=(), managed=desired.managed, names=(), desired_ddl=statements
+        )
+    except psycopg2.Error as error:
+        if is_transient(error):
+            raise
+        return words
     again = found.get("", Schema({}, {}))
     tables = {
         name: _in_place(table, again.tables[name], f"{AGAIN_PREFIX}{place}_")
@@ -43,7 +54,7 @@ def _from_words(relation: str, table: Table, prefix: str) -> Iterator[str]:
         if column.generated:
             how = f"GENERATED ALWAYS AS ({column.default_sql}) {GENERATED[column.generated]}"
             yield f"{alter} COLUMN {prefix}{number} {column.type} {how}"
-        elif column.default_sql is not None:
+        elif column.default_sql is not None and column.sequence is None:
             yield f"{alter} COLUMN {prefix}{number} {column.type} DEFAULT {column.default_sql}"
     for number, constraint in enumerate(table.constraints.values()):
         if constraint.kind == "c":

@@ -1,6 +1,7 @@
 """What the server would not take of drawn models is left out of them."""
 
 from typing import Callable, Iterator, Optional, Set, Tuple, TypeVar
+from zlib import crc32
 
 from tests.support.plain_models import (
     Check,
@@ -73,7 +74,8 @@ class _Sound:
             if index.name or (index.parts[0] == "{0}" and first not in unnamed):
                 yield index
             else:
-                yield index._replace(name=f"{self.of.name} index {number}")
+                table = crc32(self.of.name.encode())  # which is short
+                yield index._replace(name=f"index {number} of {table}")
             if not index.name:
                 unnamed.add(first)
 

@@ -19,6 +19,11 @@ FREE = (  # of advisory locks
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
+ALONE = (  # no session of anybody else: what a killed client has sent is then done, or gone
+    "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
+    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+
 
 def holding(database: Database, statement: str, name: str = "reader") -> connection:
     """Open a transaction that holds the locks of a statement until it is closed."""

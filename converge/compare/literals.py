@@ -7,12 +7,16 @@ from sqlalchemy import ARRAY, Boolean, Float, Integer, LargeBinary, Numeric, Str
 from sqlalchemy import Enum as EnumType
 from sqlalchemy import literal as bound
 from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import SQLAlchemyError
 
 from converge.compare.ddl import DIALECT
 from converge.quoting import literal
 
 # Their literals read as the values do once they are stored; others are cast, so that they do.
 AS_STORED = (Boolean, Integer, String, EnumType)
+
+# What the processing of a type raises for a value that is none of it.
+UNWRITTEN = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, SQLAlchemyError)
 
 
 def needs_cast(kind: Any) -> bool:
@@ -24,7 +28,7 @@ def value_written(value: Any, kind: Any) -> str:
     """Return a value as SQL. Raises `ValueError` if it is none of the type."""
     try:
         return _written(value, kind)
-    except Exception as error:  # whatever the processing of a type raises
+    except UNWRITTEN as error:
         raise ValueError(f"{value!r} can't be written as {kind!r}") from error
 
 

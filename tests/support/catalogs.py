@@ -42,7 +42,6 @@ def described(database: Database, schema: str = "public") -> Dict[str, Any]:
         del table["shape"]  # what others have tied to it; `attributes` counts dropped columns
         for column in table["columns"].values():
             del column["default_sql"]  # it names the schema; `default` says the same without
-            del column["identity"]  # which is as good as a serial
         for constraint in (table["constraints"] or {}).values():
             del constraint["sql"]  # it too
         indexes = table["indexes"] or {}

@@ -178,8 +178,8 @@ def lasting(database: Database, state: State) -> Dict[str, Any]:
 def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, Any]:
     """Return the part of the catalog that the models know, to be compared with `fresh`.
 
-    Types that hold more are accepted, so are keys under other names, and defaults where the models
-    have none.
+    Types that hold more are accepted, so are keys under other names, defaults where the models
+    have none, and an identity column in the place of a serial.
     """
     tables = described(database, state.schema)
     for name, table in tables.items():
@@ -191,6 +191,8 @@ def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, 
             table[part] = {key: found[key] for key in fresh[name][part] or {} if key in found}
         for key, column in table["columns"].items():
             column["type"] = WIDER.get(column["type"], column["type"])
+            if column["identity"] == "d":  # which numbers rows as a serial does
+                column["identity"] = fresh[name]["columns"][key]["identity"]
             for part in ("default", "sequence"):
                 column[part] = column[part] and fresh[name]["columns"][key][part]
         for index in table["indexes"].values():  # the extension may live elsewhere

@@ -1,23 +1,19 @@
 """Models that change from one release to the next, on a real database."""
 
-from contextlib import ExitStack, closing
-from typing import Any, List, Sequence
+from contextlib import closing
+from typing import Any, List, Optional, Sequence
 
 from sqlalchemy import MetaData, Table
 
-from converge.change.apply import Applier
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
 from converge.console.plan_text import render
-from converge.history.journal import Journal
-from converge.history.look import Fingerprints
-from converge.history.rollback import Rollback, plan_rollback
 from converge.plan import Plan
 from converge.server.inspect import inspect
 from converge.server.retries import connect
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
-from tests.support.locked import run_lock
+from tests.support.runs import converge, roll_back
 
 
 def release(*tables: Sequence[Any]) -> MetaData:
@@ -39,11 +35,9 @@ class Changing:
 
     def planned(self, metadata: MetaData) -> Plan:
         """Return the plan that leads to a release."""
-        with ExitStack() as opened:
-            work = opened.enter_context(closing(connect(self.settings)))
+        with closing(connect(self.settings)) as work:
             facts = inspect(work, self.settings, ())
-            desired = Desired(metadata)
-            return make_plan(work, facts, settings=self.settings, desired=desired)
+            return make_plan(work, facts, settings=self.settings, desired=Desired(metadata))
 
     def text(self, metadata: MetaData) -> str:
         """Return what `--plan` prints."""
@@ -52,37 +46,17 @@ class Changing:
     def refused(self, metadata: MetaData) -> List[str]:
         return [str(refusal) for refusal in self.planned(metadata).refusals]
 
-    def apply(self, metadata: MetaData, *, steps: int = 1000) -> Plan:
+    def apply(self, metadata: MetaData, *, steps: Optional[int] = None) -> Plan:
         """Bring the database to a release, of which the plan is empty then; return its plan.
 
         With fewer `steps` than it has, it is interrupted behind these.
         """
-        with ExitStack() as opened:
-            control = opened.enter_context(closing(connect(self.settings)))
-            work = opened.enter_context(run_lock(control, self.settings))
-            facts = inspect(work, self.settings, ())
-            desired = Desired(metadata)
-            plan = make_plan(work, facts, settings=self.settings, desired=desired)
-            assert plan.refusals == ()
-            journal = Journal(plan, work, Fingerprints(repr(metadata.tables), "any rules"))
-            applier = Applier(self.settings, work, control, journal)
-            for number, _ in enumerate(applier.apply(journal.opening()), 1):
-                if number == steps:
-                    return plan
-            after = facts.after_run(self.settings)
-            proof = make_plan(work, after, settings=self.settings, desired=desired)
-            assert proof.differences() == []
-            journal.verified(proof)
+        with closing(connect(self.settings)) as control:
+            plan, left = converge(control, self.settings, Desired(metadata), steps=steps)
+        assert (plan.refusals, left) == ((), ())
         return plan
 
     def rolled_back(self, to: int) -> Plan:
         """Undo the releases after one, and return the plan that did it; it may be refused."""
-        with ExitStack() as opened:
-            control = opened.enter_context(closing(connect(self.settings)))
-            work = opened.enter_context(run_lock(control, self.settings))
-            facts = inspect(work, self.settings, ())
-            rollback: Rollback = plan_rollback(work, self.settings, facts, to)
-            if not rollback.plan.refusals:
-                list(Applier(self.settings, work, control, rollback).apply(rollback.plan))
-                rollback.record(work, 0.1)
-        return rollback.plan
+        with closing(connect(self.settings)) as control:
+            return roll_back(control, self.settings, to=to).plan

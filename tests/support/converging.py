@@ -7,13 +7,9 @@ import psycopg2.extensions
 from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
-from converge.change.apply import Applier
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
 from converge.errors import Refused
-from converge.history.journal import Journal
-from converge.history.look import Fingerprints
-from converge.history.rollback import plan_rollback
 from converge.plan import Plan
 from converge.server.connection import Connection
 from converge.server.inspect import inspect
@@ -21,7 +17,7 @@ from converge.server.retries import connect
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings, load_settings
 from tests.support.database import Database
-from tests.support.locked import run_lock
+from tests.support.runs import converge, roll_back
 
 
 class Done(NamedTuple):
@@ -51,27 +47,15 @@ class Converging:
 
     def run(self, metadata: MetaData, version: str) -> Done:
         """Bring the database to the models, in one run. Raises `Refused` before any change."""
-        desired = self._desired(metadata)
-        with self._connected() as control, run_lock(control, self.settings) as work:
-            facts = inspect(control, self.settings, self.extensions)
-            plan = make_plan(work, facts, settings=self.settings, desired=desired)
-            _refuse(plan)
-            journal = Journal(plan, work, Fingerprints(version, "any rules"))
-            list(Applier(self.settings, work, control, journal).apply(journal.opening()))
-            after = facts.after_run(self.settings)
-            proof = make_plan(work, after, settings=self.settings, desired=desired)
-            if not proof.differences():
-                journal.verified(proof)
-            return Done(tuple(map(str, plan.steps)), tuple(proof.differences()))
+        with self._connected() as control:
+            plan, left = converge(control, self.settings, self._desired(metadata), version)
+        _refuse(plan)
+        return Done(tuple(map(str, plan.steps)), left)
 
     def roll_back(self) -> None:
         """Undo the newest version. Raises `Refused` before any change."""
-        with self._connected() as control, run_lock(control, self.settings) as work:
-            facts = inspect(control, self.settings, self.extensions)
-            rollback = plan_rollback(work, self.settings, facts)
-            _refuse(rollback.plan)
-            list(Applier(self.settings, work, control, rollback).apply(rollback.plan))
-            rollback.record(work, 0.1)
+        with self._connected() as control:
+            _refuse(roll_back(control, self.settings, self.extensions).plan)
 
     def _desired(self, metadata: MetaData) -> Desired:
         return Desired(metadata, extensions=self.extensions)

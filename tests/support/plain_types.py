@@ -135,7 +135,7 @@ TYPES: Dict[str, Type] = {
     "varchar(40)": Type(lambda: String(40), "'v' || {n}", TEXT, defaults=("'v2'",)),
     "text C": Type(lambda: Text(collation="C"), "'v' || {n}", TEXT, defaults=STRING),
     "char(6)": Type(lambda: postgresql.CHAR(6), "'v' || {n}", TEXT._replace(classes=())),
-    "boolean": Type(Boolean, "{n} % 2 = 0", FEW, distinct=False, defaults=("false", "NOT false")),
+    "boolean": Type(Boolean, "{n} % 2 = 0", FEW, distinct=False, defaults=("false", "(NOT false)")),
     "date": Type(Date, "date '2024-01-01' + {n}", DAY, defaults=("CURRENT_DATE", "'2024-02-29'")),
     "timestamp": _moment(DateTime, "now()", "CURRENT_TIMESTAMP", "'2024-02-29 12:00'"),
     "timestamp(3)": _moment(lambda: postgresql.TIMESTAMP(precision=3), "now()"),

@@ -129,8 +129,9 @@ def _kept(column: Column, now: Column, old: Any, new: Any) -> None:
         assert (new is None) == now.null, (column, now, new)
     elif column.type == now.type:
         assert new == old, (column, now)
-    else:
-        assert _alike(str(old), str(new)), (column, now, old, new)
+    else:  # JSON has a T between the day and the time
+        was = str(old).replace("T", " ") if column.type.startswith("timestamp") else str(old)
+        assert _alike(was, str(new)) or _alike(str(old), str(new)), (column, now, old, new)
 
 
 def _alike(old: str, new: str) -> bool:

@@ -82,7 +82,7 @@ def bring_to_models(job: Job) -> None:
                 facts = converge.inspect(work, settings, chater.EXTENSIONS)
             with job.step("plan"):
                 compare = load_models(settings)
-                plan = compare(work, facts)
+                plan = converge.left_over(work, compare(work, facts))
                 tell_plan(plan)  # raises Refused before any change
                 if plan.steps and facts.brake:
                     log.warning("%s", facts.brake)
@@ -215,6 +215,7 @@ def print_history(job: Job) -> None:
 def compare_only(job: Job) -> None:
     """Raise `VerificationFailed` with what differs, or print that nothing does."""
     plan = compared(job)
+    tell_left_alone(plan)
     tell_warnings(plan)
     verify(plan)
     put("The database is as the models describe.")
@@ -223,7 +224,8 @@ def compare_only(job: Job) -> None:
 def compared(job: Job) -> "converge.Plan":
     """Return the plan without taking the run lock; nothing is touched."""
     facts = converge.inspect(job.connection, job.settings, chater.EXTENSIONS, only_look=True)
-    return load_models(job.settings)(job.connection, facts).looked_at()
+    plan = load_models(job.settings)(job.connection, facts).looked_at()
+    return converge.left_over(job.connection, plan)
 
 
 def tell_look(found: Look) -> None:
@@ -236,11 +238,16 @@ def tell_look(found: Look) -> None:
 
 def tell_plan(plan: "converge.Plan") -> None:
     """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
-    for note in plan.notes:
-        log.info("left alone: %s", note)
+    tell_left_alone(plan)
     tell_warnings(plan)
     refuse(plan)
     log.info("%s to do", counted(len(plan.steps), "step"))
+
+
+def tell_left_alone(plan: "converge.Plan") -> None:
+    """Log what is no difference, and what of it a run has made: that could be dropped."""
+    for note in plan.left_alone():
+        log.info("left alone: %s", note)
 
 
 def tell_warnings(plan: "converge.Plan") -> None:

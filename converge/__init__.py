@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from converge.history.consent import ask as ask
     from converge.history.consent import refuse_older as refuse_older
     from converge.history.journal import Journal as Journal
+    from converge.history.left_over import left_over as left_over
     from converge.history.rollback import Rollback as Rollback
     from converge.history.rollback import newest_runs as newest_runs
     from converge.history.rollback import plan_rollback as plan_rollback
@@ -34,6 +35,7 @@ WHERE = {
     "Kind": "plan",
     "ask": "history.consent",
     "inspect": "server.inspect",
+    "left_over": "history.left_over",
     "not_acquired": "server.locks",
     "newest_runs": "history.rollback",
     "plan_rollback": "history.rollback",

@@ -7,7 +7,8 @@ them back. The values of the enums are codes: the history stores them.
 import enum
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from converge.quoting import qualified
+from converge.quoting import identifier, qualified
+from converge.text import plural
 
 
 class Kind(enum.Enum):
@@ -166,6 +167,8 @@ class Step(NamedTuple):
     path: Tuple[str, ...] = ()  # the schemas in which it finds what it names without one
     locks: Tuple[Tuple[str, Lock], ...] = ()  # that it takes besides, on tables of its schema
     former: str = ""  # the name that it takes from what is renamed
+    # What a table is created with, besides itself: nouns (`column`, `constraint`) and names.
+    holds: Tuple[Tuple[str, str], ...] = ()
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
 
     @property
@@ -246,6 +249,10 @@ class Refusal(NamedTuple):
         return self.after("Nothing was changed.")
 
 
+# What others may have put beside ours; a schema may be full of their types and sequences.
+NOTED = ("table", "column", "constraint", "index")
+
+
 class Managed(NamedTuple):
     """What the models describe, by name; each schema has all of it."""
 
@@ -254,16 +261,48 @@ class Managed(NamedTuple):
     sequences: Tuple[str, ...] = ()
 
 
+class Thing(NamedTuple):
+    """What a schema has by name; `table` is that of a table too, and empty if it is of none."""
+
+    noun: str  # table, column, constraint, index, type or sequence
+    schema: str
+    table: str
+    name: str
+
+    def __str__(self) -> str:
+        whole = self.noun == "table" or not self.table
+        of_table = qualified(self.schema, self.name if whole else self.table)
+        return f"{self.noun} {of_table if whole else f'{of_table}.{identifier(self.name)}'}"
+
+
+class Unmanaged(NamedTuple):
+    """What the models do not know, with the statement that drops it; none if it alone can't be.
+
+    `version` is the one that a run has made it in; 0 if no run did, as far as is known.
+    """
+
+    thing: Thing
+    drop: Optional[str] = None
+    version: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.thing} is left over from version {self.version}. "
+            f"Once nothing uses it: {self.drop};"
+        )
+
+
 class Plan(NamedTuple):
     """`desired` minus `live`. Empty: the database is as the models describe."""
 
     steps: Tuple[Step, ...] = ()
     refusals: Tuple[Refusal, ...] = ()
-    notes: Tuple[str, ...] = ()  # what is left alone: unmanaged, or accepted as it is
+    notes: Tuple[str, ...] = ()  # what is left alone: accepted as it is
     warnings: Tuple[str, ...] = ()  # what is no difference, and yet may lose rows
     fingerprints: Mapping[str, str] = {}  # of the live schemas
     recorded: FrozenSet[str] = frozenset()  # the schemas that have a history
     managed: Managed = Managed()
+    unmanaged: Tuple[Unmanaged, ...] = ()  # what is left alone, in the order in which it can go
 
     @property
     def tables(self) -> Tuple[str, ...]:
@@ -272,6 +311,18 @@ class Plan(NamedTuple):
     @property
     def empty(self) -> bool:
         return not self.steps and not self.refusals
+
+    def left_alone(self) -> List[str]:
+        """Return the message for all that is left alone; at the end, what a run has made."""
+        strange: Dict[str, List[str]] = {}
+        for thing in (one.thing for one in self.unmanaged if not one.version):
+            if thing.noun in NOTED:
+                where = identifier(thing.schema)
+                if thing.noun != "table":
+                    where = qualified(thing.schema, thing.table)
+                strange.setdefault(f"{plural(thing.noun)} of {where}", []).append(thing.name)
+        listed = [f"{what}: {', '.join(names)}" for what, names in strange.items()]
+        return [*listed, *self.notes, *(str(one) for one in self.unmanaged if one.version)]
 
     def differences(self) -> List[str]:
         """Return the message for each difference."""
@@ -317,6 +368,7 @@ def joined(parts: Iterable[Plan]) -> Plan:
         tuple(refusal for part in parts for refusal in part.refusals),
         tuple(note for part in parts for note in part.notes),
         tuple(warning for part in parts for warning in part.warnings),
+        unmanaged=tuple(one for part in parts for one in part.unmanaged),
     )
 
 

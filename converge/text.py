@@ -8,8 +8,12 @@ NUMBER = re.compile(r"-?(\d[\d,]*(\.\d+)?)?")  # or nothing, or `-` for none
 
 def counted(number: int, noun: str) -> str:
     """Return `1 row`, `25 indexes` or `120,418 rows`."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun[-1] == "x" else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return `rows`, `indexes` or `queries`."""
+    return noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun[-1] == "x" else "s")
 
 
 def rows_of(count: int, total: int) -> str:

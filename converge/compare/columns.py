@@ -43,10 +43,11 @@ def add_and_change(table: ComparedTable) -> None:
     ):
         add(table, name, desired)
     unmanaged = [name for name in table.live.columns if name not in table.desired.columns]
-    if unmanaged:
-        table.notes.append(f"columns of {table.relation}: {', '.join(unmanaged)}")
     for name in unmanaged:
-        _warn_if_required(table, name, table.live.columns[name])
+        live = table.live.columns[name]
+        drop = table.alter(f"DROP COLUMN {identifier(name)}")
+        table.leave("column", name, None if live.inherited else drop)
+        _warn_if_required(table, name, live)
 
 
 def _warn_if_required(table: ComparedTable, name: str, live: Column) -> None:

@@ -138,7 +138,7 @@ def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
         if plan.steps:
             parts.append(rights.of_history(name, live, given.facts.user, plan.refusals))
         parts.append(missing.taken_names(name, live, given))
-        parts.append(missing.unmanaged_tables(name, live, given))
+        parts.append(missing.unmanaged(name, live, given))
     plan = joined(parts)
     steps = sorted(plan.steps, key=lambda step: FIRST.get(step.run, len(FIRST)))
     return plan._replace(steps=tuple(step._replace(path=given.path) for step in steps))
@@ -177,6 +177,7 @@ def _tables(name: str, live: Schema, desired: Schema, given: Given) -> Plan:
         refusals=tuple(found for table in [*there, *new] for found in table.refusals),
         notes=tuple(note for table in there for note in table.notes),
         warnings=tuple(warning for table in there for warning in table.warnings),
+        unmanaged=tuple(one for table in there for one in table.unmanaged),
     )
 
 
@@ -193,7 +194,7 @@ def _apply(table: ComparedTable, rules: Sequence[Rule]) -> None:
         for rule in rules:
             rule(table)
     except errors.InsufficientPrivilege:
-        table.steps, table.notes, table.warnings = [], [], []
+        table.steps, table.notes, table.warnings, table.unmanaged = [], [], [], []
         rights.refuse_unreadable(table)
         table.closed = True
 

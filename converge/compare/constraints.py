@@ -38,13 +38,11 @@ def constraints(table: ComparedTable) -> None:
             _bring(table, name, desired)
     key_stays = table.desired.primary_key[0] is None
     known = {*table.live_names.values(), *table.desired.indexes}
-    unmanaged = [
-        name
-        for name, live in table.live.constraints.items()
-        if name not in known and (live.kind != "p" or key_stays) and not name.startswith(NEW_PREFIX)
-    ]
-    if unmanaged:
-        table.notes.append(f"constraints of {table.relation}: {', '.join(unmanaged)}")
+    for name, live in table.live.constraints.items():
+        if name in known or (live.kind == "p" and not key_stays) or name.startswith(NEW_PREFIX):
+            continue
+        drop = table.alter(f"DROP CONSTRAINT {identifier(name)}")
+        table.leave("constraint", name, None if live.inherited else drop)
 
 
 def foreign_keys(table: ComparedTable) -> None:

@@ -114,7 +114,6 @@ def sweep(table: ComparedTable) -> None:
     ours = [*table.desired.indexes, *table.desired.constraints]
     spoken_for = {step.name for step in table.steps} | table.kept_leftovers
     temporary = {helper_name(prefix, name) for prefix in (NEW_PREFIX, OLD_PREFIX) for name in ours}
-    unmanaged = []
     for name, live in table.live.indexes.items():
         base = re.sub(r"_cc(new|old)\d*$", "", name)
         half_reindexed = base != name and base in ours and not live.valid
@@ -125,9 +124,16 @@ def sweep(table: ComparedTable) -> None:
             elif name not in spoken_for:
                 drop(table, name, "an interrupted run left it")
         elif name not in table.desired.indexes:
-            unmanaged.append(name)
-    if unmanaged:
-        table.notes.append(f"indexes of {table.relation}: {', '.join(unmanaged)}")
+            table.leave("index", name, _drop(table, name, live))
+
+
+def _drop(table: ComparedTable, name: str, live: Index) -> Optional[str]:
+    """Return what drops an index; nothing does so with a part of a partitioned one."""
+    if live.attached is not None:
+        return None
+    if table.live.kind == "p":  # which the server does not do concurrently
+        return f"DROP INDEX {qualified(table.schema, name)}"
+    return dropped(table, name).statement
 
 
 def _rename(table: ComparedTable, old: str, new: str) -> str:

@@ -1,6 +1,6 @@
 """What is missing as a whole: schemas, the extension, tables with their indexes."""
 
-from typing import Container, Mapping, Optional, Sequence, Set
+from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
 
 from converge.compare.desired import Creation, Desired
 from converge.compare.table import KINDS, Given, rename
@@ -15,7 +15,9 @@ from converge.plan import (
     Right,
     Run,
     Step,
+    Thing,
     Undo,
+    Unmanaged,
     WayOut,
     joined,
     refused,
@@ -83,6 +85,7 @@ def missing_things(schema: str, live: Optional[Schema], given: Given) -> Plan:
             creation.name,
             creation.statements,
             _drop(schema, creation, taken),
+            _holds(creation, given.desired.in_server_words[trial]),
         )
         for creation in given.desired.create_all(schema, lacking, operators)
     ]
@@ -114,12 +117,16 @@ def taken_names(schema: str, live: Schema, given: Given) -> Plan:
     return joined(parts)
 
 
-def unmanaged_tables(schema: str, live: Schema, given: Given) -> Plan:
-    """Note the tables that the models do not know."""
+def unmanaged(schema: str, live: Schema, given: Given) -> Plan:
+    """Leave the tables, types and sequences alone that the models do not know."""
     known = {*given.desired.tables, HISTORY_TABLE}
-    names = [n for n, kind in live.relations.items() if kind in TABLES and n not in known]
-    note = f"tables of {identifier(schema)}: {', '.join(names)}"
-    return Plan(notes=(note,) if names else ())
+    tables = [n for n, kind in live.relations.items() if kind in TABLES and n not in known]
+    found = [(Thing("table", schema, name, name), "TABLE") for name in tables]
+    for name, word in live.unmanaged.items():
+        noun = "sequence" if word == "SEQUENCE" else "type"
+        found.append((Thing(noun, schema, "", name), word))
+    drops = ((thing, f"DROP {word} {qualified(schema, thing.name)}") for thing, word in found)
+    return Plan(unmanaged=tuple(Unmanaged(*one) for one in drops))
 
 
 def described(kind: str) -> str:
@@ -141,6 +148,15 @@ def _name_taken(schema: str, creation: Creation, taken: Mapping[str, str]) -> Pl
     what = f"needs an index named {creation.name}, but something else has that name."
     way_out = rename(schema, creation.name, taken)
     return refused(schema, what, way_out, subject=f"{schema}.{creation.table}")
+
+
+def _holds(creation: Creation, words: Schema) -> List[Tuple[str, str]]:
+    """Return the columns and constraints that a table is created with."""
+    if not creation.kind.creates_table:
+        return []
+    table = words.tables[creation.name]
+    columns = [("column", name) for name in table.columns]
+    return columns + [("constraint", name) for name in table.constraints]
 
 
 def _drop(schema: str, creation: Creation, taken: Container[str]) -> Undo:
@@ -166,6 +182,7 @@ def _new(
     name: str,
     statements: Sequence[str],
     undo: Undo = NO_UNDO,
+    holds: Sequence[Tuple[str, str]] = (),
 ) -> Plan:
     step = Step(
         kind=kind,
@@ -178,5 +195,6 @@ def _new(
         lock=Lock.NONE,
         creates=True,
         undo=undo,
+        holds=tuple(holds),
     )
     return Plan((step,))

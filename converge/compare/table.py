@@ -22,7 +22,9 @@ from converge.plan import (
     Right,
     Run,
     Step,
+    Thing,
     Undo,
+    Unmanaged,
     WayOut,
 )
 from converge.quoting import identifier, literal, qualified
@@ -116,6 +118,7 @@ class ComparedTable:
         self.steps: List[Step] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
+        self.unmanaged: List[Unmanaged] = []
         self.warnings: List[str] = []  # what is no difference, and yet may lose rows
 
     @property
@@ -243,6 +246,10 @@ class ComparedTable:
                 fires=tuple(fires),
             )
         )
+
+    def leave(self, noun: str, name: str, drop: Optional[str]) -> None:
+        """Leave what the models do not know alone; `drop` drops it, if it alone can be dropped."""
+        self.unmanaged.append(Unmanaged(Thing(noun, self.schema, self.name, name), drop))
 
     def lock_besides(self, table: Optional[str], lock: Lock) -> None:
         """Say that the last step locks another table of the schema too, if one is given."""

@@ -27,7 +27,7 @@ WHO_WAITS: Dict[Lock, str] = {
 
 def render(plan: Plan) -> str:
     """Return the whole plan; with its comments it can be pasted into psql."""
-    lines = [_comment(f"left alone: {note}") for note in plan.notes]
+    lines = [_comment(f"left alone: {note}") for note in plan.left_alone()]
     lines += [_comment(f"warning: {warning}") for warning in plan.warnings]
     used = {step.run for step in plan.steps}
     lines += [""] + [f"-- {run.value}: {HOW[run]}" for run in Run if run in used]

@@ -188,6 +188,7 @@ def as_json(step: Step) -> Dict[str, Any]:
         "table": step.table,
         "name": step.name,
         "former": step.former,
+        "holds": step.holds,
         "lock": step.lock.value,
         "undo": {
             "indexes": [change._asdict() for change in step.undo.indexes],

@@ -1,6 +1,6 @@
 """Runs as the history has them: read, and their steps as what undoes them."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from psycopg2 import errors
 
@@ -15,6 +15,20 @@ from converge.server.others import taken_history
 # The tables that version 1.0.0 has created have no column `undone`.
 UNDONE = "(to_jsonb({row}) ->> 'undone')::integer"
 RENAMES = {kind.value for kind in Kind if kind.renames}
+NOUNS = {
+    Kind.CREATE_TYPE.value: "type",
+    Kind.CREATE_SEQUENCE.value: "sequence",
+    Kind.CREATE_TABLE.value: "table",
+    Kind.RENAME_TABLE.value: "table",
+    Kind.ADD_COLUMN.value: "column",
+    Kind.RENAME_COLUMN.value: "column",
+    Kind.ADD_KEY.value: "constraint",
+    Kind.ADD_CONSTRAINT.value: "constraint",
+    Kind.RENAME_CONSTRAINT.value: "constraint",
+    Kind.CREATE_INDEX.value: "index",
+    Kind.SWAP_INDEX.value: "index",
+    Kind.RENAME_INDEX.value: "index",
+}
 HIDDEN = {Kind.RENAME_TABLE.value: "former", Kind.RENAME_COLUMN.value: "table"}
 RUNS = (
     "SELECT run, version, action, desired, steps, finished, "
@@ -34,6 +48,8 @@ class RecordedStep(NamedTuple):
     adds: str = ""  # the constraint that it has added, in the place of none
     renames: bool = False
     hides: str = ""  # the table whose older steps go by other names than there are behind it
+    makes: Sequence[Sequence[str]] = ()  # nouns and names: what was not there before, by that name
+    former: str = ""  # the name that it has taken from it
 
 
 class RecordedRun(NamedTuple):
@@ -58,6 +74,12 @@ def runs(connection: Connection, schema: str) -> List[RecordedRun]:
     exists = "SELECT to_regclass(%(table)s) IS NOT NULL"
     if not rows(connection, exists, {"table": table})[0][0]:
         return []
+    return recorded(connection, schema)
+
+
+def recorded(connection: Connection, schema: str) -> List[RecordedRun]:
+    """Return the runs of a schema that has a history, newest first; in one query."""
+    table = qualified(schema, HISTORY_TABLE)
     try:
         found = ask(connection, RUNS.format(table=table))
     except errors.UndefinedColumn:
@@ -74,16 +96,22 @@ def _steps(stored: List[Dict[str, Any]]) -> List[RecordedStep]:
     from converge.history.of_1_0_0 import undos  # where there is such a history
 
     return [
-        RecordedStep(step["step"], step.get("why", ""), *undo)
+        RecordedStep(step["step"], step.get("why", ""), *undo, makes=_made_by_1_0_0(*undo))
         for step, undo in zip(stored, undos(stored))
     ]
+
+
+def _made_by_1_0_0(table: str, undo: Undo, drops: Optional[str]) -> List[Tuple[str, str]]:
+    """Return what a step has made, as far as what takes it back drops that again."""
+    made = [("column" if drops else "table", drops or table)] if drops is not None else []
+    return made + [("index", change.name) for change in undo.indexes if not change.builds]
 
 
 def _step(stored: Dict[str, Any]) -> RecordedStep:
     undo = stored["undo"]
     drops = {Kind.CREATE_TABLE.value: "", Kind.ADD_COLUMN.value: stored["name"]}
     adds = stored["kind"] == Kind.ADD_CONSTRAINT.value and len(undo["statements"]) == 1
-    hidden = HIDDEN.get(stored["kind"])
+    hidden, noun = HIDDEN.get(stored["kind"]), NOUNS.get(stored["kind"])
     return RecordedStep(
         stored["step"],
         stored["why"],
@@ -101,4 +129,6 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
         stored["name"] if adds else "",
         stored["kind"] in RENAMES,
         stored[hidden] if hidden else "",
+        [*([(noun, stored["name"])] if noun else []), *stored.get("holds", ())],
+        stored.get("former", ""),
     )

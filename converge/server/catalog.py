@@ -241,6 +241,7 @@ class Schema(NamedTuple):
     fingerprint: str = ""
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
     history: Optional[Sequence[str]] = None  # the columns of the table that has its name
+    unmanaged: Mapping[str, str] = {}  # types and sequences: TYPE, DOMAIN or SEQUENCE, by name
 
 
 def read(
@@ -289,6 +290,7 @@ def _schema(document: Dict[str, Any]) -> Schema:
         fingerprint=document["fingerprint"],
         foreign=foreign,
         history=document["history"],
+        unmanaged=document["unmanaged"] or {},
     )
 
 

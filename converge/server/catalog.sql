@@ -22,6 +22,15 @@ SELECT json_build_object(
   'history', (
     SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = n.oid AND c.relname = :history AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped),
+  'unmanaged', (  -- Types and sequences. What numbers a column is a part of it.
+    SELECT json_object_agg(name, word ORDER BY name) FROM (
+      SELECT t.typname AS name, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END AS word
+      FROM pg_type t WHERE t.typnamespace = n.oid AND t.typtype IN ('d', 'e')
+        AND t.typname <> ALL (n.types)
+      UNION ALL SELECT c.relname, 'SEQUENCE' FROM pg_class c
+      WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND c.relname <> ALL (n.sequences)
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+          AND d.objid = c.oid AND d.deptype IN ('a', 'i'))) u),
   'foreign', (
     SELECT json_agg(c.relname) FROM pg_class c
     WHERE c.relnamespace = n.oid AND c.relname = ANY (:names)

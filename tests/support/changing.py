@@ -8,6 +8,7 @@ from sqlalchemy import MetaData, Table
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
 from converge.console.plan_text import render
+from converge.history.left_over import left_over
 from converge.plan import Plan
 from converge.server.inspect import inspect
 from converge.server.retries import connect
@@ -42,6 +43,12 @@ class Changing:
     def text(self, metadata: MetaData) -> str:
         """Return what `--plan` prints."""
         return render(self.planned(metadata))
+
+    def left_over(self, metadata: MetaData) -> List[str]:
+        """Return what of a release's plan is said of things that a run has made."""
+        plan = self.planned(metadata)
+        with closing(connect(self.settings)) as connection:
+            return [str(one) for one in left_over(connection, plan).unmanaged if one.version]
 
     def refused(self, metadata: MetaData) -> List[str]:
         return [str(refusal) for refusal in self.planned(metadata).refusals]

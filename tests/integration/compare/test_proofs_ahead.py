@@ -413,7 +413,7 @@ def test_a_comment_of_a_constraint_is_written(engine: Engine, database: Database
 def test_a_primary_key_that_the_models_do_not_have_is_noted(engine: Engine) -> None:
     """It is left alone, as any constraint is."""
     plan = engine.plan(models(key=False))
-    assert "constraints of public.child: child_pkey" in plan.notes
+    assert "constraints of public.child: child_pkey" in plan.left_alone()
 
 
 def test_a_foreign_key_says_which_tables_it_locks(engine: Engine, database: Database) -> None:

@@ -163,11 +163,11 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
     )
     found = planned(live)
     assert found.empty
-    assert found.notes == (
+    assert found.left_alone() == [
         "columns of public.weight: mood",
         "constraints of public.weight: weight_sane",
         "indexes of public.weight: idx_mood",
-    )
+    ]
 
 
 @pytest.mark.parametrize(

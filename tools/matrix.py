@@ -137,6 +137,8 @@ def run_tests(server: str, pair: Pair, interpreter: str, settings: Dict[str, str
         )
     text = log.read_text("utf-8")
     lines = text.splitlines() or [""]
+    crash = text.find("Fatal Python error")  # then the last lines are the bottoms of stacks
+    tail = lines[-20:] if crash < 0 else text[crash:].splitlines()[:80]
     counts = {word: int(number) for number, word in COUNTS.findall(lines[-1])}
     return Row(
         server,
@@ -145,7 +147,7 @@ def run_tests(server: str, pair: Pair, interpreter: str, settings: Dict[str, str
         counts.get("failed", 0) + counts.get("error", 0),
         counts.get("skipped", 0),
         reasons=tuple(dict.fromkeys(SKIPPED.findall(text))),
-        log="\n".join([f"{log.relative_to(ROOT)} ends with", *lines[-20:]]),
+        log="\n".join([f"{log.relative_to(ROOT)} ends with", *tail]),
     )
 
 

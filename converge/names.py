@@ -45,6 +45,18 @@ def sequence_name(table: str, column: str, number: int = 0) -> str:
     return suffixed(f"{table}_{column}", f"_seq{number or ''}")
 
 
+def chosen_name(table: str, column: str, label: str) -> str:
+    """Return the name that the server gives to what belongs to a column: the longer part is cut.
+
+    `makeObjectName` in PostgreSQL's src/backend/commands/indexcmds.c.
+    """
+    parts = [table.encode(), column.encode()]
+    while len(b"_".join([*parts, label.encode()])) > NAME_BYTES:
+        longer = 0 if len(parts[0]) > len(parts[1]) else 1
+        parts[longer] = parts[longer][:-1]
+    return "_".join([*(part.decode(errors="ignore") for part in parts), label])
+
+
 def free_name(name: str, suffix: str, taken: Container[str]) -> str:
     """Return the name with a suffix, and a number behind it if that name is taken."""
     found, number = suffixed(name, suffix), 2

@@ -24,6 +24,7 @@ class Kind(enum.Enum):
     RENAME_COLUMN = "rename_column"
     RENAME_CONSTRAINT = "rename_constraint"
     RENAME_INDEX = "rename_index"
+    FOLLOW_RENAME = "follow_rename"  # by what the server names after tables and columns
     ADD_COLUMN = "add_column"
     CHANGE_TYPE = "change_type"
     SET_DEFAULT = "set_default"
@@ -82,6 +83,8 @@ class Kind(enum.Enum):
         return self.builds_index or self in (Kind.SWAP_INDEX, Kind.DROP_INDEX)
 
 
+# Whose name is the table's.
+OF_TABLES = (Kind.CREATE_TABLE, Kind.RENAME_TABLE, Kind.FOLLOW_RENAME, Kind.SET_COMMENTS)
 CREATED = {
     Kind.CREATE_SCHEMA: "schema",
     Kind.CREATE_EXTENSION: "extension",
@@ -182,7 +185,7 @@ class Step(NamedTuple):
             return f"undo {self.name}"
         if self.kind is Kind.ADD_VALUE:
             return f"{self.kind.words} {self.schema}.{self.name}"
-        whole_table = self.kind in (Kind.CREATE_TABLE, Kind.RENAME_TABLE, Kind.SET_COMMENTS)
+        whole_table = self.kind in OF_TABLES
         parts = [self.schema if self.table else "", "" if whole_table else self.table, self.name]
         return f"{self.kind.words} {'.'.join(part for part in parts if part)}"
 

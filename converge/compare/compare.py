@@ -66,7 +66,7 @@ RULES = (
     replication.keep_replicating,
 )
 # When it is known what all tables will hold, and which keys there will be.
-BETWEEN_TABLES = (constraints.foreign_keys,)
+BETWEEN_TABLES = (constraints.foreign_keys, renames.follow)
 FIRST = {Run.AHEAD: 0, Run.NEW: 1}  # in the order in which they run; the others as they are planned
 
 

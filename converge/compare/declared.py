@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from converge.compare.ddl import final_name
 from converge.compare.desired import Desired
+from converge.names import NEW_PREFIX, OLD_PREFIX
 from converge.server.catalog import Constraint, Former, Schema, Table
 
 TABLES = ("r", "p")  # what a rename is declared of, as in `pg_class.relkind`
@@ -36,7 +37,8 @@ def first(info: Mapping[Any, Any], live: Mapping[str, Any], known: Any) -> Optio
 def renamed_objects(schema: Schema, desired: Desired, words: Schema) -> Schema:
     """Return a schema with the constraints and indexes renamed that have a former name.
 
-    It is declared, or follows from a table's or a column's, and then the definition is the same.
+    It is declared, or only the name differs: the definition is the same, and the models want
+    nothing else of that name.
     """
     wanted = {name for table in words.tables.values() for name in _objects(table)}
     of_tables = [(name, old) for name in desired.tables for old in declared(_info(desired, name))]
@@ -84,24 +86,25 @@ def _found(
     objects = {
         known: thing
         for known, thing in _objects(live).items()
-        if known not in wanted and not (isinstance(thing, Constraint) and thing.inherited)
+        if known not in wanted
+        and not known.startswith((NEW_PREFIX, OLD_PREFIX))  # what an interrupted run left
+        and thing.valid
+        and not (isinstance(thing, Constraint) and thing.inherited)
     }
     for name, thing in _objects(desired).items():
         if name in _objects(live) or name in taken:
             continue
         same_kind = {n: o for n, o in objects.items() if type(o) is type(thing)}
         old = first(infos.get(name, {}), same_kind, found.values())
-        if old is None:
-            old = next(
-                (
-                    former
-                    for former in _formerly(name, pairs)
-                    if former in same_kind
-                    and former not in found.values()
-                    and same_kind[former].definition == thing.definition
-                ),
-                None,
-            )
+        if old is None:  # only its name differs: first one that it may have had
+            same = [
+                known
+                for known in [*_formerly(name, pairs), *same_kind]
+                if known in same_kind
+                and known not in found.values()
+                and same_kind[known].definition == thing.definition
+            ]
+            old = same[0] if same else None
         if old is not None:
             found[name] = old
     return found

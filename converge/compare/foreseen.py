@@ -25,13 +25,14 @@ def foreseen(
     connection: Connection, live: Mapping[str, Schema], desired: Desired, words: Schema
 ) -> Dict[str, Schema]:
     """Return the live schemas by the names that the plan goes by. `words` are the desired ones."""
-    if not any(declares(table) for table in desired.tables.values()):
-        return dict(live)
-    return {
-        name: renamed_objects(
-            _reworded(connection, name, schema, desired), desired, placed(words, name)
-        )
+    declared = any(declares(table) for table in desired.tables.values())
+    reworded = {
+        name: _reworded(connection, name, schema, desired) if declared else schema
         for name, schema in live.items()
+    }
+    return {
+        name: renamed_objects(schema, desired, placed(words, name))
+        for name, schema in reworded.items()
     }
 
 

@@ -53,6 +53,7 @@ class Column(NamedTuple):
     unproven: bool = False  # NOT NULL, but for new rows only
     inherited: bool = False  # from a parent, which alone may change it
     own_not_null: Optional[str] = None  # the NOT NULL constraint that children do not inherit
+    not_null_name: Optional[str] = None  # of the NOT NULL constraint: from 18 on it has one
     sequence: Optional[SequenceFacts] = None
 
 

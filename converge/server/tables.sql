@@ -96,6 +96,7 @@ SELECT json_object_agg(c.relname, json_build_object(
       'not_null', a.attnotnull AND NOT nn.unproven,
       'unproven', a.attnotnull AND nn.unproven,
       'own_not_null', nn.own,
+      'not_null_name', nn.name,
       'default', CASE WHEN a.attidentity <> '' OR numbers.oid IS NOT NULL
         THEN 'nextval()' ELSE pg_get_expr(ad.adbin, ad.adrelid) END,
       'sequence', (
@@ -127,7 +128,7 @@ SELECT json_object_agg(c.relname, json_build_object(
     FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
     CROSS JOIN LATERAL (
       SELECT COALESCE(bool_or(NOT k.convalidated), false) AS unproven,
-        min(k.conname) FILTER (WHERE k.connoinherit) AS own
+        min(k.conname) FILTER (WHERE k.connoinherit) AS own, min(k.conname) AS name
       FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n'
         AND k.conkey = ARRAY[a.attnum]) AS nn
     CROSS JOIN LATERAL (SELECT min(d.oid) AS oid FROM (

@@ -24,7 +24,6 @@ class Construct(NamedTuple):
     refused: str = ""
     or_refused: str = ""
     leaves: bool = False
-    keeps_names: bool = False  # that the server has made of a former one: of sequences, NOT NULLs
     ends_as: Optional[Models] = None
     holds: str = "SELECT true"
     rows_kept: bool = True  # as they are, in columns of the same names and types

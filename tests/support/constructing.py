@@ -177,9 +177,8 @@ class Trial:
                 self._same(rows, database)
                 if not database.value(construct.holds):
                     raise Wrong(f"does not hold: {construct.holds}")
-                if not construct.keeps_names:
-                    wanted, more = self._wanted(construct.ends_as or then), construct.leaves
-                    _equal(dump(database), wanted, more_is_right=more)
+                wanted, more = self._wanted(construct.ends_as or then), construct.leaves
+                _equal(dump(database), wanted, more_is_right=more)
             return word
 
         self._note("changed", changed)

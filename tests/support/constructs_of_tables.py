@@ -242,7 +242,6 @@ RENAMES = (
         lambda m: table(m, Column("v", Integer), name="u", info={"renamed_from": "t"}),
         holds="SELECT count(*) = 3 FROM u",
         rows_kept=False,
-        keeps_names=True,
     ),
     Construct(
         "renamed: both are there",

@@ -23,8 +23,8 @@ from tests.support.job import Result, Run, Spawn
 from tests.support.program import ROOT
 from tools import embedded
 
-# Kerberos' library, which libpq asks at each connect, reads the environment while another thread may
-# be setting a variable: getenv(3) then crashes now and then.
+# Kerberos' library, which libpq asks at each connect, reads the environment while another thread
+# may be setting a variable: getenv(3) then crashes now and then.
 os.environ["PGGSSENCMODE"] = "disable"
 
 FEW = 2  # of a test's parameters are tried before a commit, all of them in `.ci/run`

@@ -14,7 +14,7 @@ from converge.compare.keys import (
     commented,
     refuse_if_used,
 )
-from converge.compare.obeying import refuse_violators, relies_on_a_step
+from converge.compare.obeying import has_violators, refuse_violators, relies_on_a_step
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import NO_UNDO, Kind, Lock, Undo, WayOut
@@ -73,7 +73,7 @@ def _bring(table: ComparedTable, name: str, desired: Constraint) -> None:
     if found is None:
         _add(table, name, desired)
     elif not table.live.constraints[found].valid:
-        _validate(table, found, table.live.constraints[found])
+        _validate(table, name, found)
 
 
 def _replaced(table: ComparedTable, name: str, desired: Constraint) -> Optional[Old]:
@@ -118,13 +118,16 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         return
     if any(column not in table.values for column in desired.columns or []):
         return  # the column's own refusal says why
-    if refuse_violators(table, name, f"is missing: {desired.definition}.", desired):
+    tolerated = _tolerates(table, name, desired)
+    what = f"is missing: {desired.definition}."
+    if not tolerated and refuse_violators(table, name, what, desired):
         return
     if old is not None and refuse_if_used(table, name, desired, old):
         return
     added = name if old is None else helper_name(NEW_PREFIX, name)
     _add_unproven(table, name, desired, added)
-    _validate_step(table, added, "existing rows are checked too", on_the_way=True)
+    if not tolerated:
+        _validate_step(table, added, "existing rows are checked too", on_the_way=True)
     if old is None or live is None:
         return
     drop = table.alter(f"DROP CONSTRAINT {identifier(old.name)}")
@@ -139,6 +142,12 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         tried=[drop],  # the new one may not be there yet
     )
     table.lock_besides(live.target, Lock.INSTANT)
+
+
+def _tolerates(table: ComparedTable, name: str, constraint: Constraint) -> bool:
+    """Return whether the models say NOT VALID, and there are rows that need it."""
+    said = table.models.not_valid(table.name, name, table.desired)
+    return said and has_violators(table, constraint)
 
 
 def _add_unproven(table: ComparedTable, name: str, desired: Constraint, added: str) -> None:
@@ -180,7 +189,8 @@ def _differs_in_deferral(live: Constraint, desired: Constraint) -> bool:
 
 def _defer(table: ComparedTable, name: str, desired: Constraint, live: Constraint) -> None:
     """Say anew when a foreign key is checked, which is an entry in the catalog."""
-    if not live.valid and refuse_violators(table, name, "is NOT VALID.", desired):
+    proven = live.valid or _tolerates(table, name, desired)
+    if not proven and refuse_violators(table, name, "is NOT VALID.", desired):
         return
     change, undo = _alter_constraint(table, name, desired), _alter_constraint(table, name, live)
     comments = desired.comment not in (None, live.comment)
@@ -193,7 +203,7 @@ def _defer(table: ComparedTable, name: str, desired: Constraint, live: Constrain
             statements=(undo, comment_on(table, name, live.comment)) if comments else (undo,)
         ),
     )
-    if not live.valid:
+    if not proven:
         _validate_step(table, name, UNPROVEN)
 
 
@@ -203,13 +213,17 @@ def _alter_constraint(table: ComparedTable, name: str, wanted: Constraint) -> st
     return table.alter(f"ALTER CONSTRAINT {identifier(name)} {when}")
 
 
-def _validate(table: ComparedTable, name: str, live: Constraint) -> None:
-    """Prove for every row what holds for new ones."""
+def _validate(table: ComparedTable, name: str, found: str) -> None:
+    """Prove for every row what holds for new ones; `found` is its live name."""
+    live = table.live.constraints[found]
     if live.owned_index is not None:
-        reindex = f"REINDEX INDEX CONCURRENTLY {qualified(table.schema, name)}"
-        table.refuse(name, "has an invalid index.", way_out=WayOut("Rebuild it:", (reindex,)))
-    elif not refuse_violators(table, name, f"is NOT VALID: {live.definition}.", live):
-        _validate_step(table, name, UNPROVEN)
+        reindex = f"REINDEX INDEX CONCURRENTLY {qualified(table.schema, found)}"
+        table.refuse(found, "has an invalid index.", way_out=WayOut("Rebuild it:", (reindex,)))
+    elif _tolerates(table, name, live):
+        note = f"{name} of {table.relation} is NOT VALID, as the models say: rows violate it"
+        table.notes.append(note)
+    elif not refuse_violators(table, found, f"is NOT VALID: {live.definition}.", live):
+        _validate_step(table, found, UNPROVEN)
 
 
 def _validate_step(table: ComparedTable, name: str, why: str, *, on_the_way: bool = False) -> None:

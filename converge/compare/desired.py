@@ -249,6 +249,20 @@ class Desired:
         )
         return ddl.unnamed_checks(self.tables[table])[unnamed.index(name)]
 
+    def not_valid(self, table: str, name: str, words: Words) -> bool:
+        """Return whether the models say NOT VALID of a check or foreign key of `words`."""
+        constraint = words.constraints[name]
+        if constraint.kind == "c":
+            said: List[Any] = [self.check(table, name, words)]
+        else:
+            said = [
+                key
+                for key in self.tables[table].foreign_key_constraints
+                if [column.name for column in key.columns] == constraint.columns
+                and key.referred_table.name == constraint.target
+            ]
+        return any(key.dialect_options["postgresql"]["not_valid"] for key in said)
+
     def index(self, table: str, name: str) -> Index:
         """Return an index by its name in the database."""
         return next(i for i in self.tables[table].indexes if final_name(i) == name)

@@ -53,6 +53,16 @@ def refuse_violators(
     return bool(bad)
 
 
+def has_violators(table: ComparedTable, constraint: Constraint) -> bool:
+    """Return whether rows will violate a check or foreign key, or may: if nobody can say yet."""
+    found = violators(table, constraint)
+    if found is None:
+        return False
+    query = f"SELECT EXISTS (SELECT FROM {found.source} WHERE {found.condition})"
+    answer = ask_ahead(table, query)
+    return answer is None or bool(answer[0][0])
+
+
 def violators(
     table: ComparedTable, constraint: Constraint, where: str = "true"
 ) -> Optional[Violators]:

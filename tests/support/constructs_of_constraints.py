@@ -158,7 +158,6 @@ CHECKS = (
         lambda: CheckConstraint("a > 0", name="k", postgresql_not_valid=True),
         columns=two,
         leaves=True,
-        or_refused="k",
     ),
     item(
         "check with a comment",

@@ -81,7 +81,13 @@ FOREIGN_KEYS = (
         "foreign key, NOT VALID",
         pair(None, lambda: [Column("owner", Integer)]),
         pair(None, owned(postgresql_not_valid=True)),
-        or_refused="f",
+    ),
+    Construct(
+        "foreign key, NOT VALID, that rows break",
+        pair(None, lambda: [Column("owner", Integer)]),
+        pair(None, owned(postgresql_not_valid=True)),
+        rows="INSERT INTO owner DEFAULT VALUES; INSERT INTO t (owner) VALUES (1), (77)",
+        ends_as=pair(None, owned(postgresql_not_valid=True, use_alter=True)),
     ),
     Construct(
         "foreign key that rows break",

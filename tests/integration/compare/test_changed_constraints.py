@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
+from converge.plan import Kind
 from tests.support.database import Database
 from tests.support.engine import Engine, engine_on
 
@@ -178,3 +179,21 @@ def test_each_becomes_the_other_and_comes_back(
     engine.roll_back()
     assert facts(database) == had
     assert database.value("SELECT count(*) FROM child") == 3
+
+
+def test_rows_may_violate_what_is_not_valid(engine: Engine) -> None:
+    """The models say NOT VALID: new rows obey it, and it is proven once all of them do."""
+
+    def checked() -> MetaData:
+        return models(CheckConstraint("number > 15", name="high", postgresql_not_valid=True))
+
+    engine.converge(models())
+    engine.database.execute(ROWS)
+    engine.converge(checked())
+    proven = "SELECT convalidated FROM pg_constraint WHERE conname = 'high'"
+    assert engine.database.value(proven) is False
+    assert "rows violate it" in engine.plan(checked()).notes[0]
+    engine.database.execute("UPDATE child SET number = number + 15")
+    (step,) = engine.converge(checked()).steps
+    assert step.kind is Kind.VALIDATE_CONSTRAINT
+    assert engine.database.value(proven) is True

@@ -38,7 +38,8 @@ def renamed_objects(schema: Schema, desired: Desired, words: Schema) -> Schema:
     """Return a schema with the constraints and indexes renamed that have a former name.
 
     It is declared, or only the name differs: the definition is the same, and the models want
-    nothing else of that name.
+    nothing else of that name. Where they leave the name to the server, it follows a declared rename
+    of the table or a column, and whatever else it may be is accepted.
     """
     wanted = {name for table in words.tables.values() for name in _objects(table)}
     of_tables = [(name, old) for name in desired.tables for old in declared(_info(desired, name))]
@@ -66,7 +67,9 @@ def _info(desired: Desired, table: str) -> Mapping[Any, Any]:
 def _infos(desired: Desired, table: str) -> Dict[str, Mapping[Any, Any]]:
     model = desired.tables[table]
     parts: List[Any] = [*model.indexes, *model.constraints]
-    return {str(final_name(part)): part.info for part in parts}
+    parts += [check for column in model.columns for check in column.constraints]
+    named = ((final_name(part), part.info) for part in parts)
+    return {name: info for name, info in named if name is not None}
 
 
 def _objects(table: Table) -> Dict[str, Any]:
@@ -97,9 +100,10 @@ def _found(
         same_kind = {n: o for n, o in objects.items() if type(o) is type(thing)}
         old = first(infos.get(name, {}), same_kind, found.values())
         if old is None:  # only its name differs: first one that it may have had
+            any_name = same_kind if name in infos else ()
             same = [
                 known
-                for known in [*_formerly(name, pairs), *same_kind]
+                for known in [*_formerly(name, pairs), *any_name]
                 if known in same_kind
                 and known not in found.values()
                 and same_kind[known].definition == thing.definition

@@ -11,7 +11,8 @@ from converge.settings.variables import Settings
 from converge.text import counted
 
 if TYPE_CHECKING:
-    from converge.plan import Done, Plan
+    from converge.plan import Plan
+    from converge.steps import Done
 
 log = logging.getLogger(__name__)
 

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from converge.history.rollback import require_newest as require_newest
     from converge.history.show import show as show
     from converge.history.show import show_run as show_run
-    from converge.plan import Done as Done
-    from converge.plan import Kind as Kind
     from converge.plan import Plan as Plan
     from converge.server.inspect import ServerFacts as ServerFacts
     from converge.server.inspect import inspect as inspect
     from converge.server.locks import not_acquired as not_acquired
     from converge.server.locks import run_lock as run_lock
     from converge.server.waits import watch as watch
+    from converge.steps import Done as Done
+    from converge.steps import Kind as Kind
 
 WHERE = {
     "Applier": "change.apply",
     "Journal": "history.journal",
-    "Kind": "plan",
+    "Kind": "steps",
     "ask": "history.consent",
     "inspect": "server.inspect",
     "left_over": "history.left_over",

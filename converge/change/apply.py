@@ -20,13 +20,14 @@ from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
 from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
 from converge.names import HISTORY_TABLE
-from converge.plan import Done, Lock, Plan, Run, Step
+from converge.plan import Plan
 from converge.quoting import qualified
 from converge.server import messages, retries
 from converge.server.connection import Connection
 from converge.server.locks import lock_not_acquired
 from converge.server.waits import Guess, Watcher
 from converge.settings.variables import Settings
+from converge.steps import Done, Lock, Run, Step
 from converge.text import counted, duration
 
 log = logging.getLogger(__name__)

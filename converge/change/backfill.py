@@ -3,10 +3,10 @@
 from typing import Callable, List, Tuple
 
 from converge.change import progress
-from converge.plan import Step
 from converge.quoting import literal
 from converge.server import messages
 from converge.server.connection import Connection
+from converge.steps import Step
 
 BATCH_ROWS = 10_000  # about so many rows in one transaction
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB

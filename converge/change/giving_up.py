@@ -6,11 +6,11 @@ from contextlib import suppress
 import psycopg2
 
 from converge.names import NEW_PREFIX
-from converge.plan import Step
 from converge.quoting import identifier, literal, qualified
 from converge.server import messages
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
+from converge.steps import Step
 
 log = logging.getLogger(__name__)
 

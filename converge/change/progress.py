@@ -9,11 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
-from converge.plan import Step
 from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.messages import rows
 from converge.server.sql import statement
 from converge.server.waits import waits, whereabouts
+from converge.steps import Step
 from converge.text import visible
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,10 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.names import NOT_STORED
-from converge.plan import OUT_OF_THE_WAY, Refusal, Step, WayOut
+from converge.plan import OUT_OF_THE_WAY, Refusal, WayOut
 from converge.server.failures import raised_by, said
 from converge.server.proofs import has_failed
+from converge.steps import Step
 
 
 def refusal(step: Step, error: psycopg2.Error) -> Refusal:

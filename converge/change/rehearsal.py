@@ -10,8 +10,9 @@ from typing import Callable, Collection, Dict, Hashable, List, Optional, Sequenc
 import psycopg2
 
 from converge.change.refused import refusal
-from converge.plan import Kind, Plan, Refusal, Run, Step
+from converge.plan import Plan, Refusal
 from converge.server.failures import is_transient
+from converge.steps import Kind, Run, Step
 
 # What a type or a key decides on, maybe another table's: not to be tried before it is there.
 RELYING = (Kind.SET_DEFAULT, Kind.ADD_CONSTRAINT)

@@ -4,9 +4,9 @@ from typing import Optional
 
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, helper_name
-from converge.plan import NO_UNDO, IndexChange, Kind, Lock, Run, Undo
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
+from converge.steps import NO_UNDO, IndexChange, Kind, Lock, Run, Undo
 
 
 def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool) -> str:

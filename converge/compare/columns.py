@@ -9,9 +9,10 @@ from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.types import change_type
 from converge.names import free_name
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal
 from converge.server.catalog import Column
+from converge.steps import Kind, Lock, Undo
 from converge.text import counted
 
 # A constant as the server words it: its text is the same at any time.

@@ -38,7 +38,7 @@ from converge.compare.shapes import refuse_by_shape
 from converge.compare.table import ComparedTable, Given, NewTable, rename
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
-from converge.plan import Plan, Run, joined
+from converge.plan import Plan, joined
 from converge.server import catalog
 from converge.server.catalog import Schema
 from converge.server.connection import Connection
@@ -46,6 +46,7 @@ from converge.server.inspect import ServerFacts
 from converge.server.messages import ask
 from converge.server.rights import limited_builds
 from converge.settings.variables import Settings
+from converge.steps import Run
 
 log = logging.getLogger(__name__)
 Rule = Callable[[ComparedTable], None]

@@ -17,9 +17,10 @@ from converge.compare.keys import (
 from converge.compare.obeying import has_violators, refuse_violators, relies_on_a_step
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, helper_name
-from converge.plan import NO_UNDO, Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
+from converge.steps import NO_UNDO, Kind, Lock, Undo
 
 DEFERRABLE = re.compile(r" DEFERRABLE( INITIALLY DEFERRED)?$")
 REFERENCES = " REFERENCES "

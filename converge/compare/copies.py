@@ -7,8 +7,8 @@ from psycopg2 import errors
 
 from converge.compare.trial import Ask
 from converge.names import TRIAL_TABLE
-from converge.plan import Lock
 from converge.server.failures import is_transient
+from converge.steps import Lock
 
 COPY = f"pg_temp.{TRIAL_TABLE}"
 CHECKS = f"""SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint

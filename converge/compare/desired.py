@@ -41,13 +41,14 @@ from converge.names import (
     sequence_name,
     suffixed,
 )
-from converge.plan import Kind, Managed
+from converge.plan import Managed
 from converge.quoting import identifier
 from converge.server.catalog import Schema
 from converge.server.catalog import Table as Words
 from converge.server.inspect import ServerFacts
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings
+from converge.steps import Kind
 
 
 class Creation(NamedTuple):

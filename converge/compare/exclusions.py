@@ -9,9 +9,9 @@ from converge.compare.keys import Old, back, commented, refuse_if_used
 from converge.compare.rows import NOT_YET, find_with, rows_to_be
 from converge.compare.table import ComparedTable
 from converge.names import TRIAL_TABLE
-from converge.plan import Kind, Lock
 from converge.quoting import identifier
 from converge.server.catalog import Constraint
+from converge.steps import Kind, Lock
 
 
 def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Optional[Old]) -> None:

@@ -8,10 +8,11 @@ import psycopg2
 from converge.compare import ddl
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.names import free_name
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import GENERATED, Column
 from converge.server.failures import is_transient, said
+from converge.steps import Kind, Lock, Undo
 
 SETS_EXPRESSIONS = 170000  # `server_version_num` from which on a stored one can be changed in place
 

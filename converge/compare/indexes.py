@@ -10,9 +10,9 @@ from converge.compare.keys import release
 from converge.compare.table import ComparedTable, rename
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
-from converge.plan import Kind, Lock, Run, Undo
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
+from converge.steps import Kind, Lock, Run, Undo
 
 
 def indexes(table: ComparedTable) -> None:

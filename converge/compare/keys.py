@@ -8,9 +8,10 @@ from converge.compare.identity import carried_over, refuse_lost
 from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Constraint, Index, Reference
+from converge.steps import Kind, Lock, Undo
 
 KEYS = {"p": "PRIMARY KEY", "u": "UNIQUE"}
 

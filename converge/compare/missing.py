@@ -5,28 +5,13 @@ from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
 from converge.compare.desired import Creation, Desired
 from converge.compare.table import KINDS, Given, rename
 from converge.names import HISTORY_TABLE, free_name
-from converge.plan import (
-    EVERY_ROW,
-    NO_UNDO,
-    Kind,
-    Lock,
-    Managed,
-    Plan,
-    Right,
-    Run,
-    Step,
-    Thing,
-    Undo,
-    Unmanaged,
-    WayOut,
-    joined,
-    refused,
-)
+from converge.plan import Managed, Plan, Right, Thing, Unmanaged, WayOut, joined, refused
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Schema
 from converge.server.inspect import ADMINISTRATOR, no_right_to_extension
 from converge.server.others import HISTORY_COLUMNS, taken_history
 from converge.server.rights import grant_create
+from converge.steps import EVERY_ROW, NO_UNDO, Kind, Lock, Run, Step, Undo
 
 TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
 

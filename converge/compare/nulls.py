@@ -5,10 +5,10 @@ from typing import List, Optional
 from converge.compare.computed import fills_each_row
 from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
 from converge.names import NEW_PREFIX, helper_name
-from converge.plan import NO_UNDO, Kind, Lock, Run, Undo
 from converge.quoting import identifier
 from converge.server.catalog import Column
 from converge.server.proofs import stores
+from converge.steps import NO_UNDO, Kind, Lock, Run, Undo
 from converge.text import rows_of
 
 

@@ -7,9 +7,10 @@ from typing import List, Optional, Tuple
 
 from converge.compare import ddl
 from converge.compare.table import ColumnPair, ComparedTable
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
+from converge.steps import Kind, Lock, Undo
 
 IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}  # as in `pg_attribute.attidentity`
 

@@ -7,9 +7,10 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.compare.table import Given
 from converge.names import free_name
-from converge.plan import NO_UNDO, Kind, Lock, Plan, Run, Step, Undo, WayOut, joined, refused
+from converge.plan import Plan, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Former, OwnSequence, OwnType, Schema
+from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 from converge.text import counted
 
 

@@ -7,9 +7,10 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX, free_name, helper_name
-from converge.plan import Kind, Run, Step, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Constraint, Index
+from converge.steps import Kind, Run, Step
 
 TREE = """SELECT t.relid::regclass::text, t.parentrelid::regclass::text, n.nspname, t.isleaf,
   ARRAY(SELECT a.attname::text FROM pg_partitioned_table k JOIN pg_attribute a

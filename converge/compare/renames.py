@@ -10,9 +10,10 @@ from typing import Iterator, List, NamedTuple, Tuple
 from converge.compare.declared import TABLES, declared
 from converge.compare.table import ComparedTable, Given
 from converge.names import chosen_name, free_name
-from converge.plan import Kind, Lock, Plan, Step, Undo, WayOut, joined, refused
+from converge.plan import Plan, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Schema
+from converge.steps import Kind, Lock, Step, Undo
 from converge.text import counted, rows_of
 
 Both = Tuple[str, str]  # a statement, and what takes it back

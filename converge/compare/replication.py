@@ -9,9 +9,10 @@ from typing import FrozenSet, List, Optional
 
 from converge.compare.identity import identified_otherwise, republished, uncovered
 from converge.compare.table import ComparedTable
-from converge.plan import Kind, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal
 from converge.server.catalog import Publication, identity_of_key
+from converge.steps import Kind
 
 # The partitions that have rows and no replica identity: it is each one's own.
 UNIDENTIFIED = """SELECT format('%I.%I', n.nspname, c.relname)

@@ -10,11 +10,12 @@ from converge.compare.conversions import BITS
 from converge.compare.numbering import draw_from_named, forward, is_indexed
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.names import sequence_name
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import SequenceFacts, sequence_facts
 from converge.server.inspect import ADMINISTRATOR
 from converge.server.sql import statement
+from converge.steps import Kind, Lock, Undo
 
 
 def draw_numbers(table: ComparedTable, pair: ColumnPair) -> None:

@@ -7,8 +7,9 @@ import re
 from typing import Optional
 
 from converge.compare.table import ComparedTable
-from converge.plan import Kind, Refusal, Step, WayOut
+from converge.plan import Refusal, WayOut
 from converge.quoting import identifier
+from converge.steps import Kind, Step
 from converge.text import counted
 
 # https://www.postgresql.org/docs/current/limits.html: dropped columns count until the table is

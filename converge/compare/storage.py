@@ -3,9 +3,10 @@
 from typing import Any, List, Sequence
 
 from converge.compare.table import ComparedTable
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Table
+from converge.steps import Kind, Lock, Undo
 
 
 def store(table: ComparedTable) -> None:

@@ -13,25 +13,13 @@ from converge.compare.copies import Copy
 from converge.compare.desired import Desired
 from converge.compare.trial import Ask, event_triggers
 from converge.names import free_name
-from converge.plan import (
-    NO_UNDO,
-    OUT_OF_THE_WAY,
-    Kind,
-    Lock,
-    Refusal,
-    Right,
-    Run,
-    Step,
-    Thing,
-    Undo,
-    Unmanaged,
-    WayOut,
-)
+from converge.plan import OUT_OF_THE_WAY, Refusal, Right, Thing, Unmanaged, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Former, Index, Schema, Table
 from converge.server.failures import is_transient, said
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
+from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 from converge.text import counted, rows_of
 
 # What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.

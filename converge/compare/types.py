@@ -7,10 +7,11 @@ from converge.compare import conversions, limits, references, written
 from converge.compare.conversions import ALWAYS, Told
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.names import free_name
-from converge.plan import Kind, Lock, Undo, WayOut
+from converge.plan import WayOut
 from converge.quoting import identifier, literal
 from converge.server.catalog import Column
 from converge.server.proofs import no_row
+from converge.steps import Kind, Lock, Undo
 
 LABELS = """SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype({type})
 ORDER BY enumsortorder"""

@@ -2,8 +2,9 @@
 
 from typing import Dict, List, Tuple
 
-from converge.plan import Lock, Plan, Run, Step
+from converge.plan import Plan
 from converge.quoting import identifier, qualified
+from converge.steps import Lock, Run, Step
 from converge.text import counted
 
 PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default

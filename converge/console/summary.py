@@ -11,7 +11,7 @@ from converge.errors import ConvergeError
 from converge.text import duration, table, visible
 
 if TYPE_CHECKING:
-    from converge.plan import Done
+    from converge.steps import Done
 
 log = logging.getLogger(__name__)
 

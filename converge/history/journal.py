@@ -14,11 +14,12 @@ from psycopg2 import errors
 from converge.history.look import Fingerprints
 from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
-from converge.plan import Kind, Lock, Plan, Run, Step
+from converge.plan import Plan
 from converge.quoting import identifier, literal, qualified
 from converge.server.connection import Connection
 from converge.server.failures import first_line
 from converge.server.messages import transaction
+from converge.steps import Kind, Lock, Run, Step
 
 log = logging.getLogger(__name__)
 

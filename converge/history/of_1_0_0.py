@@ -9,8 +9,8 @@ import re
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from converge.names import suffixed
-from converge.plan import EVERY_ROW, IndexChange, Lock, Undo
 from converge.quoting import identifier
+from converge.steps import EVERY_ROW, IndexChange, Lock, Undo
 
 NAME = r'(?:"((?:[^"]|"")+)"|([^\s".]+))'
 RELATION = re.compile(rf"{NAME}\.{NAME}")

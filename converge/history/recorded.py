@@ -6,11 +6,11 @@ from psycopg2 import errors
 
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
-from converge.plan import IndexChange, Kind, Lock, Undo
 from converge.quoting import qualified
 from converge.server.connection import Connection
 from converge.server.messages import ask, rows
 from converge.server.others import taken_history
+from converge.steps import IndexChange, Kind, Lock, Undo
 
 # The tables that version 1.0.0 has created have no column `undone`.
 UNDONE = "(to_jsonb({row}) ->> 'undone')::integer"

@@ -15,7 +15,7 @@ from converge.history.journal import as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
 from converge.history.undoing import Given, taken_back
 from converge.names import HISTORY_TABLE, VERSION
-from converge.plan import OUT_OF_THE_WAY, Kind, Lock, Plan, Refusal, Run, Step, WayOut, joined
+from converge.plan import OUT_OF_THE_WAY, Plan, Refusal, WayOut, joined
 from converge.quoting import identifier, literal, qualified
 from converge.server import messages
 from converge.server.connection import Connection
@@ -23,6 +23,7 @@ from converge.server.dependents import dependents
 from converge.server.inspect import ServerFacts
 from converge.server.rights import limited_builds, without_rights
 from converge.settings.variables import Settings
+from converge.steps import Kind, Lock, Run, Step
 
 ADD_UNDONE = "ALTER TABLE {table} ADD COLUMN undone integer NOT NULL DEFAULT 0"
 COUNT = "UPDATE {table} SET undone = finished - {left} WHERE run = {run}"

@@ -7,17 +7,7 @@ from psycopg2 import errors
 
 from converge.history.recorded import RecordedRun, RecordedStep
 from converge.names import PROGRAM
-from converge.plan import (
-    EVERY_ROW,
-    IndexChange,
-    Kind,
-    Lock,
-    Plan,
-    Refusal,
-    Run,
-    Step,
-    WayOut,
-)
+from converge.plan import Plan, Refusal, WayOut
 from converge.quoting import qualified
 from converge.server import messages
 from converge.server.connection import Connection
@@ -25,6 +15,7 @@ from converge.server.inspect import ServerFacts
 from converge.server.proofs import no_row
 from converge.server.rights import hidden_rows, show_rows
 from converge.settings.variables import Settings
+from converge.steps import EVERY_ROW, IndexChange, Kind, Lock, Run, Step
 from converge.text import counted
 
 

@@ -2,11 +2,12 @@
 
 from typing import Iterable, List, Sequence
 
-from converge.plan import Refusal, Right, Run, Step, WayOut
+from converge.plan import Refusal, Right, WayOut
 from converge.quoting import identifier, qualified
 from converge.server.connection import Connection
 from converge.server.inspect import ADMINISTRATOR, ServerFacts
 from converge.server.messages import UNLIMITED, rows
+from converge.steps import Run, Step
 
 FOREIGN_QUERY = """
 SELECT c.relname, pg_get_userbyid(c.relowner)

@@ -8,7 +8,7 @@ from typing import List, Optional
 
 import pytest
 
-from converge import plan
+from converge import steps
 from tests.support.database import Database
 from tests.support.earlier import STATES, State
 from tests.support.job import Run
@@ -49,7 +49,7 @@ def as_sent(printed: str) -> str:
     new: List[str] = []
     live: List[str] = []
     for block in printed.split("\n\n"):
-        (new if f"--    {plan.Run.NEW.value}, " in block else live).append(block)
+        (new if f"--    {steps.Run.NEW.value}, " in block else live).append(block)
     return "\n".join(["BEGIN;", *new, "COMMIT;", *live])
 
 

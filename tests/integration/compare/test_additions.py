@@ -18,7 +18,8 @@ from sqlalchemy import (
 from sqlalchemy import column as other
 from sqlalchemy.dialects import postgresql
 
-from converge.plan import Kind, Lock, Plan
+from converge.plan import Plan
+from converge.steps import Kind, Lock
 from tests.support.database import Database
 from tests.support.job import Run
 from tests.support.things import converged, thing_with

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from converge.plan import Kind
+from converge.steps import Kind
 from tests.support.database import Database
 from tests.support.engine import Engine, engine_on
 

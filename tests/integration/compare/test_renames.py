@@ -22,7 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from converge.plan import Kind, Plan, Step
+from converge.plan import Plan
+from converge.steps import Kind, Step
 from tests.support.changing import Changing, release
 from tests.support.database import Database
 from tests.support.waiting import holding

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from converge.compare.copies import Copy
-from converge.plan import Kind, Lock
+from converge.steps import Kind, Lock
 from tests.support.database import Database, fresh_database
 from tests.support.job import Run
 from tests.support.things import converged, thing_with

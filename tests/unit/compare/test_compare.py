@@ -10,10 +10,11 @@ from converge.compare.compare import compare
 from converge.compare.desired import Desired
 from converge.compare.table import Given
 from converge.console.plan_text import render
-from converge.plan import Managed, Plan, Run
+from converge.plan import Managed, Plan
 from converge.server.catalog import Column, Constraint, Index, Schema, Table
 from converge.server.inspect import ExtensionFacts, ServerFacts
 from converge.settings import variables as config
+from converge.steps import Run
 from tests.support.desired import METADATA
 
 SETTINGS = config.load_settings(

@@ -11,11 +11,11 @@ import psycopg2
 from converge.compare.desired import Desired
 from converge.names import AGAIN_PREFIX
 from converge.quoting import identifier
-from converge.server import catalog
 from converge.server.catalog import GENERATED, Schema, Table
 from converge.server.connection import Connection
 from converge.server.failures import is_transient
 from converge.server.inspect import ServerFacts
+from converge.server.reading import read
 from converge.settings.variables import Settings
 
 
@@ -32,7 +32,7 @@ def read_again(
     for place, (name, table) in enumerate(words.tables.items()):
         statements += _from_words(f"pg_temp.{identifier(name)}", table, f"{AGAIN_PREFIX}{place}_")
     try:
-        found = catalog.read(
+        found = read(
             connection, schemas=(), managed=desired.managed, names=(), desired_ddl=statements
         )
     except psycopg2.Error as error:

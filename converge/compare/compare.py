@@ -39,11 +39,11 @@ from converge.compare.table import ComparedTable, Given, NewTable, rename
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan, joined
-from converge.server import catalog
 from converge.server.catalog import Schema
 from converge.server.connection import Connection
 from converge.server.inspect import ServerFacts
 from converge.server.messages import ask
+from converge.server.reading import read
 from converge.server.rights import limited_builds
 from converge.settings.variables import Settings
 from converge.steps import Run
@@ -96,7 +96,7 @@ def _read(
     home = desired.trial_home(settings, facts)
     known = home in desired.in_server_words
     try:
-        live = catalog.read(
+        live = read(
             connection,
             schemas=settings.schemas,
             managed=managed._replace(tables=(*managed.tables, *former)),

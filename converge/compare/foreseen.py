@@ -13,9 +13,9 @@ from converge.compare.desired import Desired
 from converge.compare.placed import placed
 from converge.plan import Managed
 from converge.quoting import identifier, qualified
-from converge.server import catalog
 from converge.server.catalog import Constraint, Former, Index, Publication, Schema, Shape, Table
 from converge.server.connection import Connection
+from converge.server.reading import read
 
 Names = Mapping[str, str]  # the names that the plan goes by, by the live ones
 Words = Callable[[Optional[str]], Any]
@@ -100,9 +100,7 @@ def _texts_of_copy(
 
 
 def _read_copy(connection: Connection, name: str, ddl: Sequence[str]) -> Table:
-    found = catalog.read(
-        connection, schemas=(), managed=Managed((name,)), names=(), desired_ddl=ddl
-    )
+    found = read(connection, schemas=(), managed=Managed((name,)), names=(), desired_ddl=ddl)
     return found[""].tables[name]
 
 

@@ -12,8 +12,9 @@ from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.names import sequence_name
 from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import SequenceFacts, sequence_facts
+from converge.server.catalog import SequenceFacts
 from converge.server.inspect import ADMINISTRATOR
+from converge.server.reading import sequence_facts
 from converge.server.sql import statement
 from converge.steps import Kind, Lock, Undo
 

@@ -20,7 +20,13 @@ from converge.server.sql import ENGINE, statement
 
 NOTE_START = f'{{"{NOTE_KEY}" : '  # any other comment is somebody else's
 # The files that decide what a difference is, and what it leads to.
-RULES = ("compare", "server/catalog.py", "server/catalog.sql", "server/tables.sql")
+RULES = (
+    "compare",
+    "server/catalog.py",
+    "server/catalog.sql",
+    "server/reading.py",
+    "server/tables.sql",
+)
 
 
 class Fingerprints(NamedTuple):

@@ -1,36 +1,20 @@
-"""The desired state: SQLAlchemy models, and what creates what they describe.
+"""The desired state: what SQLAlchemy models describe, by its names in the database.
 
 Nothing here asks a server.
 """
 
 import re
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from sqlalchemy import (
-    ARRAY,
-    CheckConstraint,
-    Column,
-    ForeignKeyConstraint,
-    Index,
-    MetaData,
-    Table,
-)
+from sqlalchemy import ARRAY, CheckConstraint, Column, Index, MetaData, Table
 from sqlalchemy import Sequence as NumberSequence
-from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, CreateDomainType, CreateEnumType
-from sqlalchemy.schema import (
-    AddConstraint,
-    CreateSequence,
-    CreateTable,
-    SetColumnComment,
-    SetConstraintComment,
-    SetTableComment,
-    sort_tables_and_constraints,
-)
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.sql.sqltypes import SchemaType
 
 from converge.compare import ddl
 from converge.compare.backfills import Backfill
-from converge.compare.ddl import DIALECT, Schemas, final_name, written
+from converge.compare.creation import Creation, create_sequence, create_tables, create_type
+from converge.compare.ddl import DIALECT, Schemas, final_name
 from converge.compare.loaded import refuse_unusable
 from converge.names import (
     HISTORY_TABLE,
@@ -48,16 +32,6 @@ from converge.server.catalog import Table as Words
 from converge.server.inspect import ServerFacts
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings
-from converge.steps import Kind
-
-
-class Creation(NamedTuple):
-    """What creates a type, a sequence, a table with comments, an index, or a key between two."""
-
-    kind: Kind
-    table: str  # empty if it is about no table
-    name: str
-    statements: Tuple[str, ...]
 
 
 class Desired:
@@ -155,41 +129,14 @@ class Desired:
         Foreign keys to tables that are there already are left out: those lock them.
         """
         missing, where = missing or self.managed, self.schemas(schema)
-        created = [self._create_type(name, where) for name in self.types if name in missing.types]
-        created += [
-            Creation(Kind.CREATE_SEQUENCE, "", name, (written(CreateSequence(sequence), where),))
-            for name, sequence in self.sequences.items()
-            if name in missing.sequences
+        types = [kind for name, kind in self.types.items() if name in missing.types]
+        sequences = [s for name, s in self.sequences.items() if name in missing.sequences]
+        tables = [table for name, table in self.tables.items() if name in missing.tables]
+        return [
+            *(create_type(kind, where) for kind in types),
+            *(create_sequence(sequence, where) for sequence in sequences),
+            *create_tables(tables, where, operators or {}, self._place),
         ]
-        return [*created, *self._create_tables(where, set(missing.tables), operators or {})]
-
-    def _create_type(self, name: str, where: Schemas) -> Creation:
-        kind = self.types[name]
-        create = CreateEnumType(kind) if isinstance(kind, ENUM) else CreateDomainType(kind)
-        return Creation(Kind.CREATE_TYPE, "", name, (written(create, where),))
-
-    def _create_tables(
-        self, where: Schemas, missing: Set[str], operators: Mapping[str, str]
-    ) -> Iterator[Creation]:
-        wanted = sorted((t for n, t in self.tables.items() if n in missing), key=lambda t: t.key)
-        last: List[Creation] = []
-        ordered = sort_tables_and_constraints(  # type: ignore[no-untyped-call]
-            wanted, extra_dependencies=_inheritance(wanted)
-        )
-        for table, all_keys in ordered:
-            keys = [key for key in all_keys if key.referred_table.name in missing]
-            if table is None:
-                last += [_create_key(key, where) for key in keys]
-            else:
-                create = CreateTable(table, include_foreign_key_constraints=keys)
-                statements = (written(create, where), *_comments(table, keys, where))
-                yield Creation(Kind.CREATE_TABLE, table.name, table.name, statements)
-                # SQLAlchemy keeps a table's indexes in a set; a plan reads the same every time.
-                for index in sorted(table.indexes, key=self._place):
-                    sql = ddl.index_written(index, where, operators)
-                    name = str(final_name(index))
-                    yield Creation(Kind.CREATE_INDEX, table.name, name, (sql,))
-        yield from last
 
     def _place(self, index: Index) -> Tuple[int, str]:
         return self._index_order.get(str(index.name), -1), str(final_name(index))
@@ -305,41 +252,6 @@ def _own_sequences(metadata: MetaData) -> Iterator[NumberSequence]:
     for sequence in metadata._sequences.values():
         if not sequence.optional:
             yield sequence
-
-
-def _inheritance(tables: Sequence[Table]) -> List[Tuple[Table, Table]]:
-    """Return the pairs of a parent and a child."""
-    by_name = {table.name: table for table in tables}
-    pairs = []
-    for table in tables:
-        parents = table.dialect_options["postgresql"]["inherits"] or ()
-        for name in [parents] if isinstance(parents, str) else parents:
-            if name in by_name:
-                pairs.append((by_name[name], table))
-    return pairs
-
-
-def _create_key(key: ForeignKeyConstraint, where: Schemas) -> Creation:
-    add = written(AddConstraint(key, isolate_from_table=False), where)
-    name = final_name(key) or ""
-    return Creation(Kind.ADD_CONSTRAINT, key.table.name, name, (add, *_comment(key, where)))
-
-
-def _comments(table: Table, keys: Sequence[ForeignKeyConstraint], where: Schemas) -> Iterator[str]:
-    if table.comment is not None:
-        yield written(SetTableComment(table), where)
-    for column in table.columns:
-        if column.comment is not None:
-            yield written(SetColumnComment(column), where)
-    for constraint in table._sorted_constraints:
-        if not isinstance(constraint, ForeignKeyConstraint) or constraint in keys:
-            yield from _comment(constraint, where)
-
-
-def _comment(constraint: Any, where: Schemas) -> Tuple[str, ...]:
-    if constraint.comment is None:
-        return ()
-    return (written(SetConstraintComment(constraint), where),)
 
 
 def _temporary(statement: str) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
 
-from converge.compare.desired import Creation, Desired
+from converge.compare.creation import Creation
+from converge.compare.desired import Desired
 from converge.compare.table import KINDS, Given, rename
 from converge.names import HISTORY_TABLE, free_name
 from converge.plan import Managed, Plan, Right, Thing, Unmanaged, WayOut, joined, refused

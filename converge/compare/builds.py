@@ -3,6 +3,7 @@
 from typing import Optional
 
 from converge.compare.table import ComparedTable
+from converge.compare.words import has_index, index_written
 from converge.names import NEW_PREFIX, helper_name
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
@@ -41,7 +42,7 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
 
 def _is_right(table: ComparedTable, left: Index, name: str, index: Index) -> bool:
     if name in table.desired.indexes:
-        return table.has_index(left, name)
+        return has_index(table, left, name)
     return left.definition == index.definition
 
 
@@ -90,7 +91,7 @@ def said(table: ComparedTable, name: str, index: Index) -> Optional[str]:
     that is not named with its schema.
     """
     own = table.desired.indexes.get(name) == index
-    return table.index_written(name) if own and not table.facts.pooled else None
+    return index_written(table, name) if own and not table.facts.pooled else None
 
 
 def create_statement(

@@ -8,6 +8,7 @@ from converge.compare.generated import add_generated, change_generated
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.types import change_type
+from converge.compare.words import default_written, has_constraint, has_default
 from converge.names import free_name
 from converge.plan import WayOut
 from converge.quoting import identifier, literal
@@ -101,7 +102,7 @@ def _add_plain(table: ComparedTable, name: str, desired: Column) -> None:
     statements = [table.alter(change) for change in changes]
     from_others = backfill is not None and backfill.columns
     drawn = value == desired.default_sql  # maybe for each row
-    stored = table.default_written(name) if drawn else "NULL" if from_others else value
+    stored = default_written(table, name) if drawn else "NULL" if from_others else value
     lock = table.lock_of_default(name, desired.type, stored)
     if lock is Lock.REWRITE:
         what = "is missing; the server writes a value into each row."
@@ -138,7 +139,7 @@ def _refuse_to_fill(table: ComparedTable, name: str, desired: Column) -> None:
 def _by_hand(table: ComparedTable, name: str, desired: Column, value: str) -> List[str]:
     """Return what adds a column and fills it, without a rewrite."""
     column = identifier(name)
-    default = table.default_written(name) if desired.default_sql else None
+    default = default_written(table, name) if desired.default_sql else None
     add = table.alter(f"ADD COLUMN {column} {desired.type}")
     set_default = [table.alter_column(name, f"SET DEFAULT {default}")] if default else []
     return [add, *set_default, f"UPDATE {table.relation} SET {column} = {value}"]
@@ -184,7 +185,7 @@ def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[st
     column = f"ADD COLUMN {identifier(name)} {desired.type}"
     null = " NOT NULL" if desired.not_null else ""
     backfill, default = table.backfill(name), desired.default_sql
-    written = None if default is None else table.default_written(name)
+    written = None if default is None else default_written(table, name)
     later = [] if written is None else [alter_column(name, f"SET DEFAULT {written}")]
     if backfill is None:
         if default is None:
@@ -223,7 +224,7 @@ def _numbered(table: ComparedTable, name: str, desired: Column) -> str:
     null = " NOT NULL" if desired.not_null else ""
     if desired.sequence is not None and desired.sequence.owned:
         return SERIAL[desired.type] + null
-    return f"{desired.type} DEFAULT {table.default_written(name)}{null}"
+    return f"{desired.type} DEFAULT {default_written(table, name)}{null}"
 
 
 def change_default(table: ComparedTable, pair: ColumnPair) -> None:
@@ -232,14 +233,14 @@ def change_default(table: ComparedTable, pair: ColumnPair) -> None:
     if desired.default == FROM_A_SEQUENCE:
         draw_numbers(table, pair)
         return
-    if desired.default is None or table.has_default(name) or name in table.defaults_changed:
+    if desired.default is None or has_default(table, name) or name in table.defaults_changed:
         return
     before = "DROP DEFAULT" if live.default_sql is None else f"SET DEFAULT {live.default_sql}"
     table.step(
         Kind.SET_DEFAULT,
         name,
         f"it is {live.default or 'missing'}; the model says {desired.default}",
-        [table.alter_column(name, f"SET DEFAULT {table.default_written(name)}")],
+        [table.alter_column(name, f"SET DEFAULT {default_written(table, name)}")],
         undo=Undo(statements=(table.alter_column(name, before),)),
     )
 
@@ -258,7 +259,7 @@ def comments(table: ComparedTable) -> None:
     for name, wished in table.desired.constraints.items():
         known = table.live_names.get(name, name)
         there = table.live.constraints.get(known)
-        if there is not None and table.has_constraint(known, name):
+        if there is not None and has_constraint(table, known, name):
             target = f"CONSTRAINT {identifier(known)} ON {table.relation}"
             wanted.append((target, f"{known} ", wished.comment, there.comment))
     for target, subject, text, before in wanted:

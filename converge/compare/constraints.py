@@ -16,6 +16,7 @@ from converge.compare.keys import (
 )
 from converge.compare.obeying import has_violators, refuse_violators, relies_on_a_step
 from converge.compare.table import ComparedTable
+from converge.compare.words import check_written, has_constraint
 from converge.names import NEW_PREFIX, helper_name
 from converge.plan import WayOut
 from converge.quoting import identifier, qualified
@@ -61,7 +62,7 @@ def _same(table: ComparedTable, name: str) -> Optional[str]:
             known
             for known in [name, *live]
             if known in live
-            and table.has_constraint(known, name)
+            and has_constraint(table, known, name)
             and not known.startswith(NEW_PREFIX)
             and known not in table.desired.indexes
         ),
@@ -174,7 +175,7 @@ def _add_unproven(table: ComparedTable, name: str, desired: Constraint, added: s
 def _sql(table: ComparedTable, name: str, desired: Constraint) -> str:
     """Return the definition of a check, in the models' words, or of a foreign key."""
     if desired.kind == "c":
-        return table.check_written(name)
+        return check_written(table, name)
     within = sum(column.count(REFERENCES) for column in desired.columns or [])
     parts = desired.definition.split(REFERENCES)
     before, after = parts[: within + 1], parts[within + 1 :]

@@ -7,6 +7,7 @@ import psycopg2
 
 from converge.compare import ddl
 from converge.compare.table import ColumnPair, ComparedTable
+from converge.compare.words import has_default
 from converge.names import free_name
 from converge.plan import WayOut
 from converge.quoting import identifier
@@ -48,7 +49,7 @@ def change_generated(table: ComparedTable, pair: ColumnPair) -> None:
         _refuse_plain(table, pair)
     elif live.generated != desired.generated or live.type != desired.type:
         _refuse_kind(table, pair)
-    elif not table.has_default(name):
+    elif not has_default(table, name):
         _set_expression(table, pair)
 
 

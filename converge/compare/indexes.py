@@ -9,6 +9,7 @@ from converge.compare.identity import carried_over, identified_otherwise, refuse
 from converge.compare.keys import release
 from converge.compare.table import ComparedTable, rename
 from converge.compare.widths import refuse_wide
+from converge.compare.words import has_index
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
@@ -19,7 +20,7 @@ def indexes(table: ComparedTable) -> None:
     """Bring every index of the model to the live table; valid unknown ones are left alone."""
     for name, desired in table.desired.indexes.items():
         live = table.live.indexes.get(name)
-        if live is None or not live.valid or not table.has_index(live, name):
+        if live is None or not live.valid or not has_index(table, live, name):
             close(table, name, live, desired)
     sweep(table)
 

@@ -7,6 +7,7 @@ from typing import List, Optional, Tuple
 
 from converge.compare import ddl
 from converge.compare.table import ColumnPair, ComparedTable
+from converge.compare.words import default_written
 from converge.plan import WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
@@ -101,7 +102,7 @@ def draw_from_named(table: ComparedTable, pair: ColumnPair) -> None:
     statements = [
         f"LOCK TABLE {table.relation}",
         *before,
-        table.alter_column(name, f"SET DEFAULT {table.default_written(name)}"),
+        table.alter_column(name, f"SET DEFAULT {default_written(table, name)}"),
         forward(table, name, sequence),
     ]
     if not is_indexed(table, name) and table.refuse_large(

@@ -3,6 +3,7 @@
 from typing import Any, List, Sequence
 
 from converge.compare.table import ComparedTable
+from converge.compare.words import has_index
 from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Table
@@ -14,7 +15,7 @@ def store(table: ComparedTable) -> None:
     _set(table, table.name, "TABLE", table.live.options, table.desired.options)
     for name, desired in table.desired.indexes.items():
         live = table.live.indexes.get(name)
-        if live is not None and live.valid and table.has_index(live, name):
+        if live is not None and live.valid and has_index(table, live, name):
             _set(table, name, "INDEX", live.options, desired.options)
     _refuse_another(table)
 

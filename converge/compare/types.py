@@ -6,6 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from converge.compare import conversions, limits, references, written
 from converge.compare.conversions import ALWAYS, Told
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
+from converge.compare.words import default_written
 from converge.names import free_name
 from converge.plan import WayOut
 from converge.quoting import identifier, literal
@@ -88,7 +89,7 @@ def _changes(
     if lock is None and _has_own_default(live):
         changes = [alter_column(name, "DROP DEFAULT"), change]
         if _has_own_default(desired):
-            changes.append(alter_column(name, f"SET DEFAULT {table.default_written(name)}"))
+            changes.append(alter_column(name, f"SET DEFAULT {default_written(table, name)}"))
         lock = _lock(table, pair, changes)
     return changes, lock
 
@@ -225,7 +226,7 @@ def _refuse_unknown(table: ComparedTable, pair: ColumnPair) -> None:
     if live.default is not None:
         changes.insert(0, alter_column(name, "DROP DEFAULT"))
         if _has_own_default(desired):
-            changes.append(alter_column(name, f"SET DEFAULT {table.default_written(name)}"))
+            changes.append(alter_column(name, f"SET DEFAULT {default_written(table, name)}"))
     table.refuse(
         name,
         f"{pair.differs}.",

@@ -2,6 +2,7 @@
 
 from typing import Optional
 
+from converge.compare.refusals import refuse_taken
 from converge.compare.table import ComparedTable
 from converge.compare.words import has_index, index_written
 from converge.names import NEW_PREFIX, helper_name
@@ -20,7 +21,7 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
     words = said(table, name, index)
     left = table.live.indexes.get(temporary)
     if left is None and temporary in table.relations:
-        table.refuse_taken(temporary, "an index")
+        refuse_taken(table, temporary, "an index")
     if left is not None and left.valid and _is_right(table, left, name, index):
         table.kept_leftovers.add(temporary)
         return temporary

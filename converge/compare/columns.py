@@ -5,6 +5,7 @@ from typing import List, Tuple
 
 from converge.compare import ddl
 from converge.compare.generated import add_generated, change_generated
+from converge.compare.refusals import refuse_large
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.types import change_type
@@ -107,7 +108,7 @@ def _add_plain(table: ComparedTable, name: str, desired: Column) -> None:
     if lock is Lock.REWRITE:
         what = "is missing; the server writes a value into each row."
         by_hand = _by_hand(table, name, desired, stored) if drawn else statements
-        if table.refuse_large(name, what, by_hand):
+        if refuse_large(table, name, what, by_hand):
             return
     table.values[name] = value if from_others else f"({value})::{desired.type}"
     if backfill is not None and table.computed(name):
@@ -202,7 +203,7 @@ def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[st
 def add_numbered(table: ComparedTable, name: str, desired: Column) -> None:
     """Add a column whose sequence numbers the rows, which rewrites the table."""
     statement = table.alter(f"ADD COLUMN {identifier(name)} {_numbered(table, name, desired)}")
-    if table.refuse_large(name, "is missing; a sequence numbers the rows.", [statement]):
+    if refuse_large(table, name, "is missing; a sequence numbers the rows.", [statement]):
         return
     table.values[name] = "ctid"  # unlike in every row, as the numbers will be
     table.step(

@@ -15,6 +15,7 @@ from converge.compare.keys import (
     refuse_if_used,
 )
 from converge.compare.obeying import has_violators, refuse_violators, relies_on_a_step
+from converge.compare.refusals import refuse_taken
 from converge.compare.table import ComparedTable
 from converge.compare.words import check_written, has_constraint
 from converge.names import NEW_PREFIX, helper_name
@@ -92,7 +93,7 @@ def _add(table: ComparedTable, name: str, desired: Constraint) -> None:
     old = _replaced(table, name, desired)
     taken = name in table.relations or name in table.live.constraints
     if taken and (old is None or old.name != name) and desired.owned_index is not None:
-        table.refuse_taken(name, "an index")
+        refuse_taken(table, name, "an index")
     elif desired.kind == "x":
         add_exclusion(table, name, desired, old)
     elif desired.kind in ("c", "f"):

@@ -6,6 +6,7 @@ from typing import Optional
 from psycopg2 import errors
 
 from converge.compare.keys import Old, back, commented, refuse_if_used
+from converge.compare.refusals import refuse_large
 from converge.compare.rows import NOT_YET, find_with, rows_to_be
 from converge.compare.table import ComparedTable
 from converge.names import TRIAL_TABLE
@@ -23,7 +24,7 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
     drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old.name)}")]
     if old is not None and refuse_if_used(table, name, desired, old):
         return
-    if table.refuse_large(name, what, [*drop, add], does="reads"):
+    if refuse_large(table, name, what, [*drop, add], does="reads"):
         return
     if refuse_conflicts(table, name, what, desired):
         return

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/ddl-generated-columns.html
 import psycopg2
 
 from converge.compare import ddl
+from converge.compare.refusals import refuse_large
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.compare.words import has_default
 from converge.names import free_name
@@ -26,7 +27,7 @@ def add_generated(table: ComparedTable, name: str, desired: Column) -> None:
     stored, what = desired.generated == "s", "is missing; it is computed for every row."
     if _refuse_values(table, name, desired, what):
         return
-    if stored and table.refuse_large(name, what, [statement]):
+    if stored and refuse_large(table, name, what, [statement]):
         return
     table.values[name] = _value(table, desired)
     drop = table.alter(f"DROP COLUMN {identifier(name)}")
@@ -64,7 +65,7 @@ def _set_expression(table: ComparedTable, pair: ColumnPair) -> None:
     stored = desired.generated == "s"
     if _refuse_values(table, name, desired, what):
         return
-    if stored and table.refuse_large(name, what, [statement]):
+    if stored and refuse_large(table, name, what, [statement]):
         return
     lock = Lock.REWRITE if stored else Lock.INSTANT
     back = table.alter_column(name, f"SET EXPRESSION AS ({live.default_sql})")

@@ -7,7 +7,8 @@ from converge.compare.builds import build, built, create_statement, drop, droppe
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.keys import release
-from converge.compare.table import ComparedTable, rename
+from converge.compare.refusals import refuse_taken, refuse_used, rename
+from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.compare.words import has_index
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
@@ -45,7 +46,7 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
         return
     if live is not None and live.used_by:
         what = f"is {live.definition}; the model says {desired.definition}."
-        table.refuse_used(name, what if live.valid else "is invalid.", live.used_by)
+        refuse_used(table, name, what if live.valid else "is invalid.", live.used_by)
     elif live is None:
         create(table, name, desired, "it is missing")
     elif not live.valid:
@@ -84,7 +85,7 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
     if old in table.live.indexes:
         drop(table, old, "an interrupted run left it")
     elif old in table.relations:
-        table.refuse_taken(old, "an index")
+        refuse_taken(table, old, "an index")
     new = build(table, name, desired, why=f"it will take the place of {name}", undo=True)
     besides = carried_over(table, live, name)
     lock = Lock.INSTANT if live.identity else Lock.SHARED

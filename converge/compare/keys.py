@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional, Sequence
 from converge.compare.builds import build, built
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, refuse_lost
+from converge.compare.refusals import refuse_used
 from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.names import NEW_PREFIX, helper_name
@@ -140,7 +141,7 @@ def _refuse_if_relied_on(table: ComparedTable, name: str, what: str, old: Old) -
         why = f"Foreign keys depend on it: {', '.join(map(str, references))}."
         table.refuse(name, what, why, way_out=_without(table, references))
     elif used_by:
-        table.refuse_used(name, what, used_by)
+        refuse_used(table, name, what, used_by)
     return bool(references or used_by)
 
 

@@ -4,7 +4,8 @@ from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
 
 from converge.compare.creation import Creation
 from converge.compare.desired import Desired
-from converge.compare.table import KINDS, Given, rename
+from converge.compare.refusals import KINDS, rename
+from converge.compare.table import Given
 from converge.names import HISTORY_TABLE, free_name
 from converge.plan import Managed, Plan, Right, Thing, Unmanaged, WayOut, joined, refused
 from converge.quoting import identifier, qualified

@@ -3,6 +3,7 @@
 from typing import List, Optional
 
 from converge.compare.computed import fills_each_row
+from converge.compare.refusals import refuse_rows
 from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
 from converge.names import NEW_PREFIX, helper_name
 from converge.quoting import identifier
@@ -48,7 +49,7 @@ def _can_fill(table: ComparedTable, name: str, empty: str, nulls: int) -> bool:
         what = (
             "is nullable; the model requires NOT NULL and declares no backfill for existing rows."
         )
-        table.refuse_rows(name, what, nulls, ("is NULL", "are NULL"), empty)
+        refuse_rows(table, name, what, nulls, ("is NULL", "are NULL"), empty)
         return False
     return not backfill.computed or fills_each_row(table, name, backfill, empty)
 

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/ddl-identity-columns.html
 from typing import List, Optional, Tuple
 
 from converge.compare import ddl
+from converge.compare.refusals import refuse_large
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.compare.words import default_written
 from converge.plan import WayOut
@@ -75,7 +76,9 @@ def _add_identity(table: ComparedTable, pair: ColumnPair) -> None:
         table.alter_column(name, f"ADD {words}"),
         on,
     ]
-    if not indexed and table.refuse_large(name, "is no identity column.", statements, does="reads"):
+    if not indexed and refuse_large(
+        table, name, "is no identity column.", statements, does="reads"
+    ):
         return
     table.step(
         Kind.SET_IDENTITY,
@@ -105,8 +108,8 @@ def draw_from_named(table: ComparedTable, pair: ColumnPair) -> None:
         table.alter_column(name, f"SET DEFAULT {default_written(table, name)}"),
         forward(table, name, sequence),
     ]
-    if not is_indexed(table, name) and table.refuse_large(
-        name, "draws from another sequence.", statements, does="reads"
+    if not is_indexed(table, name) and refuse_large(
+        table, name, "draws from another sequence.", statements, does="reads"
     ):
         return
     table.step(

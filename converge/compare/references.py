@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Sequence
 import psycopg2
 from psycopg2 import errors
 
+from converge.compare import refusals
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.names import TRIAL_TABLE
 from converge.quoting import literal
@@ -63,7 +64,9 @@ def refuse_large(
     Where a type is rewritten the server checks its foreign keys again, on both tables' locks.
     """
     return any(
-        table.refuse_large(pair.name, what, statements, does="reads", relation=key.relation)
+        refusals.refuse_large(
+            table, pair.name, what, statements, does="reads", relation=key.relation
+        )
         for key in keys(table, pair)
         if not key.referring
     )

@@ -8,6 +8,7 @@ from psycopg2 import errors
 
 from converge.compare.conversions import BITS
 from converge.compare.numbering import draw_from_named, forward, is_indexed
+from converge.compare.refusals import refuse_large, refuse_rows, refuse_taken
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable
 from converge.names import sequence_name
 from converge.plan import WayOut
@@ -58,7 +59,7 @@ def _refuse_used_up(table: ComparedTable, pair: ColumnPair) -> bool:
     bad = table.count(last)
     if bad:
         verbs = ("has the last number", "have the last number")
-        table.refuse_rows(pair.name, "draws from no sequence.", bad, verbs, last)
+        refuse_rows(table, pair.name, "draws from no sequence.", bad, verbs, last)
     return bool(bad)
 
 
@@ -76,7 +77,7 @@ def _restore(table: ComparedTable, pair: ColumnPair) -> None:
             return
         [(kind, may_alter, same_owner, document)] = found
         if kind != "S" and number == 0:
-            table.refuse_taken(name, "a sequence")
+            refuse_taken(table, name, "a sequence")
             return
         if kind != "S" or not _is_its_own(sequence_facts(document)):
             continue
@@ -136,8 +137,8 @@ def _draw_from(
         [*drawing, forward(table, name, sequence)],
         is_indexed(table, name),
     )
-    if not indexed and table.refuse_large(
-        name, "draws from no sequence.", statements, does="reads"
+    if not indexed and refuse_large(
+        table, name, "draws from no sequence.", statements, does="reads"
     ):
         return
     table.step(

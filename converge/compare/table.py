@@ -3,36 +3,18 @@
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-import psycopg2
-from psycopg2 import errors
-
 from converge.compare.backfills import Backfill
 from converge.compare.conversions import holds
 from converge.compare.copies import Copy
 from converge.compare.desired import Desired
-from converge.compare.trial import Ask, event_triggers
-from converge.names import free_name
-from converge.plan import OUT_OF_THE_WAY, Refusal, Right, Thing, Unmanaged, WayOut
+from converge.compare.trial import Ask
+from converge.plan import Refusal, Right, Thing, Unmanaged, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Former, Schema, Table
-from converge.server.failures import is_transient, said
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
 from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
-from converge.text import counted, rows_of
 
-# What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
-KINDS = {
-    "r": "TABLE",
-    "p": "TABLE",
-    "v": "VIEW",
-    "m": "MATERIALIZED VIEW",
-    "f": "FOREIGN TABLE",
-    "S": "SEQUENCE",
-    "i": "INDEX",
-    "I": "INDEX",
-    "c": "TYPE",
-}
 # A default that calls no function is a constant, or the same for all rows.
 CALL = re.compile(r"\w\s*\(")
 NO_CALL = re.compile(r"CAST\(|\(\d+(, ?-?\d+)?\)", re.IGNORECASE)
@@ -268,30 +250,6 @@ class ComparedTable:
             found.append(" ".join(shown if value is None else [*shown, literal(value)]))
         return ", e.g. " + ", ".join(found) if any(found) else ""
 
-    def refuse_used(self, name: str, what: str, used_by: Sequence[str]) -> None:
-        """Refuse to change what other objects rely on."""
-        why = f"It is used by {', '.join(used_by)}."
-        self.refuse(name, what, why, way_out=OUT_OF_THE_WAY)
-
-    def refuse_rows(
-        self, name: str, what: str, bad: int, verbs: Tuple[str, str], condition: str
-    ) -> None:
-        """Refuse because of rows: how many, some of them, and the query that finds all."""
-        found = f"{rows_of(bad, self.count())} {verbs[bad != 1]}"
-        why = f"{found}{self.examples(condition, name)}."
-        self.refuse(name, what, why, way_out=self.find(condition, [name]))
-
-    def refuse_taken(self, name: str, wanted: str) -> None:
-        """Refuse because a name that is needed belongs to something else."""
-        what = f"needs {wanted} named {name}, but something else has that name."
-        if name in self.relations:
-            way_out = rename(self.schema, name, self.relations)
-        else:
-            new = identifier(free_name(name, "_old", self.live.constraints))
-            change = f"RENAME CONSTRAINT {identifier(name)} TO {new}"
-            way_out = WayOut("Rename the constraint:", (self.alter(change),))
-        self.refuse("", what, way_out=way_out)
-
     def _renamed(self) -> List[str]:
         """Return the changes that give a copy the names that the plan goes by."""
         checks = [name for name, live in self.live.constraints.items() if live.kind == "c"]
@@ -304,51 +262,6 @@ class ComparedTable:
             for what, names in renamed
             for new, old in names.items()
         ]
-
-    def refuse_what_the_server_would(self, name: str, what: str, changes: Sequence[str]) -> bool:
-        """Refuse changes of a column if the server refuses them on a copy."""
-        try:
-            self.copy.checks(changes)
-        except errors.InsufficientPrivilege:
-            raise
-        except psycopg2.Error as error:
-            if is_transient(error):
-                raise
-            way_out = event_triggers(self.ask_catalog, error) or OUT_OF_THE_WAY
-            self.refuse(name, what, f"The server says: {said(error)}.", way_out=way_out)
-            return True
-        return False
-
-    def refuse_large(
-        self,
-        name: str,
-        what: str,
-        statements: Sequence[str],
-        *,
-        does: str = "rewrites",
-        relation: Optional[str] = None,
-    ) -> bool:
-        """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock.
-
-        They are the table's, or of a `relation` that refers to it.
-        """
-        large, limit = relation or self.present, self.settings.rewrite_max_rows
-        rows = int(self.ask(f"SELECT count(*) FROM {large}")[0][0])
-        if rows <= limit:
-            return False
-        query = f"SELECT pg_size_pretty(pg_total_relation_size({literal(large)}))"
-        size = self.ask_catalog(query)[0][0]
-        self.refuse(
-            name,
-            what,
-            f"That {does} {relation or 'the table'} while everybody waits: "
-            f"{counted(rows, 'row')}, {size}; REWRITE_MAX_ROWS is {limit:,}.",
-            way_out=WayOut(
-                f"In a maintenance window, run with REWRITE_MAX_ROWS={rows}, or type:",
-                tuple(statements),
-            ),
-        )
-        return True
 
 
 def _lacks(live: Schema, desired: Schema, name: str) -> bool:
@@ -378,10 +291,3 @@ class NewTable(ComparedTable):
 def alter_column(column: str, change: str) -> str:
     """Return a change of ALTER TABLE."""
     return f"ALTER COLUMN {identifier(column)} {change}"
-
-
-def rename(schema: str, name: str, relations: Mapping[str, str]) -> WayOut:
-    """Return the way out where one of the relations or types has the name that is needed."""
-    new, what = identifier(free_name(name, "_old", relations)), KINDS[relations[name]]
-    statement = f"ALTER {what} {qualified(schema, name)} RENAME TO {new}"
-    return WayOut(f"Rename the {what.lower()}:", (statement,))

@@ -5,6 +5,12 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from converge.compare import conversions, limits, references, written
 from converge.compare.conversions import ALWAYS, Told
+from converge.compare.refusals import (
+    refuse_large,
+    refuse_rows,
+    refuse_used,
+    refuse_what_the_server_would,
+)
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.words import default_written
 from converge.names import free_name
@@ -43,7 +49,7 @@ def change_type(table: ComparedTable, pair: ColumnPair) -> None:
     used_by = [user.description for user in live.used_by if not user.foreign_key]
     used_by += references.refusing(table, pair)
     if used_by:
-        table.refuse_used(name, f"{pair.differs}.", used_by)
+        refuse_used(table, name, f"{pair.differs}.", used_by)
     else:
         _convert(table, pair, way)
 
@@ -111,15 +117,15 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
     misfits = f"{identifier(name)} IS NOT NULL AND NOT ({way.fits})"
     bad = 0 if way.fits == ALWAYS else table.count(misfits)
     if bad:
-        table.refuse_rows(name, what, bad, ("does not convert", "do not convert"), misfits)
+        refuse_rows(table, name, what, bad, ("does not convert", "do not convert"), misfits)
         return
     statements = [table.alter(change) for change in way.changes]
     does = "reads" if way.lock is Lock.READ else "rewrites"
-    if way.lock is not Lock.INSTANT and table.refuse_large(name, what, statements, does=does):
+    if way.lock is not Lock.INSTANT and refuse_large(table, name, what, statements, does=does):
         return
     if way.lock is Lock.REWRITE and references.refuse_large(table, pair, what, statements):
         return
-    if way.lock is None and table.refuse_what_the_server_would(name, what, way.changes):
+    if way.lock is None and refuse_what_the_server_would(table, name, what, way.changes):
         return
     if way.fits != ALWAYS:
         statements = [*no_row(table.relation, misfits), *statements]

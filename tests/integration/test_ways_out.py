@@ -145,7 +145,7 @@ SITUATIONS = {
         prepare=by_time,
         says=lambda: ForeignKeyConstraint(["user_email"], ["user.email"], name="owner"),
     ),
-    "compare.table.rename": [
+    "compare.refusals.rename": [
         Situation(
             "DROP INDEX idx_weight_date, idx_weight_time; CREATE VIEW idx_weight_date AS SELECT 1; "
             "CREATE INDEX idx_weight_time ON dishes (name); "
@@ -174,12 +174,12 @@ SITUATIONS = {
             says=lambda: ExcludeConstraint(("date", "="), name="dates", using="btree"),
         ),
     ],
-    "compare.table.refuse_taken": Situation(
+    "compare.refusals.refuse_taken": Situation(
         "ALTER TABLE weight DROP CONSTRAINT weight_pkey; "
         "ALTER TABLE weight ADD CONSTRAINT weight_pkey CHECK (weight > 0), "
         "ADD CONSTRAINT weight_pkey_old CHECK (weight > 0)"
     ),
-    "compare.table.refuse_large": [
+    "compare.refusals.refuse_large": [
         Situation(
             DAYS + "ALTER TABLE dishes_day ALTER date SET DEFAULT '1970-01-01'",
             variables={"REWRITE_MAX_ROWS": "0"},

@@ -18,7 +18,7 @@ help:
 	@echo "            ARGS=--plan only looks; ARGS takes what create_tables.py does"
 	@echo "make stop   stop it"
 	@echo "make test   the tests, on a private PostgreSQL or on TEST_DATABASE_URL;"
-	@echo "            TESTS takes files, and --whole for all parameters"
+	@echo "            TESTS takes files, --long or --whole for all parameters"
 	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
 	@echo "make lint   ruff, mypy, import-linter and hadolint"
 	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"

@@ -27,13 +27,16 @@ from tools import embedded
 # may be setting a variable: getenv(3) then crashes now and then.
 os.environ["PGGSSENCMODE"] = "disable"
 
-FEW = 2  # of a test's parameters are tried before a commit, all of them in `.ci/run`
+# Of a test's parameters are tried before a commit: at least two, and one of so many. `.ci/run`
+# tries all of them.
+FEW, OF_MANY = 2, 20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     for what in ("pgbouncer", "translations"):
         parser.addoption(f"--without-{what}", action="store_true", help="leave its tests out")
     parser.addoption("--whole", action="store_true", help="all parameters of each test")
+    parser.addoption("--long", action="store_true", help="some parameters, of long tests too")
     parser.addoption(
         "--share",
         default="",
@@ -53,15 +56,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
     elif config.getoption("--whole"):
         return
     else:
-        kept = {item for same in tests.values() for item in _few(same)}
+        long = config.getoption("--long")
+        tried = [same for same in tests.values() if long or not _is_long(same)]
+        kept = {item for same in tried for item in _few(same)}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 
 
+def _is_long(same: List[pytest.Item]) -> bool:
+    return same[0].get_closest_marker("long") is not None
+
+
 def _few(same: List[pytest.Item]) -> List[pytest.Item]:
     """Return the parameters of a test that are tried each time: all of those without a server."""
-    step = 1 if "unit" in same[0].path.parts else -(-len(same) // FEW)
-    return same[::step]
+    if "unit" in same[0].path.parts:
+        return same
+    return same[:: -(-len(same) // max(FEW, len(same) // OF_MANY))]
 
 
 def _shared(tests: List[List[pytest.Item]], number: int, shares: int) -> Iterator[pytest.Item]:

@@ -82,6 +82,7 @@ def test_fifty_runs_at_once_do_the_work_once(
 BLOCKED = {"empty": "CREATE TABLE weight (time integer)", "late_2024": "SELECT FROM weight"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
 def test_when_the_holder_is_killed_another_goes_on(
     database: Database, expected: Any, state: str, tmp_path: Path

@@ -144,6 +144,7 @@ ALL = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("state", "how"), ALL)
 def test_a_run_interrupted_at_any_statement_is_finished(
     database: Database, tmp_path: Path, state: str, how: str
@@ -180,6 +181,7 @@ def test_a_run_interrupted_at_any_statement_is_finished(
     assert all(reached)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["killed before", "killed during"])
 def test_a_rollback_killed_at_any_statement_is_finished(
     database: Database, tmp_path: Path, how: str

@@ -49,6 +49,7 @@ CREATE TRIGGER slow BEFORE UPDATE ON weight EXECUTE FUNCTION slow()
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("initialised")
 def test_a_backfill_says_how_far_it_is(database: Database, run: Run) -> None:
     """About 10,000 rows are a transaction, and every few seconds there is a line."""

@@ -227,6 +227,7 @@ def test_there_is_never_a_moment_without_the_index(
     assert "(date)" in described(database)["weight"]["indexes"]["idx_weight_date"]["definition"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("initialised")
 def test_a_killed_backfill_goes_on_where_it_was(database: Database, run: Run, spawn: Spawn) -> None:
     """Rows that a killed run has filled are not touched again."""

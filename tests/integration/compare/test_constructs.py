@@ -3,11 +3,13 @@
 from contextlib import closing
 from typing import Any, Dict, Iterator, List
 
+import psycopg2.extensions
 import pytest
 
 from tests.support.construct import Construct
 from tests.support.constructing import Databases, Trial
 from tests.support.constructs import CONSTRUCTS, EXPRESSIONS
+from tools.constructs import main
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,16 @@ def test_construct(databases: Databases, version: int, construct: Construct) -> 
 def test_condition(databases: Databases, version: int, construct: Construct) -> None:
     """However the server words it: live = desired afterwards."""
     assert problems(databases, version, construct) == []
+
+
+def test_the_table_is_printed(
+    server: Dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each construct of which the name has the words that are asked for."""
+    dsn = psycopg2.extensions.make_dsn(**server)
+    monkeypatch.setenv("TEST_DATABASE_URL", dsn)
+    assert main(["check, NOT VALID"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.startswith("PostgreSQL ")
+    assert row.startswith("check, NOT VALID ")
+    assert row.split()[-7:] == ["ok"] * 7

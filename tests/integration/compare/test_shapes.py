@@ -34,6 +34,7 @@ def test_a_difference_of_any_kind_of_table_is_closed_or_refused(
     assert ends, "the server takes none of the differences"
 
 
+@pytest.mark.long
 def test_each_difference_is_one(initialised: Database, run: Run) -> None:
     """In a table of which the models say all, each leads to a step, and the run to its end."""
     initialised.execute(f"{SAMPLE_ROWS} {MORE}")

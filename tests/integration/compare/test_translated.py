@@ -103,6 +103,7 @@ def modes(database: Database, run: Run) -> Iterator[Any]:
         yield code, left, database.rows(RECORDED)
 
 
+@pytest.mark.long
 def test_a_whole_run_ends_the_same_in_german(server: Dict[str, Any], run: Run) -> None:
     """It is applied, verified and rolled back."""
     ended = []

@@ -110,6 +110,7 @@ def test_another_desired_state_is_another_version(
     assert "schema is current" not in run("--history").err
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("initialised")
 def test_what_the_models_import_is_part_of_the_desired_state(
     database: Database, run: Run, tmp_path: Path

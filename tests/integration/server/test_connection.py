@@ -128,6 +128,7 @@ def test_a_hostile_name_is_nothing_but_a_name(
     assert everything(database) == before
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_answer_is_given_up(run: Run, tcp: Proxy) -> None:
     """An attempt ends after ten seconds, also where packets are lost without a word."""
     tcp.silent()

@@ -94,6 +94,7 @@ def waiting(initialised: Database) -> Iterator[Database]:
     reader.close()
 
 
+@pytest.mark.long
 def test_silence_is_noticed(waiting: Database, spawn: Spawn, tcp: Proxy) -> None:
     """A connection whose proxy still acknowledges everything looks alive; nobody answers."""
     settings = {**tcp.environment, **STUBBORN}

@@ -81,6 +81,7 @@ def finished(runs: "List[subprocess.Popen[str]]") -> List[Tuple[int, str]]:
     return [(run.returncode, log) for run, log in zip(runs, logs)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", ["", DRIFT])
 def test_four_runs_at_once_share_a_pool_of_two(
     database: Database, run: Run, spawn: Spawn, pooler: Pooler, drift: str
@@ -102,6 +103,7 @@ def test_four_runs_at_once_share_a_pool_of_two(
     assert run("--verify").code == 0
 
 
+@pytest.mark.long
 def test_runs_of_different_schemas_take_turns_behind_a_pooler(
     database: Database, spawn: Spawn, pooler: Pooler
 ) -> None:
@@ -113,6 +115,7 @@ def test_runs_of_different_schemas_take_turns_behind_a_pooler(
     assert not any("WARNING" in log for _, log in ended)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("initialised")
 def test_a_signal_reaches_the_server_through_a_pooler(
     database: Database, run: Run, spawn: Spawn, pooler: Pooler

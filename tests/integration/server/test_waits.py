@@ -87,6 +87,7 @@ def lines_until(process: "subprocess.Popen[str]", pattern: str) -> List[str]:
     raise AssertionError("".join(lines))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("door", ["direct", "pooler"])
 def test_a_prepared_transaction_that_a_build_waits_for_is_named(
     live: Database, spawn: Spawn, request: pytest.FixtureRequest, door: str
@@ -212,6 +213,7 @@ def lonely(own_server: Path) -> Iterator[Database]:
 RESET, RELOAD = "ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", ["live", "new"])
 def test_a_synchronous_standby_that_is_gone_is_named(
     lonely: Database, run: Run, spawn: Spawn, state: str

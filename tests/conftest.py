@@ -75,10 +75,11 @@ def _few(same: List[pytest.Item]) -> List[pytest.Item]:
 
 
 def _shared(tests: List[List[pytest.Item]], number: int, shares: int) -> Iterator[pytest.Item]:
-    """Yield the tests of a share: each of its parameters is in one."""
+    """Yield the tests of a share: each parameter is in one, some in the first and last as well."""
     for place, same in enumerate(tests):
+        whole = number in (1, shares) and same[0].get_closest_marker("at_both_ends") is not None
         for turn, item in enumerate(same):
-            if (number - place - turn) % shares == 0:
+            if whole or (number - place - turn) % shares == 0:
                 yield item
 
 

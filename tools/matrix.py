@@ -1,9 +1,9 @@
 """The tests on every server and every Python: `make test-matrix`, one table at the end.
 
 Servers and Pythons are paired diagonally, so that each has its turn. The pairs share the tests that
-are not about files only: each parameter is tried by one of them, a test without parameters by
-three. MATRIX_SHARES=1 tries all everywhere. The tests that stop a server start one of the same
-version. What was asked for and can't run fails.
+are not about files only: each parameter, and each test without, is tried by one of them, and the
+table of constructs by the first and the last, too. MATRIX_SHARES=1 tries all everywhere. The tests
+that stop a server start one of the same version. What was asked for and can't run fails.
 
 MATRIX_SERVERS    major versions, by default 12 to 18
 MATRIX_URLS       or servers that are there: superusers' URLs
@@ -85,8 +85,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     jobs = int(os.environ.get("MATRIX_JOBS") or (os.cpu_count() or 1) + 1)
+    wanted = pairs(servers, pythons)
+    # The first and the last have most to do (`at_both_ends` in pyproject.toml).
+    longest_first = [*wanted[:1], *wanted[:0:-1]]
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(run_pair, pairs(servers, pythons)))
+        rows = dict(zip(longest_first, pool.map(run_pair, longest_first)))
+    found = [rows[pair] for pair in wanted]
     print(table(HEAD, [row[: len(HEAD)] for row in found]))
     for row in found:
         for reason in row.reasons:

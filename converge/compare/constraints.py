@@ -40,9 +40,10 @@ def constraints(table: ComparedTable) -> None:
         if desired.kind != "f":
             _bring(table, name, desired)
     key_stays = table.desired.primary_key[0] is None
-    known = {*table.live_names.values(), *table.desired.indexes}
+    known = set(table.live_names.values())
     for name, live in table.live.constraints.items():
-        if name in known or (live.kind == "p" and not key_stays) or name.startswith(NEW_PREFIX):
+        replaced = (live.kind == "p" and not key_stays) or _is_to_be_an_index(table, name)
+        if name in known or replaced or name.startswith(NEW_PREFIX):
             continue
         drop = table.alter(f"DROP CONSTRAINT {identifier(name)}")
         table.leave("constraint", name, None if live.inherited else drop)
@@ -65,10 +66,18 @@ def _same(table: ComparedTable, name: str) -> Optional[str]:
             if known in live
             and has_constraint(table, known, name)
             and not known.startswith(NEW_PREFIX)
-            and known not in table.desired.indexes
+            and not _is_to_be_an_index(table, known)
         ),
         None,
     )
+
+
+def _is_to_be_an_index(table: ComparedTable, name: str) -> bool:
+    """Return whether the models say an index where a live constraint has its own of that name.
+
+    A check or a foreign key may share its name with an index.
+    """
+    return name in table.desired.indexes and table.live.constraints[name].owned_index is not None
 
 
 def _bring(table: ComparedTable, name: str, desired: Constraint) -> None:

@@ -145,6 +145,13 @@ CHECKS = (
         columns=two,
     ),
     item(
+        "check that becomes an index of its name",
+        lambda: CheckConstraint("a > 0", name="k"),
+        lambda: Index("k", "b"),
+        columns=two,
+        leaves=True,
+    ),
+    item(
         "check that rows break",
         lambda: Index("x", "b"),
         lambda: CheckConstraint("a > 1", name="k"),

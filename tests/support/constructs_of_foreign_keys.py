@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     String,
@@ -88,6 +89,11 @@ FOREIGN_KEYS = (
         pair(None, owned(postgresql_not_valid=True)),
         rows="INSERT INTO owner DEFAULT VALUES; INSERT INTO t (owner) VALUES (1), (77)",
         ends_as=pair(None, owned(postgresql_not_valid=True, use_alter=True)),
+    ),
+    Construct(
+        "foreign key and an index of its name",
+        pair(None, lambda: [Column("owner", Integer)]),
+        pair(None, lambda: [*owned()(), Index("f", "owner")]),
     ),
     Construct(
         "foreign key that rows break",

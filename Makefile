@@ -1,6 +1,9 @@
-# Everything runs in .venv, which is built when it is missing or the requirements have changed.
+# Everything runs in .venv, which is built when it is missing or the requirements have changed: for
+# the job and its private server alone, or for the tests and linters too.
 PYTHON = python3
+READY = .venv/embedded-installed
 STAMP = .venv/requirements-installed
+PIP = $(RUN) -m pip install --quiet --no-cache-dir --disable-pip-version-check
 # Measuring it slows the tests down, so that only .ci/run does.
 COVERAGE =
 # Which; all if there is nothing else.
@@ -11,11 +14,13 @@ RUN = .venv/bin/python
 ARGS =
 
 .POSIX:
-.PHONY: help run stop test test-matrix lint lock sbom clean
+.PHONY: help run plan verify history psql stop test test-matrix lint lock sbom clean
 
 help:
 	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running;"
-	@echo "            ARGS=--plan only looks; ARGS takes what create_tables.py does"
+	@echo "            ARGS takes what create_tables.py does"
+	@echo "make plan, make verify, make history   the job with that option, on the same server"
+	@echo "make psql   open its database"
 	@echo "make stop   stop it"
 	@echo "make test   the tests, on a private PostgreSQL or on TEST_DATABASE_URL;"
 	@echo "            TESTS takes files, --long or --whole for all parameters"
@@ -25,11 +30,18 @@ help:
 	@echo "make sbom   write sbom.json, what is in the image's lock, as CycloneDX"
 	@echo "make clean  stop it, and remove its data, .venv and what the tools keep"
 
-run: $(STAMP)
+run: $(READY)
 	$(RUN) -m tools.embedded run .postgres $(ARGS)
 
-stop: $(STAMP)
-	$(RUN) -m tools.embedded stop .postgres
+plan verify history: $(READY)
+	$(RUN) -m tools.embedded run .postgres --$@ $(ARGS)
+
+psql: $(READY)
+	$(RUN) -m tools.embedded psql .postgres $(ARGS)
+
+stop:
+	@if [ -x $(RUN) ]; then $(RUN) -m tools.embedded stop .postgres; \
+	else echo "There is no .venv, and so no server of its own."; fi
 
 test: $(STAMP) $(POOLER) $(TRANSLATED)
 	$(RUN) -m pytest -n auto --dist worksteal $(COVERAGE) $(TESTS)
@@ -67,9 +79,15 @@ clean:
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(READY): requirements.txt requirements-embedded.txt
+	@echo "Installing the job and a private PostgreSQL into .venv: some 110 MB …"
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --no-cache-dir --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements-embedded.txt
+	touch $(READY)
+
+$(STAMP): $(READY) requirements-dev.txt
+	@echo "Installing what the tests and linters take into .venv: some 650 MB …"
+	$(PIP) -r requirements-dev.txt
 	touch $(STAMP)
 
 # Where one can't be had, the tests that need it fail and say what to do.

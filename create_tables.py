@@ -289,6 +289,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         with stopped_by_signals(), explained():
             settings = load_settings(os.environ, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
+            for doubt in settings.doubts:
+                log.warning("%s", doubt)
             with closing(Job(settings, options)) as job:
                 execute(job, MODES[options.mode, options.plan])
     except (ConvergeError, Terminated) as error:

@@ -92,14 +92,16 @@ def duration(*, least: float, most: float, allowed: str) -> Callable[[str], floa
     return parse
 
 
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """Make a check for one of these words, in any case."""
+def one_of(*allowed: str, **also: str) -> Callable[[str], str]:
+    """Make a check for one of these words, in any case; `also` are others for them."""
+    words = {word.lower(): word for word in allowed}
+    words.update((other.lower(), word) for other, word in also.items())
 
     def parse(value: str) -> str:
-        for word in allowed:
-            if value.strip().lower() == word.lower():
-                return word
-        raise ValueError(f"must be one of {', '.join(allowed)}")
+        found = words.get(value.strip().lower())
+        if found is None:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return found
 
     return parse
 

@@ -31,6 +31,7 @@ from converge.settings.checks import (
     text,
     whole_number,
 )
+from converge.settings.nearly import nearly_ours
 
 LARGEST_BIGINT = 2**63 - 1
 MILLISECOND = 0.001
@@ -59,6 +60,7 @@ class Settings(NamedTuple):
     verify_indexes: bool
     enable_performance_test: bool
     own: Mapping[str, str]  # the values of the variables that are not the engine's, by field
+    doubts: Tuple[str, ...] = ()  # what is set and not read, though it is nearly one of them
 
     def __repr__(self) -> str:
         """Show all but the password."""
@@ -89,7 +91,7 @@ LOCK_TIMEOUT = duration(
 LOCK_PATIENCE = duration(least=0, most=LONGEST_TIMEOUT, allowed="from 0 to 596h")
 RETRY_DELAY = duration(least=0, most=DAY, allowed="from 0 to 24h")
 SSL_MODES = one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", WARN="WARNING")
 
 VARIABLES = (
     Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket directory"),
@@ -135,6 +137,8 @@ VARIABLES = (
         "time the benchmark queries after the run",
     ),
 )
+# A slip in the name of one of these is no warning: the run might be another than was meant.
+GUARDS = ("POSTGRES_SCHEMAS", "POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT")
 
 
 def load_settings(
@@ -146,7 +150,27 @@ def load_settings(
     Raises `ConfigurationError` with all mistakes at once, and no secret.
     """
     variables = (*VARIABLES, *own)
-    given = _given(variables, environ, _read_dotenv(dotenv_path))
+    dotenv = _read_dotenv(dotenv_path)
+    given = _given(variables, environ, dotenv)
+    values, mistakes = _values(variables, given)
+    mistakes += _missing_or_twice(variables, given)
+    names = [variable.name for variable in variables]
+    unread = {
+        meant: f"{name} is not read; {meant} is"
+        for name, meant in nearly_ours([*environ, *dotenv], names, given)
+    }
+    mistakes += [unread.pop(name) for name in GUARDS if name in unread]
+    if mistakes:
+        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
+        raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
+    mine = {variable.field: values.pop(variable.field) for variable in own}
+    return Settings(**values, own=mine, doubts=tuple(unread.values()))
+
+
+def _values(
+    variables: Sequence[Variable], given: Mapping[str, str]
+) -> Tuple[Dict[str, Any], List[str]]:
+    """Return the values by field, and what is wrong with those that have none."""
     values: Dict[str, Any] = {}
     mistakes: List[str] = []
     for variable in variables:
@@ -159,12 +183,7 @@ def load_settings(
             values[variable.field] = variable.parse(variable.default)
         elif variable.default == "":
             values.setdefault(variable.field, None)
-    mistakes += _missing_or_twice(variables, given)
-    if mistakes:
-        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
-    mine = {variable.field: values.pop(variable.field) for variable in own}
-    return Settings(**values, own=mine)
+    return values, mistakes
 
 
 def _given(

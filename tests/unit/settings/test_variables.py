@@ -393,3 +393,65 @@ def test_any_environment_gives_settings_or_a_configuration_error(
     except ConfigurationError as error:
         shown = str(error)
     assert "hunter2" not in shown
+
+
+def test_other_words_for_a_value() -> None:
+    """As other programs spell them."""
+    assert loaded(LOG_LEVEL="warn").log_level == "WARNING"
+    assert loaded(LOG_FORMAT="JSON").log_format == "json"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LOCKTIMEOUT", "LOCK_TIMEOUT"),
+        ("LOG_LEVL", "LOG_LEVEL"),
+        ("log_level", "LOG_LEVEL"),
+        ("REWRITE_MAXROWS", "REWRITE_MAX_ROWS"),
+        ("VERIFY_INDEX", "VERIFY_INDEXES"),
+        ("DEFAULT_USER_MAIL", "DEFAULT_USER_EMAIL"),
+    ],
+)
+def test_a_name_that_is_nearly_one_of_ours_is_a_doubt(name: str, meant: str) -> None:
+    """Unless the right one is given too: then it is another program's."""
+    assert loaded(**{name: "1"}).doubts == (f"{name} is not read; {meant} is",)
+    right = next(v for v in (*VARIABLES, *chater.VARIABLES) if v.name == meant).default
+    assert loaded(**{name: "1", meant: right or ""}).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("POSTGRES_SCHEMA", "POSTGRES_SCHEMAS"),
+        ("POSTGRES_SSL_MODE", "POSTGRES_SSLMODE"),
+        ("POSTGRES_SSLROOT_CERT", "POSTGRES_SSLROOTCERT"),
+    ],
+)
+def test_a_slip_that_would_lead_elsewhere_is_a_mistake(name: str, meant: str) -> None:
+    """The wrong schemas, or no TLS: nothing is done."""
+    assert complaint(**{name: "tenant"}) == f"{name} is not read; {meant} is"
+
+
+def test_a_slip_in_a_dotenv_counts_too(tmp_path: Path) -> None:
+    """It is where most of them are made."""
+    path = tmp_path / ".env"
+    path.write_text("LOG_LEVELS=DEBUG\n", "utf-8")
+    assert load_settings(REQUIRED, str(path)).doubts == ("LOG_LEVELS is not read; LOG_LEVEL is",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LOGNAME",
+        "MAXIMUM",
+        "POSTGRES_SERVICE_HOST",
+        "POSTGRES_SERVICE_PORT",
+        "POSTGRES_PORT_5432_TCP_ADDR",
+        "POSTGRES_INITDB_ARGS",
+        "POSTGRES_HOST_AUTH_METHOD",
+        "POSTGRES_USER_FILE",
+    ],
+)
+def test_other_programs_names_are_none_of_ours(name: str) -> None:
+    """Kubernetes' links to services, and what PostgreSQL's image takes."""
+    assert loaded(**{name: "1"}).doubts == ()

@@ -283,7 +283,7 @@ MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {  # by mode, and whether
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code; results go to stdout, the rest to stderr."""
-    options = parse(argv)
+    options = parse(argv, chater.VARIABLES)
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text").strip().lower())
     try:
         with stopped_by_signals(), explained():

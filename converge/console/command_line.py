@@ -1,12 +1,14 @@
 """The command line."""
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional, Sequence
 
 from converge.names import PROGRAM, VERSION
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+
+    from converge.settings.variables import Variable
 
 HELP_COLUMNS = 96
 ALL_RUNS = -1  # is no number that can be typed
@@ -22,17 +24,17 @@ class Options(NamedTuple):
     run: int = ALL_RUNS  # whose steps the history shows
 
 
-def parse(argv: Optional[Sequence[str]] = None) -> Options:
-    """Read the command line, by default the process's own.
+def parse(argv: Optional[Sequence[str]] = None, own: "Sequence[Variable]" = ()) -> Options:
+    """Read the command line, by default the process's own; `own` variables are for its help.
 
     On a mistake, argparse exits with 2.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    return _parsed(arguments) if arguments else Options()
+    return _parsed(arguments, own) if arguments else Options()
 
 
-def _parsed(arguments: Sequence[str]) -> Options:
-    parser = _parser()
+def _parsed(arguments: Sequence[str], own: "Sequence[Variable]") -> Options:
+    parser = _parser(own)
     options = parser.parse_args(arguments)
     mode = options.mode if options.run is None else "history"
     if options.plan and mode in ("verify", "history"):
@@ -43,16 +45,22 @@ def _parsed(arguments: Sequence[str]) -> Options:
     return Options(mode, options.plan, options.to, options.yes, run)
 
 
-def _parser() -> "ArgumentParser":
+def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
     # Only here: a run that is started with no arguments, as most are, has no use for it.
     import argparse
 
-    parser = argparse.ArgumentParser(
+    from converge.console.help import epilog, meant
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            super().error(meant(message, list(self._option_string_actions)))
+
+    parser = Parser(
         prog=PROGRAM,
         description="Bring a PostgreSQL database to the state that the models describe.",
         allow_abbrev=False,  # `--roll` is no way to ask for a rollback
-        epilog="Configured by environment variables and .env; see README.md.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_COLUMNS),
+        epilog=epilog(PROGRAM, own),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=HELP_COLUMNS),
     )
     parser.set_defaults(mode=Options().mode)
     parser.add_argument("--plan", action="store_true", help="print what would be done, and stop")

@@ -40,7 +40,8 @@ class Stopwatch:
 def put(text: str) -> None:
     """Print a result to stdout, whatever letters that can show, and none that it would obey.
 
-    Raises `ConvergeError` if it can't be written, as to a closed pipe; what was done stays.
+    Whoever closes the pipe has read enough. Raises `ConvergeError` if it can't be written for
+    another reason, as to a full disk; what was done stays.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
     try:
@@ -48,7 +49,8 @@ def put(text: str) -> None:
     except OSError as error:
         # Else the interpreter writes what is left when it ends, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ConvergeError(f"the output can't be written: {error.strerror}") from None
+        if not isinstance(error, BrokenPipeError):
+            raise ConvergeError(f"the output can't be written: {error.strerror}") from None
 
 
 def summary(

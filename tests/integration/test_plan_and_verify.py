@@ -225,6 +225,9 @@ def test_verify_lists_each_difference(database: Database, run: Run, drift: str) 
 MISTAKES = {
     "--nonsense": "unrecognized arguments: --nonsense",
     "public": "unrecognized arguments: public",
+    "--dry-run": "unrecognized arguments: --dry-run; did you mean --plan?",
+    "--verfy": "unrecognized arguments: --verfy; did you mean --verify?",
+    "--roll-back": "unrecognized arguments: --roll-back; did you mean --rollback?",
     "--plan --verify": "--plan goes with a run or with --rollback",
     "--plan --history": "--plan goes with a run or with --rollback",
     "--verify --rollback": "argument --rollback: not allowed with argument --verify",
@@ -269,24 +272,37 @@ def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
     )
 
 
-def test_a_plan_that_nobody_reads_is_an_error(database: Database, tmp_path: Path) -> None:
-    """A pipe that was closed, or a full disk: one line says so."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    environment = {**os.environ, **database.environment}
-    command = [sys.executable, str(ROOT / "create_tables.py"), "--plan"]
-    result = subprocess.run(
-        command,
-        env=environment,
-        cwd=tmp_path,
-        stdout=writing,
+def plan_into(
+    output: int, database: Database, directory: Path
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, str(ROOT / "create_tables.py"), "--plan"],
+        env={**os.environ, **database.environment},
+        cwd=directory,
+        stdout=output,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+
+
+def test_a_reader_who_has_read_enough_is_no_error(database: Database, tmp_path: Path) -> None:
+    """As `head` and `less` are."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = plan_into(writing, database, tmp_path)
     os.close(writing)
+    assert result.returncode == 0, result.stderr
+    assert [line.split()[1] for line in result.stderr.splitlines()] == ["INFO"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+def test_a_plan_that_can_not_be_written_is_an_error(database: Database, tmp_path: Path) -> None:
+    """A full disk: one line says so."""
+    with open("/dev/full", "w") as full:
+        result = plan_into(full.fileno(), database, tmp_path)
     assert result.returncode == 1
-    assert result.stderr.endswith(" ERROR the output can't be written: Broken pipe\n")
+    assert result.stderr.endswith(" ERROR the output can't be written: No space left on device\n")
     assert "Traceback" not in result.stderr
 
 

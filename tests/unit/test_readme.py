@@ -7,6 +7,7 @@ from typing import Dict, List, Set
 import pytest
 
 import create_tables
+from converge.console.help import EXIT_CODES
 from converge.errors import ConvergeError, Terminated
 from indexes import INDEXES
 from models import Base
@@ -58,6 +59,7 @@ def test_every_exit_code_is_there() -> None:
     codes |= {error.exit_code for error in ConvergeError.__subclasses__()}
     codes |= {Terminated(number, "").exit_code for number in (signal.SIGINT, signal.SIGTERM)}
     assert [int(row[0]) for row in table("Exit codes")] == sorted(codes)
+    assert [int(c) for row in EXIT_CODES for c in row[0].split(", ")] == sorted(codes)
 
 
 def test_every_index_is_there_with_its_columns_and_purpose() -> None:

@@ -153,7 +153,7 @@ FILES: List[Tuple[Dict[str, Optional[str]], Files, str]] = [
 LINES = {
     "--nonsense": "unrecognized arguments: --nonsense",
     "public": "unrecognized arguments: public",
-    "--roll": "unrecognized arguments: --roll",
+    "--roll": "unrecognized arguments: --roll; did you mean --rollback?",
     "-p": "unrecognized arguments: -p",
     "--plan=yes": "argument --plan: ignored explicit argument 'yes'",
     "--plan --verify": "--plan goes with a run or with --rollback",

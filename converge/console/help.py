@@ -1,0 +1,60 @@
+"""What `--help` says besides the options, and what was meant by one that there is not."""
+
+import re
+from typing import Sequence
+
+from converge.settings.variables import VARIABLES, Variable
+from converge.text import table
+
+EXIT_CODES = (
+    ("0", "done, or there was nothing to do"),
+    ("1", "an error of the server, or a bug"),
+    ("2", "a mistake in the configuration, on the command line or in the models"),
+    ("3", "no connection, or it was lost"),
+    ("4", "refused: a person has to act; the message says how"),
+    ("5", "the database differs from the models"),
+    ("6", "a lock could not be acquired within LOCK_PATIENCE"),
+    ("130, 143", "stopped by SIGINT or SIGTERM; safe to run again"),
+)
+EXAMPLES = (
+    ("--plan", "what would a run do?"),
+    ("", "do it, and prove it"),
+    ("--rollback --plan", "what would undo the newest version?"),
+)
+# What other programs call ours.
+ALSO = {"--dry-run": "--plan", "--diff": "--plan", "--check": "--verify", "--undo": "--rollback"}
+UNKNOWN = re.compile(r"unrecognized arguments: (--?\w[\w-]*)")
+NOTHING = {None: "required", "": "none"}
+
+
+def epilog(program: str, own: Sequence[Variable]) -> str:
+    """Return the exit codes, the variables with their defaults, and examples."""
+    settings = [
+        (v.name, NOTHING.get(v.default, v.default or ""), v.meaning) for v in (*VARIABLES, *own)
+    ]
+    examples = [(f"python {program} {options}".strip(), what) for options, what in EXAMPLES]
+    width = max(len(command) for command, _ in examples)
+    parts = {
+        "exit codes:": table(("code", "what happened"), EXIT_CODES),
+        "environment variables, or lines of .env:": table(
+            ("variable", "default", "meaning"), settings
+        ),
+        "examples:": "\n".join(f"{command:{width}}  {what}" for command, what in examples),
+    }
+    return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in parts.items())
+
+
+def meant(message: str, options: Sequence[str]) -> str:
+    """Return argparse's message; about an option that there is not, with what was meant."""
+    found = UNKNOWN.match(message)
+    if found is None or found.group(1) in options:
+        return message
+    from difflib import get_close_matches
+
+    close = [ALSO.get(found.group(1)), *get_close_matches(found.group(1), options, 1)]
+    named = next(filter(None, close), None)
+    return f"{message}; did you mean {named}?" if named else message
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

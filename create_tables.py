@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Compare = Callable[[Connection, converge.ServerFacts], converge.Plan]
 
 log = logging.getLogger(APPLICATION_NAME)
+DOTENV = ".env"  # in the current directory
 
 
 class Job:
@@ -228,6 +229,21 @@ def compared(job: Job) -> "converge.Plan":
     return converge.left_over(job.connection, plan)
 
 
+def tell_dotenv() -> None:
+    """Log which `.env` is not read, if somebody may think that it is."""
+    beside = os.path.join(chater.ROOT, DOTENV)
+    if os.path.exists(beside) and not os.path.exists(DOTENV):
+        log.warning("%s is not read: this was started in %s", beside, os.getcwd())
+
+
+def tell_settings(settings: Settings) -> None:
+    """Log which `.env` was read, and what is set and read by nobody."""
+    if os.path.exists(DOTENV):
+        log.debug("what the environment does not say is read from %s", os.path.abspath(DOTENV))
+    for doubt in settings.doubts:
+        log.warning("%s", doubt)
+
+
 def tell_look(found: Look) -> None:
     """Log what the quick look found, or why a full comparison is needed."""
     if found.current:
@@ -287,10 +303,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text").strip().lower())
     try:
         with stopped_by_signals(), explained():
-            settings = load_settings(os.environ, own=chater.VARIABLES)
+            tell_dotenv()
+            settings = load_settings(os.environ, DOTENV, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
-            for doubt in settings.doubts:
-                log.warning("%s", doubt)
+            tell_settings(settings)
             with closing(Job(settings, options)) as job:
                 execute(job, MODES[options.mode, options.plan])
     except (ConvergeError, Terminated) as error:

@@ -1,5 +1,6 @@
 """What is missing as a whole: schemas, the extension, tables with their indexes."""
 
+from difflib import get_close_matches
 from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
 
 from converge.compare.creation import Creation
@@ -15,6 +16,8 @@ from converge.server.others import HISTORY_COLUMNS, taken_history
 from converge.server.rights import grant_create
 from converge.steps import EVERY_ROW, NO_UNDO, Kind, Lock, Run, Step, Undo
 
+OURS = f"""SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = '{HISTORY_TABLE}' AND c.relkind = 'r' ORDER BY 1"""
 TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
 
 
@@ -22,12 +25,20 @@ def missing_schema(schema: str, given: Given) -> Plan:
     """Create a schema."""
     name = identifier(schema)
     step = _new(Kind.CREATE_SCHEMA, schema, "", schema, [f"CREATE SCHEMA {name}"])
+    step = step._replace(warnings=_beside(schema, given))
     if given.facts.can_create_schema:
         return step
     create = f"CREATE SCHEMA {name} AUTHORIZATION {identifier(given.facts.user)}"
     what = f"schema {name} is missing, and {given.facts.user} lacks the right to create it."
     lacks = Right("CREATE ON DATABASE", schema)
     return joined([step, refused(schema, what, WayOut(ADMINISTRATOR, (create,)), lacks=lacks)])
+
+
+def _beside(schema: str, given: Given) -> Tuple[str, ...]:
+    """Return what to say where there are schemas of ours: a slip in a name would make another."""
+    ours = [name for (name,) in given.ask_catalog(OURS)]
+    like = get_close_matches(schema, ours, 1, 0)
+    return tuple(f"schema {identifier(schema)} is new; there is {identifier(it)}" for it in like)
 
 
 def missing_extensions(given: Given) -> Plan:

@@ -139,6 +139,7 @@ VARIABLES = (
 )
 # A slip in the name of one of these is no warning: the run might be another than was meant.
 GUARDS = ("POSTGRES_SCHEMAS", "POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT")
+NOTHING_GIVEN = "Set them here or in .env; --help lists all; `make run` has a server of its own."
 
 
 def load_settings(
@@ -161,6 +162,8 @@ def load_settings(
     }
     mistakes += [unread.pop(name) for name in GUARDS if name in unread]
     if mistakes:
+        if not given:
+            mistakes.append(NOTHING_GIVEN)
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
     mine = {variable.field: values.pop(variable.field) for variable in own}

@@ -87,10 +87,19 @@ def test_a_schema_may_have_any_name(database: Database, run: Run, name: str) -> 
 
 def test_each_schema_gets_the_full_set(database: Database, run: Run) -> None:
     """Tenants are alike, those that exist and those that are new."""
-    run(POSTGRES_SCHEMAS="public")
-    assert run(POSTGRES_SCHEMAS="public, tenant_a, tenant_b").code == 0
+    assert "is new" not in run(POSTGRES_SCHEMAS="public").err
+    result = run(POSTGRES_SCHEMAS="public, tenant_a, tenant_b")
+    assert result.code == 0
+    assert " WARNING schema tenant_a is new; there is public\n" in result.err
     assert described(database, "tenant_a") == described(database, "public")
     assert described(database, "tenant_b") == described(database, "public")
+
+
+def test_a_schema_that_a_slip_would_create_is_noticed(database: Database, run: Run) -> None:
+    """It is named beside the one that was meant, before anything is done."""
+    run(POSTGRES_SCHEMAS="berlin, paris")
+    warning = "schema pariss is new; there is paris"
+    assert f"-- warning: {warning}\n" in run("--plan", POSTGRES_SCHEMAS="berlin, pariss").out
 
 
 def test_a_refusal_in_one_schema_keeps_all_as_they_are(database: Database, run: Run) -> None:

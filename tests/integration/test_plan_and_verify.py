@@ -14,7 +14,7 @@ from tests.support.catalogs import described, everything
 from tests.support.database import Database
 from tests.support.desired import DESIRED, INDEXES, METADATA
 from tests.support.job import Run, Spawn
-from tests.support.program import ROOT
+from tests.support.program import ROOT, copy_program
 
 
 def statements(plan: str) -> List[str]:
@@ -270,6 +270,28 @@ def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
         "  LOG_FORMAT='xml': must be one of text, json\n"
         "  POSTGRES_HOST is missing: server: name, address or socket directory\n"
     )
+
+
+def test_the_dotenv_that_is_read_is_named(database: Database, tmp_path: Path) -> None:
+    """And one beside the program, which somebody may take for it."""
+    copy_program(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    dotenv = tmp_path / ".env"
+    lines = [f"{name}={value}\n" for name, value in database.environment.items()]
+    dotenv.write_text("".join(lines) + "LOG_LEVEL=DEBUG\n", "utf-8")
+
+    def started(directory: Path) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(tmp_path / "create_tables.py"), "--plan"]
+        rest = {n: v for n, v in os.environ.items() if not n.startswith("POSTGRES_")}
+        return subprocess.run(
+            command, env=rest, cwd=directory, check=False, capture_output=True, text=True
+        )
+
+    read, unread = started(tmp_path), started(elsewhere)
+    assert (read.returncode, unread.returncode) == (0, 2)
+    assert f"what the environment does not say is read from {dotenv}\n" in read.stderr
+    assert f"WARNING {dotenv} is not read: this was started in {elsewhere}\n" in unread.stderr
 
 
 def plan_into(

@@ -65,6 +65,16 @@ def test_an_empty_variable_is_an_unset_one() -> None:
     assert loaded(**{v.name: "" for v in VARIABLES if v.name not in REQUIRED}) == loaded()
 
 
+def test_without_any_setting_it_says_where_they_go() -> None:
+    """Whoever starts it for the first time has none."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, NO_DOTENV)
+    assert str(caught.value).endswith(
+        "is missing: its password\n"
+        "  Set them here or in .env; --help lists all; `make run` has a server of its own."
+    )
+
+
 def test_all_mistakes_are_reported_at_once() -> None:
     """Whoever has three mistakes needs one run to learn of them."""
     with pytest.raises(ConfigurationError) as caught:

@@ -113,7 +113,9 @@ For other charts, in the pod of a Deployment: the item of initContainers, and th
 README.md has the two lines.
 */}}
 {{- define "eater-init.initContainer" -}}
-{{- if .Values.enabled }}{{ include "eater-init.container" . }}{{ end -}}
+{{- $untimed := dict "settings" (dict "ENABLE_PERFORMANCE_TEST" "false") -}}{{/* each replica would */}}
+{{- $values := mustMergeOverwrite (.Values | toYaml | fromYaml) $untimed -}}
+{{- if .Values.enabled }}{{ include "eater-init.container" (merge (dict "Values" $values) .) }}{{ end -}}
 {{- end }}
 
 {{- define "eater-init.volumes" -}}

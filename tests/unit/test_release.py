@@ -63,8 +63,8 @@ def test_an_ordinary_job_gets_a_new_name_at_every_upgrade(revision: int) -> None
     [
         ({"enabled": False}, "Eater Init is switched off"),
         ({"job": {"enabled": False}}, "There is no Job"),
-        ({}, "Job demo-eater-init runs at pre-install and pre-upgrade, for database eater"),
-        ({"job": ORDINARY}, "Job demo-eater-init-1 has been started, for database eater"),
+        ({}, "Job demo-eater-init runs at pre-install and pre-upgrade, for database chater_db"),
+        ({"job": ORDINARY}, "Job demo-eater-init-1 has been started, for database chater_db"),
     ],
 )
 def test_the_notes_say_what_there_is(values: Dict[str, Any], said: str) -> None:

@@ -48,30 +48,55 @@ A variable of extraEnv is left out here: Helm 4 is refused a list that names one
 {{- with .Values.extraEnv }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
-{{- define "eater-init.ownEnv" -}}
+{{- define "eater-init.where" -}}
 {{- $server := .Values.postgresql -}}
-- name: POSTGRES_HOST
-  value: {{ $server.host | quote }}
-- name: POSTGRES_PORT # always: a Service called `postgres` sets it to tcp://…
-  value: {{ include "eater-init.text" $server.port | quote }}
-- name: POSTGRES_DB
-  value: {{ $server.database | quote }}
-- name: POSTGRES_SCHEMAS
-  value: {{ $server.schemas | quote }}
-- name: POSTGRES_USER
+{{- if or $server.urlKey $server.hostKey $server.databaseKey -}}
+the database of Secret {{ $server.existingSecret }}
+{{- else -}}
+database {{ $server.database }} on {{ $server.host }}
+{{- end -}}
+{{- end }}
+
+{{- define "eater-init.secret" -}}
+- name: {{ index . 0 }}
   valueFrom:
     secretKeyRef:
-      name: {{ $server.existingSecret | quote }}
-      key: {{ $server.userKey | quote }}
+      name: {{ index . 2 | quote }}
+      key: {{ index . 1 | quote }}
+{{- end }}
+
+{{/*
+A variable from the Secret's key, if one is named, else its value.
+*/}}
+{{- define "eater-init.given" -}}
+{{- $key := index . 2 -}}
+{{- if $key }}{{ include "eater-init.secret" (list (index . 0) $key (index . 3)) }}
+{{- else -}}
+- name: {{ index . 0 }}
+  value: {{ index . 1 | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "eater-init.ownEnv" -}}
+{{- $server := .Values.postgresql -}}
+{{- $port := include "eater-init.text" $server.port -}}
+{{- if $server.urlKey }}
+{{ include "eater-init.secret" (list "DATABASE_URL" $server.urlKey $server.existingSecret) }}
+- name: POSTGRES_PORT # a Service called `postgres` sets it to tcp://…; empty, it is the URL's
+  value: ""
+{{- else }}
+{{ include "eater-init.given" (list "POSTGRES_HOST" $server.host $server.hostKey $server.existingSecret) }}
+{{ include "eater-init.given" (list "POSTGRES_PORT" $port $server.portKey $server.existingSecret) }}
+{{ include "eater-init.given" (list "POSTGRES_DB" $server.database $server.databaseKey $server.existingSecret) }}
+{{ include "eater-init.secret" (list "POSTGRES_USER" $server.userKey $server.existingSecret) }}
+{{- end }}
+- name: POSTGRES_SCHEMAS
+  value: {{ $server.schemas | quote }}
 {{- if $server.passwordFile }}
 - name: POSTGRES_PASSWORD_FILE
   value: {{ $server.passwordFile | quote }}
-{{- else }}
-- name: POSTGRES_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      name: {{ $server.existingSecret | quote }}
-      key: {{ $server.passwordKey | quote }}
+{{- else if not $server.urlKey }}
+{{ include "eater-init.secret" (list "POSTGRES_PASSWORD" $server.passwordKey $server.existingSecret) }}
 {{- end }}
 {{- with $server.sslmode }}
 - name: POSTGRES_SSLMODE

@@ -32,6 +32,7 @@ from converge.settings.checks import (
     whole_number,
 )
 from converge.settings.nearly import nearly_ours
+from converge.settings.url import url
 
 LARGEST_BIGINT = 2**63 - 1
 MILLISECOND = 0.001
@@ -93,6 +94,9 @@ RETRY_DELAY = duration(least=0, most=DAY, allowed="from 0 to 24h")
 SSL_MODES = one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", WARN="WARNING")
 
+URL = "DATABASE_URL"
+SECRETS = (str, url)  # the checks of what is never shown
+
 VARIABLES = (
     Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket directory"),
     Variable("POSTGRES_PORT", "port", "5432", whole_number(1, 65535), "port of the server"),
@@ -102,6 +106,7 @@ VARIABLES = (
     Variable("POSTGRES_PASSWORD_FILE", "password", "", password_file, "or a file that holds it"),
     Variable("POSTGRES_SSLMODE", "sslmode", "", SSL_MODES, "TLS, as libpq's sslmode"),
     Variable("POSTGRES_SSLROOTCERT", "sslrootcert", "", certificate, "CA certificate, or `system`"),
+    Variable(URL, "url", "", url, "or a URL with all of these, of which the above take the place"),
     Variable("POSTGRES_SCHEMAS", "schemas", "public", schema_names, "schemas, comma-separated"),
     Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
     Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "format of the log"),
@@ -153,8 +158,10 @@ def load_settings(
     variables = (*VARIABLES, *own)
     dotenv = _read_dotenv(dotenv_path)
     given = _given(variables, environ, dotenv)
-    values, mistakes = _values(variables, given)
-    mistakes += _missing_or_twice(variables, given)
+    parts, mistakes = _parts(variables, given)
+    values, wrong = _values(variables, given, parts)
+    missing = () if mistakes else _missing_or_twice(variables, {**parts, **given})
+    mistakes += [*wrong, *missing]
     names = [variable.name for variable in variables]
     unread = {
         meant: f"{name} is not read; {meant} is"
@@ -166,22 +173,45 @@ def load_settings(
             mistakes.append(NOTHING_GIVEN)
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
+    del values["url"]
     mine = {variable.field: values.pop(variable.field) for variable in own}
     return Settings(**values, own=mine, doubts=tuple(unread.values()))
 
 
-def _values(
+def _parts(
     variables: Sequence[Variable], given: Mapping[str, str]
+) -> Tuple[Dict[str, str], List[str]]:
+    """Return what the URL has of what is not given, by variable, or what is wrong with it.
+
+    Another program's is nothing to us: it is read where what is required is not given without it.
+    """
+    decided = {v.field for v in variables if v.name in given}
+    if URL not in given or {v.field for v in variables if v.default is None} <= decided:
+        return {}, []
+    [variable] = [v for v in variables if v.name == URL]
+    try:
+        found = _parsed(variable, given[URL])
+    except ValueError as error:
+        return {}, [f"{_shown(variable, given[URL])}: {error}"]
+    firsts = {v.field: v.name for v in reversed(variables)}
+    return {firsts[name]: part for name, part in found.items() if name not in decided}, []
+
+
+def _values(
+    variables: Sequence[Variable], given: Mapping[str, str], parts: Mapping[str, str]
 ) -> Tuple[Dict[str, Any], List[str]]:
     """Return the values by field, and what is wrong with those that have none."""
     values: Dict[str, Any] = {}
     mistakes: List[str] = []
     for variable in variables:
-        if variable.name in given:
+        text = parts.get(variable.name, given.get(variable.name))
+        if text is not None and variable.name != URL:
             try:
-                values[variable.field] = _parsed(variable, given[variable.name])
+                values[variable.field] = _parsed(variable, text)
             except ValueError as error:
-                mistakes.append(f"{_shown(variable, given[variable.name])}: {error}")
+                of_url = f"{variable.name}, which {URL} has"
+                shown = of_url if variable.name in parts else _shown(variable, text)
+                mistakes.append(f"{shown}: {error}")
         elif variable.default:
             values[variable.field] = variable.parse(variable.default)
         elif variable.default == "":
@@ -212,7 +242,7 @@ def _parsed(variable: Variable, value: str) -> Any:
 
 
 def _shown(variable: Variable, value: str) -> str:
-    if variable.parse is str or CREDENTIALS.search(value):
+    if variable.parse in SECRETS or CREDENTIALS.search(value):
         return f"{variable.name} (its value is not shown)"
     return f"{variable.name}={shortened(value)}"
 

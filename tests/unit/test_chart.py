@@ -162,6 +162,44 @@ def test_a_pod_that_is_restarted_has_no_failure_policy(engine: Helm) -> None:
     assert "podFailurePolicy" not in job["spec"]
 
 
+# What the Secrets of operators have, and which variables come of it.
+OPERATORS = {
+    "CloudNativePG": ({"existingSecret": "cluster-app", "urlKey": "uri"}, {"DATABASE_URL": "uri"}),
+    "Crunchy": (
+        {
+            "existingSecret": "hippo-pguser-hippo",
+            "hostKey": "host",
+            "portKey": "port",
+            "databaseKey": "dbname",
+            "userKey": "user",
+        },
+        {
+            "POSTGRES_HOST": "host",
+            "POSTGRES_PORT": "port",
+            "POSTGRES_DB": "dbname",
+            "POSTGRES_USER": "user",
+            "POSTGRES_PASSWORD": "password",
+        },
+    ),
+    "Zalando": (
+        {"existingSecret": "chater.acid-db.credentials.postgresql.acid.zalan.do"},
+        {"POSTGRES_USER": "username", "POSTGRES_PASSWORD": "password"},
+    ),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_secret_of_an_operator_is_taken_as_it_is(engine: Helm, operator: str) -> None:
+    """By the names of its keys."""
+    values, expected = OPERATORS[operator]
+    [job] = engine.render(CHART, {"postgresql": values})
+    kubernetes_validate.validate(job, all_versions()[-1], strict=True)
+    given = [e for e in ours(job)["env"] if "valueFrom" in e]
+    keys = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in given}
+    secret = values["existingSecret"]
+    assert keys == {name: {"name": secret, "key": key} for name, key in expected.items()}
+
+
 @pytest.mark.parametrize("path", leaves(EVERY))
 def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
     """Each value alone, other than its default, changes what is rendered."""
@@ -183,13 +221,15 @@ def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
     assert given["REWRITE_MAX_ROWS"] == "5000000"
     assert given["POSTGRES_SCHEMAS"] == 'berlin,"New York"'
     for variable in VARIABLES:
-        if isinstance(given.get(variable.name), str) and not given[variable.name].startswith("/"):
-            variable.parse(given[variable.name])
+        text = given.get(variable.name)  # an empty one counts as unset
+        if isinstance(text, str) and text and not text.startswith("/"):
+            variable.parse(text)
 
 
 def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
     """The chart has every variable; only the format of the log is another, for collectors."""
-    settings = {v.name: v for v in VARIABLES if not v.name.startswith("POSTGRES_")}
+    of_server = ("POSTGRES_", "DATABASE_")
+    settings = {v.name: v for v in VARIABLES if not v.name.startswith(of_server)}
     assert list(VALUES["settings"]) == list(settings)
     given = environment(ours(engine.render(CHART)[0]))
     expected = {name: v.default for name, v in settings.items()}

@@ -465,3 +465,54 @@ def test_a_slip_in_a_dotenv_counts_too(tmp_path: Path) -> None:
 def test_other_programs_names_are_none_of_ours(name: str) -> None:
     """Kubernetes' links to services, and what PostgreSQL's image takes."""
     assert loaded(**{name: "1"}).doubts == ()
+
+
+FROM_URL: Dict[str, Dict[str, Any]] = {
+    "postgresql://eater_admin:s3cret@db.example.org/eater": {},
+    "postgres://eater_admin:s3cret@db.example.org:6432/eater": {"port": 6432},
+    "postgresql+psycopg2://eater_admin:p%40ss%2F%25@db.example.org/eater": {"password": "p@ss/%"},
+    "postgresql://eater_admin:s3cret@db.example.org/eater?sslmode=require": {"sslmode": "require"},
+    "postgresql:///eater?host=/run/postgresql&user=eater_admin&password=s3cret": {
+        "host": "/run/postgresql"
+    },
+}
+
+
+@pytest.mark.parametrize("value", list(FROM_URL))
+def test_a_url_has_the_parts_of_a_connection(value: str) -> None:
+    """In all forms in which platforms hand it out."""
+    settings = load_settings({"DATABASE_URL": value}, NO_DOTENV, chater.VARIABLES)
+    assert settings == loaded()._replace(**FROM_URL[value])
+
+
+def test_the_parts_win() -> None:
+    """What is given by itself was meant for this program."""
+    whole = {"DATABASE_URL": "postgresql://other:other@other.example.org/other"}
+    assert loaded(**whole) == loaded()
+    assert loaded(DATABASE_URL="mysql://somebody:elses@other/one") == loaded()
+    parts = {"POSTGRES_USER": "eater_admin", "POSTGRES_PORT": "6432", **whole}
+    settings = load_settings(parts, NO_DOTENV)
+    assert (settings.user, settings.port, settings.host) == (
+        "eater_admin",
+        6432,
+        "other.example.org",
+    )
+
+
+WRONG_URLS = {
+    "hunter2": "DATABASE_URL (its value is not shown): must be postgresql://",
+    "mysql://me:hunter2@db/eater": "DATABASE_URL (its value is not shown): must be postgresql://",
+    "postgresql://me:hunter2%zz@db/eater": "; in a name or password, @ is written as %40",
+    "postgresql://me:hunter2@db/eater?connect_timeout=3": "has connect_timeout; of its",
+    "postgresql://me:hunter2@db:port/eater": "POSTGRES_PORT, which DATABASE_URL has: must be",
+    "postgresql://me@db/eater": "POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE is missing",
+}
+
+
+@pytest.mark.parametrize("value", list(WRONG_URLS))
+def test_a_wrong_url_is_said_without_the_password(value: str) -> None:
+    """Both names are there: that of the URL, and that of the part."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"DATABASE_URL": value}, NO_DOTENV)
+    assert WRONG_URLS[value] in str(caught.value)
+    assert "hunter2" not in str(caught.value)

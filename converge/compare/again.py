@@ -59,6 +59,8 @@ def _from_words(relation: str, table: Table, prefix: str) -> Iterator[str]:
     for number, constraint in enumerate(table.constraints.values()):
         if constraint.kind == "c":
             yield f"{alter} CONSTRAINT {prefix}{number} CHECK ({constraint.expression})"
+        if constraint.kind == "x":
+            yield f"{alter} CONSTRAINT {prefix}{number} {constraint.sql}"
     for number, index in enumerate(table.indexes.values()):
         if index.expressions or index.predicate is not None:
             unique = "UNIQUE " if index.unique else ""

@@ -5,9 +5,10 @@ reads that again: `status IN ('a')` becomes `status = ANY (ARRAY['a'::varchar])`
 `ARRAY[('a'::varchar)::text]`.
 """
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple, Type
 
-from sqlalchemy import CheckConstraint, Column, Index, Table
+from sqlalchemy import CheckConstraint, Column, Constraint, Index, Table
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
 from sqlalchemy.schema import CreateIndex, ExecutableDDLElement
 
@@ -78,6 +79,15 @@ def check_written(check: CheckConstraint) -> str:
     return str(compiler.process(check.sqltext, include_table=False, literal_binds=True))
 
 
+def exclusion_written(exclusion: ExcludeConstraint) -> str:
+    """Return what stands behind an exclusion constraint's name."""
+    sql = str(DIALECT.ddl_compiler(DIALECT, None).process(exclusion))
+    name = final_name(exclusion)
+    before = "" if name is None else f"CONSTRAINT {identifier(name)} "
+    assert sql.startswith(f"{before}EXCLUDE "), sql
+    return sql[len(before) :]
+
+
 def default_written(column: "Optional[Column[Any]]") -> Optional[str]:
     """Return a column's server default."""
     if column is None:
@@ -115,23 +125,18 @@ def final_name(thing: Any) -> Optional[str]:
     return None if name is None else str(name)
 
 
-def unnamed_checks(table: Table) -> Tuple[CheckConstraint, ...]:
-    """Return the checks that the server gives names, in the order in which it does."""
+def unnamed(table: Table, kind: Type[Constraint]) -> Tuple[Any, ...]:
+    """Return the constraints that the server gives names, in the order in which it does."""
     compiler = DIALECT.ddl_compiler(DIALECT, None)
-    of_columns = [
-        check
-        for c in table.columns
-        for check in c.constraints
-        if isinstance(check, CheckConstraint)
-    ]
+    of_columns = [k for c in table.columns for k in c.constraints if isinstance(k, kind)]
     of_table = [
-        check
-        for check in table._sorted_constraints
-        if isinstance(check, CheckConstraint)
-        and check not in of_columns
-        and check._should_create_for_compiler(compiler)
+        constraint
+        for constraint in table._sorted_constraints
+        if isinstance(constraint, kind)
+        and constraint not in of_columns
+        and constraint._should_create_for_compiler(compiler)
     ]
-    return tuple(check for check in [*of_columns, *of_table] if final_name(check) is None)
+    return tuple(found for found in [*of_columns, *of_table] if final_name(found) is None)
 
 
 def storage_parameters(options: Mapping[str, Any]) -> Tuple[str, ...]:

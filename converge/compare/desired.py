@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, Index, MetaData, Table
 from sqlalchemy import Sequence as NumberSequence
-from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, ExcludeConstraint
 from sqlalchemy.sql.sqltypes import SchemaType
 
 from converge.compare import ddl
@@ -32,6 +32,8 @@ from converge.server.catalog import Table as Words
 from converge.server.inspect import ServerFacts
 from converge.settings.extension import Extension
 from converge.settings.variables import Settings
+
+SAID_AS = {"c": CheckConstraint, "x": ExcludeConstraint}  # by their kinds in the catalog
 
 
 class Desired:
@@ -180,28 +182,29 @@ class Desired:
         columns: Any = self.tables[table].columns
         return next((column for column in columns if column.name == name), None)
 
-    def check(self, table: str, name: str, words: Words) -> CheckConstraint:
-        """Return a check by its name in the database, as `words` have it."""
-        said = _constraints(self.tables[table])
+    def constraint(self, table: str, name: str, words: Words) -> Any:
+        """Return a check or an exclusion by its name in the database, as `words` have it."""
+        said, code = _constraints(self.tables[table]), words.constraints[name].kind
+        kind = SAID_AS[code]
         for constraint in said:
-            if isinstance(constraint, CheckConstraint) and final_name(constraint) == name:
+            if isinstance(constraint, kind) and final_name(constraint) == name:
                 return constraint
         known = {final_name(constraint) for constraint in said}
         unnamed = sorted(
             (
                 key
                 for key, value in words.constraints.items()
-                if value.kind == "c" and key not in known
+                if value.kind == code and key not in known
             ),
             key=lambda key: words.constraints[key].place or 0,
         )
-        return ddl.unnamed_checks(self.tables[table])[unnamed.index(name)]
+        return ddl.unnamed(self.tables[table], kind)[unnamed.index(name)]
 
     def not_valid(self, table: str, name: str, words: Words) -> bool:
         """Return whether the models say NOT VALID of a check or foreign key of `words`."""
         constraint = words.constraints[name]
         if constraint.kind == "c":
-            said: List[Any] = [self.check(table, name, words)]
+            said: List[Any] = [self.constraint(table, name, words)]
         else:
             said = [
                 key

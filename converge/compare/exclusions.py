@@ -9,6 +9,7 @@ from converge.compare.keys import Old, back, commented, refuse_if_used
 from converge.compare.refusals import refuse_large
 from converge.compare.rows import NOT_YET, find_with, rows_to_be
 from converge.compare.table import ComparedTable
+from converge.compare.words import exclusion_written
 from converge.names import TRIAL_TABLE
 from converge.quoting import identifier
 from converge.server.catalog import Constraint
@@ -20,7 +21,7 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
     if any(column not in table.values for column in desired.columns or []):
         return  # the column's own refusal says why
     what = f"is missing: {desired.definition}."
-    add = table.alter(f"ADD CONSTRAINT {identifier(name)} {desired.definition}")
+    add = table.alter(f"ADD CONSTRAINT {identifier(name)} {exclusion_written(table, name)}")
     drop = [] if old is None else [table.alter(f"DROP CONSTRAINT {identifier(old.name)}")]
     if old is not None and refuse_if_used(table, name, desired, old):
         return

@@ -19,7 +19,8 @@ def has_default(table: ComparedTable, name: str) -> bool:
 def has_constraint(table: ComparedTable, live: str, name: str) -> bool:
     """True if a live constraint is what the models say of the one with a name."""
     found, desired = table.live.constraints[live], table.desired.constraints[name]
-    if found.definition == desired.definition or not found.kind == desired.kind == "c":
+    worded = found.kind == desired.kind and desired.kind in ("c", "x")
+    if found.definition == desired.definition or not worded:
         return found.definition == desired.definition
     again = table.again.constraints.get(name)
     return again is not None and found.definition == again.definition
@@ -37,8 +38,14 @@ def has_index(table: ComparedTable, live: Index, name: str) -> bool:
 
 def check_written(table: ComparedTable, name: str) -> str:
     """Return a check of the models, in their words."""
-    check = table.models.check(table.name, name, table.desired)
+    check = table.models.constraint(table.name, name, table.desired)
     return f"CHECK ({ddl.check_written(check)})"
+
+
+def exclusion_written(table: ComparedTable, name: str) -> str:
+    """Return an exclusion constraint of the models, in their words."""
+    exclusion = table.models.constraint(table.name, name, table.desired)
+    return ddl.exclusion_written(exclusion)
 
 
 def default_written(table: ComparedTable, column: str) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
+    String,
     Table,
     UniqueConstraint,
     text,
@@ -21,6 +22,17 @@ WAS_T_PKEY = {"renamed_from": "t_pkey"}
 
 def two() -> List[Any]:
     return [Column("a", Integer), Column("b", Integer)]
+
+
+def where(condition: str, *names: str) -> Any:
+    """Return exclusions with a condition, unnamed if no names are given."""
+    excluded = [{"name": name} for name in names] or [{}]
+    return lambda m: table(
+        m,
+        Column("s", String(9)),
+        Column("r", INT4RANGE),
+        *(ExcludeConstraint(("r", "&&"), where=text(condition), **name) for name in excluded),
+    )
 
 
 def unique(**options: Any) -> UniqueConstraint:
@@ -214,6 +226,12 @@ EXCLUSIONS = (
         lambda: ExcludeConstraint(("a", "="), using="btree", name="e", deferrable=True),
         columns=two,
         or_refused="e",
+    ),
+    Construct("exclusion where IN", where("s IN ('a', 'x')"), where("s NOT IN ('x', 'y')")),
+    Construct(
+        "exclusion where IN, named",
+        where("s IN ('a', 'x')", "e", "e'2 %"),
+        where("s IN ('x', 'y')", "e", "e'2 %"),
     ),
 )
 CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *EXCLUSIONS)

@@ -7,25 +7,17 @@ from psycopg2 import errors
 
 from converge.compare import conversions, limits
 from converge.compare.backfills import Backfill
+from converge.compare.raising import RAISED, refuse_raising
 from converge.compare.table import ComparedTable
 from converge.plan import WayOut
-from converge.quoting import identifier, literal
+from converge.quoting import identifier
 from converge.server.catalog import Column
 from converge.server.failures import first_line
 from converge.text import rows_of
 
-# What an expression raises because of the values that it reads.
-RAISED = (
-    psycopg2.DataError,
-    psycopg2.InternalError,
-    psycopg2.NotSupportedError,
-    errors.ProgramLimitExceeded,
-)
 NOT_READABLE = WayOut(
     "Correct the backfill; or leave the column nullable for a run that makes what it reads."
 )
-# Only a function's EXCEPTION goes on after an error, with the next row.
-RAISES = "pg_temp.raises"
 
 
 class Problem(NamedTuple):
@@ -58,7 +50,9 @@ def _is_refused(table: ComparedTable, name: str, backfill: Backfill, empty: str)
                 _refuse(table, name, what, problem, bad)
                 return True
     except RAISED as error:
-        _refuse_raising(table, name, what, empty, error)
+        value = f"({backfill.sql(table.values)})::{table.desired.columns[name].type}"
+        shown = _live(table, backfill)
+        refuse_raising(table, name, what, value, error, where=empty, columns=shown)
         return True
     except psycopg2.ProgrammingError as error:
         if isinstance(error, errors.InsufficientPrivilege):
@@ -106,31 +100,6 @@ def _refuse(table: ComparedTable, name: str, what: str, problem: Problem, bad: i
     shown = table.examples(problem.condition, problem.columns[0]) if problem.columns else ""
     way_out = table.find(problem.condition, problem.columns)
     table.refuse(name, what, f"{found}{shown}.", way_out=way_out)
-
-
-def _refuse_raising(
-    table: ComparedTable, name: str, what: str, empty: str, error: psycopg2.Error
-) -> None:
-    """Refuse a value that raises an error, which is raised again if no row does so any more."""
-    backfill = table.backfill(name)
-    assert backfill is not None
-    value = f"({backfill.sql(table.values)})::{table.desired.columns[name].type}"
-    rows = table.rows(addressed=True)
-    body = (
-        f"BEGIN PERFORM {value} FROM {rows} WHERE tableoid = $1 AND ctid = $2; "
-        "RETURN false; EXCEPTION WHEN OTHERS THEN RETURN true; END"
-    )
-    function = f"CREATE FUNCTION {RAISES}(oid, tid) RETURNS boolean LANGUAGE plpgsql AS "
-    function += literal(body)
-    condition = f"{empty} AND {RAISES}(tableoid, ctid)"
-    query = f"SELECT count(*) FROM {rows} WHERE {condition}"
-    bad = int(table.ask(f"SET TRANSACTION READ WRITE; {function}; {query}")[0][0])
-    if not bad:
-        raise error
-    fail = "fails" if bad == 1 else "fail"
-    why = f"{rows_of(bad, table.count())} {fail}; the server says: {first_line(error)}."
-    find = table.find(condition, _live(table, backfill))
-    table.refuse(name, what, why, way_out=find._replace(statements=(function, *find.statements)))
 
 
 def _live(table: ComparedTable, backfill: Backfill) -> Tuple[str, ...]:

@@ -50,9 +50,10 @@ def _grouped(table: ComparedTable, index: Index, keys: Dict[str, str]) -> str:
     # Constants can't be grouped by expression, so they are grouped as columns.
     listed = ", ".join(f"{sql} AS {key}" for sql, key in zip(index.keys, keys))
     names = ", ".join(keys)
-    present = "true" if index.nulls_equal else f"NOT ({null})"
+    counts = "true" if index.nulls_equal else f"NOT ({null})"
+    if index.predicate is not None:  # which guards expressions, and AND would not
+        counts = f"CASE WHEN {index.predicate} THEN {counts} ELSE false END"
     return (
-        f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {rows} "
-        f"WHERE {present} AND ({index.predicate or 'true'})) AS rows "
+        f"SELECT {names}, count(*) FROM (SELECT {listed} FROM {rows} WHERE {counts}) AS rows "
         f"GROUP BY {names} HAVING count(*) > 1"
     )

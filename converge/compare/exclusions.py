@@ -6,6 +6,7 @@ from typing import Optional
 from psycopg2 import errors
 
 from converge.compare.keys import Old, back, commented, refuse_if_used
+from converge.compare.raising import refuse_uncomputable
 from converge.compare.refusals import refuse_large
 from converge.compare.rows import NOT_YET, find_with, rows_to_be
 from converge.compare.table import ComparedTable
@@ -45,6 +46,9 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
 
 def refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Constraint) -> bool:
     """Refuse rows that the server does not take, on a copy of them that is rolled back."""
+    assert desired.owned_index is not None
+    if refuse_uncomputable(table, name, what, desired.owned_index):
+        return True
     copy = f"CREATE TEMP TABLE {TRIAL_TABLE} AS SELECT * FROM {rows_to_be(table, table.values)}"
     add = f"ALTER TABLE pg_temp.{TRIAL_TABLE} ADD {desired.definition}"
     try:

@@ -3,11 +3,12 @@
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.exclusions import refuse_conflicts
 from converge.compare.obeying import refuse_violators
+from converge.compare.raising import refuse_uncomputable
 from converge.compare.table import ComparedTable
 from converge.names import NEW_PREFIX
 from converge.plan import WayOut
 from converge.quoting import identifier
-from converge.server.catalog import Constraint
+from converge.server.catalog import Constraint, Index
 
 
 def keep_obeying(table: ComparedTable) -> None:
@@ -29,10 +30,9 @@ def keep_obeying(table: ComparedTable) -> None:
             elif live.owned_index is not None:
                 refuse_duplicates(table, name, what, live.owned_index)
     for name, index in table.live.indexes.items():
-        reads = set(index.columns or []) if not index.expressions else changed
-        if index.unique and index.valid and changed & reads:
-            what = f"is {index.definition}, which new values would break."
-            refuse_duplicates(table, name, what, index)
+        reads = changed if index.expressions or index.predicate else set(index.columns or [])
+        if index.valid and changed & reads:
+            _refuse_index(table, name, index)
 
 
 def unlogged(table: ComparedTable) -> None:
@@ -43,6 +43,13 @@ def unlogged(table: ComparedTable) -> None:
         )
         warning = f"{table.relation} is UNLOGGED: a crash of the server empties it. {logged}"
         table.warnings.append(warning)
+
+
+def _refuse_index(table: ComparedTable, name: str, index: Index) -> None:
+    """Refuse if it can't be computed of a row as it will be, or of two alike and is unique."""
+    what = f"is {index.definition}, which new values would break."
+    if not refuse_uncomputable(table, name, what, index) and index.unique:
+        refuse_duplicates(table, name, what, index)
 
 
 def _refuse_broken(table: ComparedTable, name: str, what: str, live: Constraint) -> None:

@@ -3,9 +3,8 @@
 https://www.postgresql.org/docs/current/ddl-generated-columns.html
 """
 
-import psycopg2
-
 from converge.compare import ddl
+from converge.compare.raising import RAISED, refuse_raising
 from converge.compare.refusals import refuse_large
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.compare.words import has_default
@@ -13,7 +12,6 @@ from converge.names import free_name
 from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import GENERATED, Column
-from converge.server.failures import is_transient, said
 from converge.steps import Kind, Lock, Undo
 
 SETS_EXPRESSIONS = 170000  # `server_version_num` from which on a stored one can be changed in place
@@ -86,11 +84,8 @@ def _refuse_values(table: ComparedTable, name: str, desired: Column, what: str) 
     missing = f"{value} IS NULL"
     try:
         bad = table.count(missing)
-    except psycopg2.DataError as error:
-        if is_transient(error):
-            raise
-        why = f"For a row of {table.relation} the server says: {said(error)}."
-        table.refuse(name, what, why, way_out=WayOut("Change the rows or the models, run again."))
+    except RAISED as error:
+        refuse_raising(table, name, what, value, error)
         return True
     if bad and desired.not_null:
         table.refuse(name, what, f"{bad} rows get no value.", way_out=table.find(missing))

@@ -7,6 +7,7 @@ from converge.compare.builds import build, built, create_statement, drop, droppe
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.keys import release
+from converge.compare.raising import refuse_uncomputable
 from converge.compare.refusals import refuse_taken, refuse_used, rename
 from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
@@ -40,6 +41,8 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
     if any(column not in table.values for column in columns):
         return  # the column's own refusal says why
     what = f"is missing: {desired.definition}."
+    if refuse_uncomputable(table, name, what, desired):
+        return
     if desired.unique and refuse_duplicates(table, name, what, desired):
         return
     if refuse_wide(table, name, desired):

@@ -2,14 +2,11 @@
 
 from typing import List, NamedTuple, Optional, Tuple
 
-from psycopg2 import errors
-
+from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
 from converge.compare.rows import ask_ahead, find_with, rows_to_be
 from converge.compare.table import ComparedTable, NewTable
-from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
-from converge.server.failures import said
 from converge.text import counted
 
 
@@ -39,9 +36,9 @@ def refuse_violators(
     source, condition = found
     try:
         counts = ask_ahead(table, f"SELECT count(*) FROM {source} WHERE {condition}")
-    except errors.DataError as error:
-        why = f"The server says of some row: {said(error)}."
-        table.refuse(name, what, why, way_out=WayOut("Change the rows or the models."))
+    except RAISED as error:
+        value, shown = of_row_to_be(table, condition), constraint.columns or []
+        refuse_raising(table, name, what, value, error, where=where, columns=shown)
         return True
     bad = int(counts[0][0]) if counts else 0
     if bad:

@@ -172,6 +172,14 @@ CHECKS = (
         leaves=True,
     ),
     item(
+        "check that a row has no value for",
+        lambda: Index("x", "b"),
+        lambda: CheckConstraint("10 / a > 0", name="k"),
+        columns=two,
+        rows="INSERT INTO t (a) VALUES (0)",
+        refused="1 of 1 row fails; the server says: division by zero",
+    ),
+    item(
         "check, NOT VALID",
         lambda: Index("x", "b"),
         lambda: CheckConstraint("a > 0", name="k", postgresql_not_valid=True),
@@ -226,6 +234,16 @@ EXCLUSIONS = (
         lambda: ExcludeConstraint(("a", "="), using="btree", name="e", deferrable=True),
         columns=two,
         or_refused="e",
+    ),
+    item(
+        "exclusion that a row has no value for",
+        lambda: Index("x", "b"),
+        lambda: ExcludeConstraint(
+            (text("(10 / a)"), "="), using="btree", name="e", where=text("b > 0")
+        ),
+        columns=two,
+        rows="INSERT INTO t (a, b) VALUES (0, 1)",
+        refused="division by zero",
     ),
     Construct("exclusion where IN", where("s IN ('a', 'x')"), where("s NOT IN ('x', 'y')")),
     Construct(

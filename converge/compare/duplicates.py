@@ -2,7 +2,7 @@
 
 from typing import Dict
 
-from converge.compare.rows import ask_ahead, find_with, rows_to_be
+from converge.compare.rows import ask_ahead, find_with, has_own_keys, rows_to_be
 from converge.compare.table import EXAMPLES, ComparedTable
 from converge.quoting import identifier
 from converge.server.catalog import Index
@@ -43,9 +43,7 @@ def labels(table: ComparedTable, index: Index) -> Dict[str, str]:
 def _grouped(table: ComparedTable, index: Index, keys: Dict[str, str]) -> str:
     """Return the query for the keys that more than one row will have."""
     columns = table.values if index.expressions or index.predicate else index.columns or []
-    # The key of a table does not reach the rows of its children, that of a partitioned one does.
-    own = table.live.kind == "r" and bool(table.live.shape.parts)
-    rows = rows_to_be(table, columns, own=own)
+    rows = rows_to_be(table, columns, own=has_own_keys(table))
     null = " OR ".join(f"({sql}) IS NULL" for sql in index.keys)
     # Constants can't be grouped by expression, so they are grouped as columns.
     listed = ", ".join(f"{sql} AS {key}" for sql, key in zip(index.keys, keys))

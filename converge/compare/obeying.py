@@ -3,7 +3,7 @@
 from typing import List, NamedTuple, Optional, Tuple
 
 from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
-from converge.compare.rows import ask_ahead, find_with, rows_to_be
+from converge.compare.rows import ask_ahead, find_with, has_own_keys, rows_to_be
 from converge.compare.table import ComparedTable, NewTable
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
@@ -76,7 +76,8 @@ def violators(
         if orphans is None:
             return None
         condition = orphans
-    return Violators(rows_to_be(table, columns, where), condition)
+    own = constraint.kind == "f" and has_own_keys(table)
+    return Violators(rows_to_be(table, columns, where, own=own), condition)
 
 
 def _orphans(table: ComparedTable, constraint: Constraint) -> Optional[str]:
@@ -113,7 +114,7 @@ def _target_rows(table: ComparedTable, constraint: Constraint) -> Optional[str]:
         return qualified(table.schema, target)
     if any(column not in other.values for column in columns):
         return None
-    return rows_to_be(other, columns)
+    return rows_to_be(other, columns, own=has_own_keys(other))
 
 
 def relies_on_a_step(table: ComparedTable, constraint: Constraint) -> bool:

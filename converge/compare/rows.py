@@ -38,6 +38,14 @@ def rows_to_be(
     return f"(SELECT {listed} FROM {relation} WHERE {where}) AS rows"
 
 
+def has_own_keys(table: ComparedTable) -> bool:
+    """Return whether the keys of a table do not reach all of its rows: not those of its children.
+
+    Those of a partitioned one do.
+    """
+    return table.live.kind == "r" and bool(table.live.shape.parts)
+
+
 def value_to_be(table: ComparedTable, column: str) -> str:
     """Return SQL over the live row for what a column will hold, of the type that it will have."""
     value, desired = table.values[column], table.desired.columns.get(column)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     UniqueConstraint,
 )
 
@@ -37,6 +38,17 @@ def owned(**options: Any) -> Any:
 def circle(m: MetaData, **options: Any) -> None:
     table(m, Column("u", Integer, ForeignKey("u.id", name="to_u", **options)))
     table(m, Column("t", Integer, ForeignKey("t.id", name="to_t")), name="u")
+
+
+def with_child(of_table: Any = None, of_parent: Any = None) -> Any:
+    """Return a table and a parent with these columns, and a child that inherits from the parent."""
+
+    def made(m: MetaData) -> None:
+        table(m, *(of_table() if of_table else ()))
+        parent = table(m, *(of_parent() if of_parent else ()), name="parent")
+        Table("young", m, postgresql_inherits="parent").add_is_dependent_on(parent)
+
+    return made
 
 
 FOREIGN_KEYS = (
@@ -101,6 +113,20 @@ FOREIGN_KEYS = (
         pair(None, owned()),
         rows="INSERT INTO owner DEFAULT VALUES; INSERT INTO t (owner) VALUES (1), (77)",
         refused="77",
+    ),
+    Construct(
+        "foreign key to a row that only a child has",
+        with_child(lambda: [Column("p", Integer)]),
+        with_child(lambda: [Column("p", Integer, ForeignKey("parent.id", name="f"))]),
+        rows="INSERT INTO young (id) VALUES (77); INSERT INTO t (p) VALUES (77)",
+        refused="1 row violates it, e.g. id=1 '77'",
+    ),
+    Construct(
+        "foreign key that a child's row need not obey",
+        with_child(None, lambda: [Column("p", Integer)]),
+        with_child(None, lambda: [Column("p", Integer, ForeignKey("t.id", name="f"))]),
+        rows="INSERT INTO t DEFAULT VALUES; INSERT INTO parent (p) VALUES (1); "
+        "INSERT INTO young (id, p) VALUES (2, 77)",
     ),
     Construct("foreign keys in a circle", circle),
     Construct("foreign keys in a circle, with use_alter", lambda m: circle(m, use_alter=True)),

@@ -49,10 +49,15 @@ class Backfill:
             isinstance(e, other) or _is_text(e) for e in self._elements
         )
 
+    @property
+    def reads_unknown(self) -> bool:
+        """True if nobody knows which columns it reads."""
+        return any(map(_is_text, self._elements))
+
     def sql(self, values: Optional[Mapping[str, str]] = None) -> str:
         """Return it as SQL. `values` puts other SQL in the place of a column."""
         stand_ins: Mapping[str, str] = values or {}
-        if stand_ins and any(map(_is_text, self._elements)):
+        if stand_ins and self.reads_unknown:
             # Nobody knows which columns a text reads; it may call their table by its name.
             return self._beside(stand_ins, str(self.table.name))
         if self.columns and any(isinstance(e, SelectBase) for e in self._elements):
@@ -65,9 +70,12 @@ class Backfill:
 
         A name without a table would be found among the tables of a subquery first.
         """
-        listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in values.items())
-        value = self._written({name: f"{identifier(row)}.{identifier(name)}" for name in values})
-        return f"(SELECT {value} FROM (SELECT {listed}) AS {identifier(row)})"
+        name = identifier(row)
+        listed = ", ".join(f"{sql} AS {identifier(column)}" for column, sql in values.items())
+        value = self._written({column: f"{name}.{identifier(column)}" for column in values})
+        # True, but of the row: what reads none of its columns would be computed once for all rows.
+        each = f" WHERE num_nulls({name}.*) >= 0" if self.reads_unknown else ""
+        return f"(SELECT {value} FROM (SELECT {listed}) AS {name}{each})"
 
     def _written(self, stand_ins: Mapping[str, str]) -> str:
         options: Dict[str, Any] = {"compile_kwargs": {"literal_binds": True}}

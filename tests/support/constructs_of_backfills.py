@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from tests.support.construct import Construct, table
 
@@ -90,6 +90,23 @@ BACKFILLS = (
         "beside a default",
         required(Integer, literal(3), server_default="5"),
         holds="SELECT bool_and(n = 3) FROM t",
+    ),
+    filled(
+        "text() that is another value in every row",
+        required(UUID, text("gen_random_uuid()"), unique=True),
+        since=130000,
+    ),
+    Construct(
+        "backfill: values of a unique column are missing, each is another",
+        lambda m: table(m, Column("n", String, unique=True)),
+        lambda m: table(m, required(String, text("random()::text"), unique=True)),
+        rows="INSERT INTO t (n) VALUES (NULL), (NULL), (NULL)",
+        rows_kept=False,
+    ),
+    filled(
+        "text() that is the same in every row, which is to be unique",
+        required(String, text("'x'"), unique=True),
+        refused="duplicate",
     ),
     filled("none, and none is said", Column("n", Integer, nullable=False), refused="NOT NULL"),
     filled("none, but a default", Column("n", Integer, nullable=False, server_default="4")),

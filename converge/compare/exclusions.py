@@ -1,6 +1,5 @@
 """Exclusion constraints: their index can't be built while others write, so all rows are read."""
 
-from contextlib import suppress
 from typing import Optional
 
 from psycopg2 import errors
@@ -8,7 +7,7 @@ from psycopg2 import errors
 from converge.compare.keys import Old, back, commented, refuse_if_used
 from converge.compare.raising import refuse_uncomputable
 from converge.compare.refusals import refuse_large
-from converge.compare.rows import NOT_YET, find_with, rows_to_be
+from converge.compare.rows import ask_ahead, find_with, rows_to_be
 from converge.compare.table import ComparedTable
 from converge.compare.words import exclusion_written
 from converge.names import TRIAL_TABLE
@@ -52,8 +51,7 @@ def refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Constr
     copy = f"CREATE TEMP TABLE {TRIAL_TABLE} AS SELECT * FROM {rows_to_be(table, table.values)}"
     add = f"ALTER TABLE pg_temp.{TRIAL_TABLE} ADD {desired.definition}"
     try:
-        with suppress(*NOT_YET):  # an operator class, before its extension is there
-            table.ask(f"SET TRANSACTION READ WRITE; {copy}; {add}")
+        ask_ahead(table, f"SET TRANSACTION READ WRITE; {copy}; {add}")
     except errors.ExclusionViolation as error:
         why = f"The server says: {error.diag.message_detail}"
         way_out = find_with(table, _pairs(table, desired))

@@ -1,6 +1,5 @@
 """Whether an index takes the longest values: the server is asked, on a copy of those rows."""
 
-from contextlib import suppress
 from typing import List, NamedTuple
 
 from psycopg2 import errors
@@ -45,8 +44,7 @@ def refuse_wide(table: ComparedTable, name: str, index: Index) -> bool:
     create = f"CREATE {unique}INDEX {identifier(name)} ON pg_temp.{TRIAL_TABLE} USING {index.using}"
     trial = ["SET TRANSACTION READ WRITE", f"CREATE TEMP TABLE {TRIAL_TABLE} AS {copy}", create]
     try:
-        with suppress(errors.UndefinedObject):  # an operator class, before its extension is there
-            table.ask(";\n".join(trial))
+        ask_ahead(table, ";\n".join(trial))
     except errors.ProgramLimitExceeded as error:
         _refuse(table, name, index, Values(source, width), first_line(error))
         return True

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import (
     DOMAIN,
     ENUM,
     HSTORE,
+    ExcludeConstraint,
 )
 
 from tests.support.construct import Construct, column, table
@@ -55,6 +56,20 @@ OWN_TYPES = (
         "an enum gets values at their places",
         lambda: kind("b", "d"),
         lambda: kind("a", "b", "c", "d", "e"),
+    ),
+    Construct(
+        "an enum gets a value, in an exclusion and an index of long texts",
+        lambda m: table(m, kind("a", "b"), Column("s", Text), Column("n", Integer)),
+        lambda m: table(
+            m,
+            kind("a", "b", "c"),
+            Column("s", Text),
+            Column("n", Integer),
+            Index("i", "s", text("(v = 'c')")),
+            ExcludeConstraint(("n", "="), using="btree", name="e", where=text("v = 'c'")),
+        ),
+        rows="INSERT INTO t (v, s, n) SELECT 'a', string_agg(md5(g::text), ''), 1 "
+        "FROM generate_series(1, 120) g GROUP BY g % 2",
     ),
     column(
         "an enum gets a value, which is the default",

@@ -30,8 +30,18 @@ NAME_BYTES = 63  # the server cuts longer identifiers without a word
 
 
 def helper_name(prefix: str, name: str) -> str:
-    """Return the name of an object of ours that exists only between two steps."""
-    return (prefix + name).encode()[:NAME_BYTES].decode(errors="ignore")
+    """Return the name of an object of ours that exists only between two steps.
+
+    Where it is cut, it ends in a hash: two long names may differ in nothing but their ends.
+    """
+    whole = prefix + name
+    fits = len(whole.encode()) <= NAME_BYTES
+    return whole if fits else suffixed(whole, f"_{zlib.crc32(name.encode()):08x}")
+
+
+def former_helper_name(prefix: str, name: str) -> str:
+    """Return the name as version 1.0.0 cut it, of which an interrupted run may have left one."""
+    return suffixed(prefix + name, "")
 
 
 def suffixed(name: str, suffix: str) -> str:

@@ -164,9 +164,6 @@ def _tolerates(table: ComparedTable, name: str, constraint: Constraint) -> bool:
 
 def _add_unproven(table: ComparedTable, name: str, desired: Constraint, added: str) -> None:
     """Add a check or foreign key for new rows only; under another name if it replaces one."""
-    if added in table.live.constraints:
-        drop = table.alter(f"DROP CONSTRAINT {identifier(added)}")
-        table.step(Kind.DROP_HELPER, added, "an interrupted run left it", [drop])
     add = table.alter(f"ADD CONSTRAINT {identifier(added)} {_sql(table, name, desired)} NOT VALID")
     statements = [add, *(commented(table, name, desired) if added == name else [])]
     table.step(

@@ -15,9 +15,7 @@ from converge.text import rows_of
 
 def require_values(table: ComparedTable) -> None:
     """Make every column NOT NULL that the models say so of: fill it, prove it, set it."""
-    for name in table.desired.columns:
-        if _proof(table, name) is False:
-            _drop_proof(table, name)  # it would refuse the backfill of another column
+    _sweep(table)
     for name, desired in table.desired.columns.items():
         live = table.live.columns.get(name)
         numbered = desired.default == FROM_A_SEQUENCE
@@ -26,7 +24,7 @@ def require_values(table: ComparedTable) -> None:
             continue
         if live is not None and (live.not_null or not desired.not_null):
             if _proof(table, name):
-                _drop_proof(table, name)
+                _drop_helper(table, _proof_name(name))
         elif desired.not_null:
             _require(table, name, live)
 
@@ -144,10 +142,21 @@ def _proof(table: ComparedTable, name: str) -> Optional[bool]:
     return None if left is None else left.valid
 
 
-def _drop_proof(table: ComparedTable, name: str) -> None:
-    proof = _proof_name(name)
-    drop = table.alter(f"DROP CONSTRAINT {identifier(proof)}")
-    table.step(Kind.DROP_HELPER, proof, "an interrupted run left it", [drop])
+def _sweep(table: ComparedTable) -> None:
+    """Drop the constraints that interrupted runs left, but for proofs: they may refuse a backfill.
+
+    Those of a constraint that took another's place are added anew.
+    """
+    proofs = {_proof_name(name) for name in table.desired.columns if _proof(table, name)}
+    for name, live in table.live.constraints.items():
+        if name.startswith(NEW_PREFIX) and name not in proofs and not live.inherited:
+            _drop_helper(table, name)
+            table.lock_besides(live.target, Lock.INSTANT)
+
+
+def _drop_helper(table: ComparedTable, name: str) -> None:
+    drop = table.alter(f"DROP CONSTRAINT {identifier(name)}")
+    table.step(Kind.DROP_HELPER, name, "an interrupted run left it", [drop])
 
 
 def allow_nulls(table: ComparedTable) -> None:

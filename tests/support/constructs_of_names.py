@@ -100,7 +100,29 @@ def of_a_table(name: str) -> Any:
     )
 
 
+def alike(*, changed: bool = False) -> Any:
+    """Return what has long names that differ in nothing but their ends; all of it changes."""
+    of_a, of_b = (["a", "b"], ["b", "a"]) if changed else (["a"], ["b"])
+    least = "-1" if changed else "-2"
+    ends = {"1": of_a, "2": of_b}
+    return lambda m: table(
+        m,
+        Column("a", Integer),
+        Column("b", Integer),
+        *(Column(f"{LONG[:62]}{end}", Integer, nullable=not changed) for end in ends),
+        *(Index(f"i{LONG[:61]}{end}", *columns) for end, columns in ends.items()),
+        *(UniqueConstraint(*columns, name=f"u{LONG[:61]}{e}") for e, columns in ends.items()),
+        *(CheckConstraint(f"a > {least}", name=f"c{LONG[:61]}{end}") for end in ends),
+    )
+
+
 NAMES = (
+    Construct(
+        "long names that differ in nothing but their ends",
+        alike(),
+        alike(changed=True),
+        rows="INSERT INTO t SELECT g, g, g, g, g FROM generate_series(1, 3) g",
+    ),
     Construct(
         "a naming convention",
         convention,

@@ -25,7 +25,7 @@ def converged(database: Database, metadata: MetaData, version: str = "1") -> Pla
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
     assert render(plan)
-    assert left == ()
+    assert left == (), left
     return plan
 
 

@@ -97,3 +97,29 @@ def test_what_is_missing_comes_back(database: Database) -> None:
     assert rows == [(1, ODD, "kept", ODD), (2, None, ODD, ODD)]
     assert rolled_back(database) == []
     assert database.rows(FOUND) == changed
+
+
+def test_what_an_earlier_version_left_under_a_name_that_it_cut_is_dropped(
+    database: Database,
+) -> None:
+    """It cut a long name at its end; an index may be built already, a check may forbid rows."""
+    long = "a_name_of_which_an_earlier_version_did_not_keep_its_end_"
+    assert len(f"eater_new_{long}") > 63
+
+    def wanted() -> MetaData:
+        metadata = MetaData()
+        required = Column(f"{long}c", Integer, nullable=False, info={"backfill": 1})
+        Table("t", metadata, Column("id", Integer, primary_key=True), required)
+        Index(f"{long}i", required)
+        return metadata
+
+    database.execute(
+        f"CREATE TABLE t (id serial PRIMARY KEY, {long}c integer); INSERT INTO t VALUES (5, NULL);"
+        f"CREATE INDEX {f'eater_new_{long}i'[:63]} ON t (id);"
+        f"ALTER TABLE t ADD CONSTRAINT {f'eater_new_{long}c_not_null'[:63]} "
+        f"CHECK ({long}c IS NOT NULL) NOT VALID, ADD CONSTRAINT eater_new_gone CHECK (id > 0)"
+    )
+    converged(database, wanted())
+    assert database.rows("TABLE t") == [(5, 1)]
+    left = "SELECT relname FROM pg_class WHERE relname LIKE 'eater_new%' UNION ALL "
+    assert not database.rows(left + "SELECT conname FROM pg_constraint WHERE conname ~ 'eater_new'")

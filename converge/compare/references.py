@@ -35,7 +35,7 @@ class Key(NamedTuple):
 
     description: str
     type: str  # of the column at the other end
-    relation: str  # at the other end, qualified and quoted
+    relation: str  # at the other end, by its live name, qualified and quoted
     referring: bool  # to that
 
 
@@ -43,7 +43,8 @@ def keys(table: ComparedTable, pair: ColumnPair) -> List[Key]:
     """Return the foreign keys that a column takes part in."""
     if not any(user.foreign_key for user in pair.live.used_by):
         return []
-    query = KEYS.format(relation=literal(table.relation), column=literal(pair.name))
+    column = table.former.columns.get(pair.name, pair.name)
+    query = KEYS.format(relation=literal(table.present), column=literal(column))
     return [Key(*row) for row in table.ask_catalog(query)]
 
 

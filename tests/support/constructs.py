@@ -8,7 +8,8 @@ from tests.support.constructs_of_foreign_keys import FOREIGN_KEYS
 from tests.support.constructs_of_indexes import INDEXES
 from tests.support.constructs_of_names import NAMES
 from tests.support.constructs_of_own_types import OWN_TYPES
-from tests.support.constructs_of_tables import TABLES_AND_RENAMES
+from tests.support.constructs_of_renames import RENAMES
+from tests.support.constructs_of_tables import TABLES
 from tests.support.constructs_of_types import TYPES
 
 __all__ = ["CONSTRUCTS", "EVERYTHING", "EXPRESSIONS"]
@@ -21,7 +22,8 @@ CONSTRUCTS = (
     *TYPES,
     *CONSTRAINTS,
     *FOREIGN_KEYS,
-    *TABLES_AND_RENAMES,
+    *TABLES,
+    *RENAMES,
     *NAMES,
 )
 EVERYTHING = (*CONSTRUCTS, *EXPRESSIONS)

@@ -1,4 +1,4 @@
-"""Tables: their schemas, storage, parents and partitions, DDL events; and renames."""
+"""Tables: their schemas, storage, parents and partitions, DDL events."""
 
 from typing import Any
 
@@ -21,8 +21,6 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.orm import declarative_base, mapped_column
 
 from tests.support.construct import Construct, table
-
-WAS_OLD = {"renamed_from": "old"}
 
 
 def v(**options: Any) -> Any:
@@ -203,63 +201,3 @@ TABLES = (
         ),
     ),
 )
-RENAMES = (
-    Construct(
-        "renamed: a column",
-        v(),
-        lambda m: table(m, Column("w", Integer, info={"renamed_from": "v"})),
-        holds="SELECT bool_and(w IS NOT NULL) FROM t",
-    ),
-    Construct(
-        "renamed: a column with an index, a check and a foreign key",
-        lambda m: (
-            table(m, name="u"),
-            table(
-                m,
-                Column("v", Integer, ForeignKey("u.id", name="f"), index=True),
-                CheckConstraint("v > 0", name="k"),
-            ),
-        ),
-        lambda m: (
-            table(m, name="u"),
-            table(
-                m,
-                Column(
-                    "w",
-                    Integer,
-                    ForeignKey("u.id", name="f"),
-                    index=True,
-                    info={"renamed_from": "v"},
-                ),
-                CheckConstraint("w > 0", name="k"),
-            ),
-        ),
-        holds="SELECT bool_and(w IS NOT NULL) FROM t",
-    ),
-    Construct(
-        "renamed: a table",
-        v(),
-        lambda m: table(m, Column("v", Integer), name="u", info={"renamed_from": "t"}),
-        holds="SELECT count(*) = 3 FROM u",
-        rows_kept=False,
-    ),
-    Construct(
-        "renamed: both are there",
-        lambda m: table(m, Column("v", Integer), Column("w", Integer)),
-        lambda m: table(m, Column("w", Integer, info={"renamed_from": "v"})),
-        refused="v",
-    ),
-    Construct(
-        "renamed: an index",
-        lambda m: table(m, Column("v", Integer), Index("old", "v")),
-        lambda m: table(m, Column("v", Integer), Index("new", "v", info=WAS_OLD)),
-    ),
-    Construct(
-        "renamed: a check",
-        lambda m: table(m, Column("v", Integer), CheckConstraint("v > 0", name="old")),
-        lambda m: table(
-            m, Column("v", Integer), CheckConstraint("v > 0", name="new", info=WAS_OLD)
-        ),
-    ),
-)
-TABLES_AND_RENAMES = (*TABLES, *RENAMES)

@@ -106,7 +106,8 @@ def _draw_from_old(
     table: ComparedTable, pair: ColumnPair, sequence: str, facts: SequenceFacts
 ) -> None:
     made = _widening(pair, sequence, facts)
-    undo = _narrowing(sequence, facts) if made else Undo()
+    drawn = _owned(table, pair.name)  # once it is drawn from
+    undo = _narrowing(sequence, facts, drawn) if made else Undo()
     if not facts.owned:
         undo = undo._replace(
             statements=(f"ALTER SEQUENCE {sequence} OWNED BY NONE", *undo.statements)
@@ -165,7 +166,9 @@ def _widen(table: ComparedTable, pair: ColumnPair, facts: SequenceFacts) -> None
     elif not facts.owned and not _may_alter(table, sequence):
         why, advice = f"{sequence} belongs to another role.", ADMINISTRATOR
     else:
-        undo = _narrowing(sequence, facts)
+        named = f"{literal(sequence)}::regclass"
+        drawn = _owned(table, pair.name) if facts.owned else named
+        undo = _narrowing(sequence, facts, drawn)
         table.step(Kind.WIDEN_SEQUENCE, pair.name, ends, statements, undo=undo)
         return
     what = f"draws from a sequence that is too short: {ends}."
@@ -181,11 +184,16 @@ def _widening(pair: ColumnPair, sequence: str, facts: SequenceFacts) -> Tuple[st
     return (f"ALTER SEQUENCE {sequence} AS {wide} NO MAXVALUE",)
 
 
-def _narrowing(sequence: str, facts: SequenceFacts) -> Undo:
-    """Return what gives a sequence its former end, unless it has gone on beyond."""
+def _owned(table: ComparedTable, column: str) -> str:
+    """Return SQL for a column's own sequence, whose name follows that of the table or column."""
+    return f"pg_get_serial_sequence({literal(table.relation)}, {literal(column)})::regclass"
+
+
+def _narrowing(sequence: str, facts: SequenceFacts, drawn: str) -> Undo:
+    """Return what gives a sequence its former end, unless `drawn`, as it is by then, is beyond."""
     return Undo(
         statements=(f"ALTER SEQUENCE {sequence} AS {facts.type} MAXVALUE {facts.maximum}",),
-        guard=f"(SELECT last_value FROM {sequence}) > {facts.maximum}",
+        guard=f"pg_sequence_last_value({drawn}) > {facts.maximum}",
     )
 
 

@@ -16,6 +16,7 @@ from converge.compare import (
     constraints,
     ddl,
     existing,
+    following,
     indexes,
     missing,
     nulls,
@@ -68,7 +69,7 @@ RULES = (
     replication.keep_replicating,
 )
 # When it is known what all tables will hold, and which keys there will be.
-BETWEEN_TABLES = (constraints.foreign_keys, renames.follow)
+BETWEEN_TABLES = (constraints.foreign_keys, following.follow)
 FIRST = {Run.AHEAD: 0, Run.NEW: 1}  # in the order in which they run; the others as they are planned
 
 

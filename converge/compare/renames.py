@@ -5,18 +5,17 @@ rules find what was renamed under its new name, and their steps run when it has 
 """
 
 import re
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple
 
 from converge.compare.declared import TABLES, declared
 from converge.compare.table import ComparedTable, Given
-from converge.names import chosen_name, free_name
+from converge.names import free_name
 from converge.plan import Plan, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Schema
 from converge.steps import Kind, Lock, Step, Undo
 from converge.text import counted, rows_of
 
-Both = Tuple[str, str]  # a statement, and what takes it back
 BOTH = "is there beside {old}, which the models say it was."
 WANTED = "is missing; the models say that it was {old}, and have that as well."
 BY_HAND = "If it is so, rename it by hand; else take renamed_from out of the models:"
@@ -59,51 +58,6 @@ def rename(table: ComparedTable) -> None:
     for name, old in table.former.indexes.items():
         _index(table, name, old)
     _warn(table)
-
-
-def follow(table: ComparedTable) -> None:
-    """Give sequences and NOT NULL constraints the names that the server makes of the new ones.
-
-    Last, as all other steps go by the names that these have. Only those that the server has named:
-    whoever named one otherwise relies on it.
-    """
-    both = [names for column in table.live.columns for names in _named_after(table, column)]
-    if not both:
-        return
-    table.step(
-        Kind.FOLLOW_RENAME,
-        table.name,
-        "sequences and NOT NULL constraints get the names that new ones would have",
-        [there for there, _ in both],
-        creates=True,
-        undo=Undo(statements=tuple(back for _, back in reversed(both)), creates=True),
-    )
-
-
-def _named_after(table: ComparedTable, column: str) -> Iterator[Both]:
-    """Yield what renames what has its name from a column's former one, and what takes it back."""
-    desired, live = table.desired.columns.get(column), table.live.columns[column]
-    old = (table.former.table, table.former.columns.get(column, column))
-    if desired is None or old == (table.name, column):
-        return
-    if live.sequence and desired.sequence and not _numbered_anew(table, column):
-        name, new = live.sequence.name, desired.sequence.name
-        if name == chosen_name(*old, "seq") and new not in table.relations:
-            one, other = (qualified(table.schema, known) for known in (name, new))
-            rename = "ALTER SEQUENCE {} RENAME TO {}"
-            yield rename.format(one, identifier(new)), rename.format(other, identifier(name))
-    known, wanted = live.not_null_name, desired.not_null_name
-    if wanted and not live.inherited and known == chosen_name(*old, "not_null") != wanted:
-        yield _rename_constraint(table, known, wanted), _rename_constraint(table, wanted, known)
-
-
-def _numbered_anew(table: ComparedTable, column: str) -> bool:
-    kinds = (Kind.SET_DEFAULT, Kind.SET_IDENTITY)
-    return any(step.kind in kinds for step in table.steps if step.name == column)
-
-
-def _rename_constraint(table: ComparedTable, old: str, new: str) -> str:
-    return table.alter(f"RENAME CONSTRAINT {identifier(old)} TO {identifier(new)}")
 
 
 def before_the_run(table: ComparedTable) -> None:

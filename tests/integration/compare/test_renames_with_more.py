@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Column, Integer
+from sqlalchemy import BigInteger, Column, Identity, Integer
 
 from tests.support.changing import Changing, release
 from tests.support.database import Database
@@ -34,3 +34,52 @@ def test_a_sequence_beyond_its_former_end_is_not_narrowed(changing: Changing) ->
     changing.database.execute("SELECT setval('u_id_seq', 5)")
     assert changing.rolled_back(1).refusals == ()
     assert changing.database.rows("INSERT INTO t DEFAULT VALUES RETURNING id") == [(6,)]
+
+
+SEQUENCE = "SELECT pg_get_serial_sequence('u', 'id')"
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_what_follows_a_rename_does_so_after_an_interruption(changing: Changing, steps: int) -> None:
+    """The next run knows from the models what the table was called."""
+    changing.apply(release(keyed("t")))
+    later = release(keyed("u", **WAS_T))
+    changing.apply(later, steps=steps)
+    assert changing.database.value(SEQUENCE) == "public.t_id_seq"
+    changing.apply(later)
+    assert changing.database.value(SEQUENCE) == "public.u_id_seq"
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.database.value("SELECT pg_get_serial_sequence('t', 'id')") == "public.t_id_seq"
+    assert changing.planned(release(keyed("t"))).empty
+
+
+def test_what_follows_a_rename_does_so_when_that_was_typed(changing: Changing) -> None:
+    """So that a new table may have the names that were its."""
+    changing.apply(release(keyed("t")))
+    changing.database.execute("ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME id TO number")
+    was = {"renamed_from": "id"}
+    changing.apply(release(keyed("u", column="number", was=was, **WAS_T)))
+    changing.apply(release(keyed("u", column="number", was=was, **WAS_T), keyed("t")))
+    found = changing.database.rows(
+        "SELECT pg_get_serial_sequence('u', 'number'), pg_get_serial_sequence('t', 'id')"
+    )
+    assert found == [("public.u_number_seq", "public.t_id_seq")]
+
+
+def test_what_follows_a_rename_does_so_beside_other_options(changing: Changing) -> None:
+    """These keep the sequence that there is."""
+    key, other = (Column("id", Integer, Identity(cycle=c), primary_key=True) for c in (False, True))
+    first, then = release(("t", key)), release(("u", other, {"info": WAS_T}))
+    changing.apply(first)
+    changing.apply(then)
+    assert changing.database.value(SEQUENCE) == "public.u_id_seq"
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.planned(first).empty
+
+
+def test_a_sequence_with_a_name_of_its_own_keeps_it(changing: Changing) -> None:
+    """Whoever named it relies on that."""
+    changing.apply(release(keyed("t")))
+    changing.database.execute("ALTER SEQUENCE t_id_seq RENAME TO numbers")
+    changing.apply(release(keyed("u", **WAS_T)))
+    assert changing.database.value(SEQUENCE) == "public.numbers"

@@ -1,0 +1,62 @@
+"""What follows a declared rename: the names that the server has made of the former ones."""
+
+from typing import Any, Iterator, Set, Tuple
+
+from converge.compare.declared import declared
+from converge.compare.table import ComparedTable
+from converge.names import chosen_name
+from converge.quoting import identifier, qualified
+from converge.steps import Kind, Undo
+
+Both = Tuple[str, str]  # a statement, and what takes it back
+
+
+def follow(table: ComparedTable) -> None:
+    """Give sequences and NOT NULL constraints the names that the server makes of the new ones.
+
+    Last, as all other steps go by the names that these have. Only those that the server has named:
+    whoever named one otherwise relies on it. Also where the rename itself was typed, or done by a
+    run that was interrupted.
+    """
+    both = [names for column in table.live.columns for names in _named_after(table, column)]
+    if not both:
+        return
+    table.step(
+        Kind.FOLLOW_RENAME,
+        table.name,
+        "sequences and NOT NULL constraints get the names that new ones would have",
+        [there for there, _ in both],
+        creates=True,
+        undo=Undo(statements=tuple(back for _, back in reversed(both)), creates=True),
+    )
+
+
+def _named_after(table: ComparedTable, column: str) -> Iterator[Both]:
+    """Yield what renames what has its name from a former one of a column, and what undoes that."""
+    desired, live = table.desired.columns.get(column), table.live.columns[column]
+    if desired is None:
+        return
+    if live.sequence and live.sequence.owned and desired.sequence and desired.sequence.owned:
+        name, new = live.sequence.name, desired.sequence.name
+        anew = desired.identity and not live.identity  # a step makes another
+        if name in _formerly(table, column, "seq") and not anew and new not in table.relations:
+            one, other = (qualified(table.schema, known) for known in (name, new))
+            rename = "ALTER SEQUENCE {} RENAME TO {}"
+            yield rename.format(one, identifier(new)), rename.format(other, identifier(name))
+    known, wanted = live.not_null_name, desired.not_null_name
+    if wanted and not live.inherited and known in _formerly(table, column, "not_null") - {wanted}:
+        yield _rename_constraint(table, known, wanted), _rename_constraint(table, wanted, known)
+
+
+def _formerly(table: ComparedTable, column: str, label: str) -> Set[str]:
+    """Return the names that the server may have given to what belongs to a column."""
+    model: Any = table.models.tables[table.name]
+    tables = {table.name, table.former.table, *declared(model.info)}
+    found: Any = table.models.column(table.name, column)
+    columns = {column, table.former.columns.get(column, column), *declared(found.info)}
+    pairs = {(one, other) for one in tables for other in columns} - {(table.name, column)}
+    return {chosen_name(*names, label) for names in pairs}
+
+
+def _rename_constraint(table: ComparedTable, old: str, new: str) -> str:
+    return table.alter(f"RENAME CONSTRAINT {identifier(old)} TO {identifier(new)}")

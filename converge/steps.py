@@ -132,7 +132,8 @@ class Undo(NamedTuple):
     """What takes a step back: `indexes`, each outside a transaction, then `statements` in one.
 
     `guard` is a condition that is true for a row of the table whose values this would lose; `keep`
-    puts these out of its way, without a loss.
+    puts these out of its way, without a loss. `besides` are other tables of the schema, with such a
+    condition for each.
     """
 
     indexes: Tuple[IndexChange, ...] = ()
@@ -142,6 +143,7 @@ class Undo(NamedTuple):
     leaves: Tuple[str, ...] = ()  # the indexes that have these names afterwards
     guard: Optional[str] = None
     keep: Tuple[str, ...] = ()
+    besides: Tuple[Tuple[str, str], ...] = ()
 
 
 NO_UNDO = Undo()

@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/sql-altertype.html
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.compare.table import Given
 from converge.names import free_name
@@ -32,8 +32,9 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
 class _Use(NamedTuple):
     """A column of the models' tables that holds values of a type."""
 
-    relation: str  # qualified
-    name: str  # quoted
+    table: str  # as it is called until the run
+    relation: str  # that, qualified
+    name: str  # quoted, as it is called until the run
     column: Column
 
     @property
@@ -75,7 +76,8 @@ class _Own:
                 if column.type in (self.sql, f"{self.sql}[]"):
                     present = known.former or Former(table)  # until it is renamed
                     in_table = identifier(present.columns.get(name, name))
-                    yield _Use(qualified(self.schema, present.table), in_table, column)
+                    relation = qualified(self.schema, present.table)
+                    yield _Use(present.table, relation, in_table, column)
 
 
 def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:
@@ -91,7 +93,7 @@ def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:
     if added:
         adding = list(_adding(own, want, added))
         why = f"the models say the values {', '.join(map(literal, added))}, too"
-        parts.append(_of_table(own, own.step(Kind.ADD_VALUE, why, adding, Run.AHEAD), have, added))
+        parts.append(_of_tables(own, own.step(Kind.ADD_VALUE, why, adding, Run.AHEAD), have, added))
     return joined(parts)
 
 
@@ -106,36 +108,23 @@ def _adding(own: _Own, want: Sequence[str], added: Sequence[str]) -> Iterator[st
             yield f"ALTER TYPE {own.sql} ADD VALUE {literal(label)}{place}"
 
 
-def _of_table(own: _Own, plan: Plan, have: Sequence[str], added: Sequence[str]) -> Plan:
-    """Give the step what takes the values back: the type anew, unless a row has one of them.
-
-    It is that of a table with the type, so that the rows of that count; what has such a value in
-    another one is found by the conversion, which then fails.
-    """
-    [step], uses = plan.steps, list(own.uses())
-    tables = (
-        [name for name in own.live.tables if qualified(own.schema, name) == uses[0].relation]
-        if uses
-        else []
-    )
-    listed = ", ".join(map(literal, added))
-    has = [
-        f"{use.name}::text{use.many} {'&&' if use.many else '= ANY'} (ARRAY[{listed}])"
-        for use in uses
-    ]
-    guard = [
-        condition
-        if use.relation == uses[0].relation
-        else f"EXISTS (SELECT FROM {use.relation} WHERE {condition})"
-        for use, condition in zip(uses, has)
-    ]
+def _of_tables(own: _Own, plan: Plan, have: Sequence[str], added: Sequence[str]) -> Plan:
+    """Give the step what takes the values back: the type anew, unless a row has one of them."""
+    [step], listed = plan.steps, ", ".join(map(literal, added))
+    guards: Dict[str, List[str]] = {}
+    for use in own.uses():
+        has = f"{use.name}::text{use.many} {'&&' if use.many else '= ANY'} (ARRAY[{listed}])"
+        guards.setdefault(use.table, []).append(has)
     undo = Undo(
         statements=tuple(_anew(own, have)),
-        lock=Lock.REWRITE if uses else Lock.NONE,
+        lock=Lock.REWRITE if guards else Lock.NONE,
         creates=True,
-        guard=" OR ".join(guard) or None,
     )
-    return Plan((step._replace(table="".join(tables), undo=undo),))
+    if guards:
+        (table, guard), *besides = [(name, " OR ".join(has)) for name, has in guards.items()]
+        step = step._replace(table=table)
+        undo = undo._replace(guard=guard, besides=tuple(besides))
+    return Plan((step._replace(undo=undo),))
 
 
 def _removed(own: _Own, removed: Sequence[str]) -> Plan:

@@ -199,5 +199,6 @@ def as_json(step: Step) -> Dict[str, Any]:
             "leaves": step.undo.leaves,
             "guard": step.undo.guard,
             "keep": step.undo.keep,
+            "besides": step.undo.besides,
         },
     }

@@ -51,6 +51,12 @@ class RecordedStep(NamedTuple):
     makes: Sequence[Sequence[str]] = ()  # nouns and names: what was not there before, by that name
     former: str = ""  # the name that it has taken from it
 
+    @property
+    def guarded(self) -> List[Tuple[str, str]]:
+        """The tables of which rows would lose values, and the conditions by which they do."""
+        own = [(self.table, self.undo.guard)] if self.undo.guard is not None else []
+        return [*own, *self.undo.besides]
+
 
 class RecordedRun(NamedTuple):
     """A run of one schema."""
@@ -124,6 +130,7 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
             tuple(undo["leaves"]),
             undo["guard"],
             tuple(undo["keep"]),
+            tuple((table, guard) for table, guard in undo.get("besides", ())),
         ),
         drops.get(stored["kind"]),
         stored["name"] if adds else "",

@@ -5,6 +5,7 @@ from typing import Iterator, List, NamedTuple, Sequence, Tuple
 import psycopg2
 from psycopg2 import errors
 
+from converge.history.formerly import former_rows
 from converge.history.recorded import RecordedRun, RecordedStep
 from converge.names import PROGRAM
 from converge.plan import Plan, Refusal, WayOut
@@ -36,17 +37,14 @@ def taken_back(
 
     `earlier` are the steps that will have been taken back before it.
     """
-    if _under_other_names(step, earlier):
-        what = f"whether undoing '{step.title}' would lose values cannot be told yet."
-        return Plan(refusals=(_refusal(given, what, _newer_first(run)),))
     gone = bool(step.table) and not _exists(given, step.table) and not _renamed(step, earlier)
     refusals: List[Refusal] = []
     try:
-        refusals += [] if gone else _losses(given, run, step)
+        refusals += [] if gone else _losses(given, run, step, earlier)
     except errors.UndefinedColumn:
         gone = True  # what it would undo
     brief = [] if gone else _brief(given, run, step)
-    refusals += [refusal for one in brief for refusal in _too_large(given, one)]
+    refusals += [refusal for one in brief for refusal in _too_large(given, one, earlier)]
     if refusals:
         return Plan(refusals=tuple(refusals))
     return Plan((*_online(given, run, step, earlier, gone=gone), *brief))
@@ -57,39 +55,37 @@ def _renamed(step: RecordedStep, earlier: Sequence[RecordedStep]) -> bool:
     return bool(step.table) and any(step.table == newer.hides for newer in earlier)
 
 
-def _under_other_names(step: RecordedStep, earlier: Sequence[RecordedStep]) -> bool:
-    """Return whether a step has to ask for rows, by names that are there only after a rename."""
-    asks = step.undo.guard is not None or step.undo.lock in (Lock.READ, Lock.REWRITE)
-    return asks and _renamed(step, earlier)
-
-
-def _losses(given: Given, run: RecordedRun, step: RecordedStep) -> List[Refusal]:
+def _losses(
+    given: Given, run: RecordedRun, step: RecordedStep, earlier: Sequence[RecordedStep]
+) -> Iterator[Refusal]:
     """Refuse to lose the values of rows."""
-    if step.undo.guard is None:
-        return []
-    try:
-        lost = _count(given, f"{qualified(given.schema, step.table)} WHERE {step.undo.guard}")
-    except errors.InsufficientPrivilege:  # the table is its own, so row security
-        return [_hidden(given, step)]
-    except (psycopg2.ProgrammingError, psycopg2.DataError) as error:
-        # It is about the columns as they were before the newer versions.
-        if run.version == given.newest or isinstance(error, errors.UndefinedColumn):
-            raise
-        what = f"whether undoing '{step.title}' would lose values cannot be told yet."
-        return [_refusal(given, what, _newer_first(run))]
-    return [_loss(given, run, step, lost)] if lost else []
+    for table, guard in step.guarded:
+        rows = former_rows(given.connection, given.schema, table, earlier)
+        found = f"{rows} WHERE {guard}"
+        try:
+            lost = _count(given, found)
+        except errors.InsufficientPrivilege:  # the table is its own, so row security
+            yield _hidden(given, step)
+            continue
+        except (psycopg2.ProgrammingError, psycopg2.DataError) as error:
+            # It is about the columns as they were before the newer versions.
+            if run.version == given.newest or isinstance(error, errors.UndefinedColumn):
+                raise
+            what = f"whether undoing '{step.title}' would lose values cannot be told yet."
+            yield _refusal(given, what, _newer_first(run))
+            continue
+        if lost:
+            yield _loss(given, run, step, lost, found)
 
 
-def _loss(given: Given, run: RecordedRun, step: RecordedStep, lost: int) -> Refusal:
+def _loss(given: Given, run: RecordedRun, step: RecordedStep, lost: int, found: str) -> Refusal:
     values = f"the values of {counted(lost, 'row')}"
     if step.undo.keep:
         what = f"undoing '{step.title}' would lose {values}."
         way_out = WayOut("Keep them under another name:", step.undo.keep)
     else:
         what = f"undoing '{step.title}' is not possible: {values} would not fit."
-        relation = qualified(given.schema, step.table)
-        find = f"SELECT * FROM {relation} WHERE {step.undo.guard}"
-        way_out = WayOut("Change them to what fits; find them with:", (find,))
+        way_out = WayOut("Change them to what fits; find them with:", (f"SELECT * FROM {found}",))
     # Under another name, what the newer versions have done to it could not be undone.
     return _refusal(given, what, way_out if run.version == given.newest else _newer_first(run))
 
@@ -111,7 +107,11 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     undo = step.undo
     if not undo.statements:
         return []
-    proof = no_row(qualified(given.schema, step.table), undo.guard) if undo.guard else []
+    proof = [
+        sql
+        for table, guard in step.guarded
+        for sql in no_row(qualified(given.schema, table), guard)
+    ]
     reads = undo.guard is not None and undo.guard != EVERY_ROW
     lock = Lock.READ if reads and undo.lock is Lock.INSTANT else undo.lock
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
@@ -169,10 +169,11 @@ def _step(
     )
 
 
-def _too_large(given: Given, step: Step) -> Iterator[Refusal]:
+def _too_large(given: Given, step: Step, earlier: Sequence[RecordedStep]) -> Iterator[Refusal]:
     """Refuse to rewrite or read more rows than REWRITE_MAX_ROWS under the lock."""
-    limit = given.settings.rewrite_max_rows
-    rows = _count(given, step.relation) if step.lock in (Lock.READ, Lock.REWRITE) else 0
+    limit, rows = given.settings.rewrite_max_rows, 0
+    if step.lock in (Lock.READ, Lock.REWRITE):
+        rows = _count(given, former_rows(given.connection, given.schema, step.table, earlier))
     if rows > limit:
         does = "rewrites" if step.lock is Lock.REWRITE else "reads"
         what = (

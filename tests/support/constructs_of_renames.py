@@ -3,9 +3,11 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
+    Enum,
     ForeignKey,
     Index,
     Integer,
@@ -17,6 +19,7 @@ from tests.support.construct import Construct, table
 from tests.support.constructs_of_tables import v
 
 WAS_OLD = {"renamed_from": "old"}
+FELT = "INSERT INTO t (v) VALUES ('a'), (NULL); INSERT INTO ts (v) VALUES ('{a,b}')"
 WAS_T, WAS_ID = {"renamed_from": "t"}, {"renamed_from": "id"}
 
 
@@ -31,6 +34,14 @@ def pair(m: MetaData, key: Any = Integer, parent: str = "t", child: str = "c", *
 def tree(m: MetaData, key: Any = Integer, name: str = "t", **info: Any) -> None:
     up = Column("up", key, ForeignKey(f"{name}.id"))
     Table(name, m, Column("id", key, primary_key=True), up, info=info)
+
+
+def felt(m: MetaData, *labels: str, t: str = "t", v: str = "v", **info: Any) -> None:
+    """Two tables with an enum, of which the one, or its column, may be renamed."""
+    was = {name: {"renamed_from": old} for name, old in info.items()}
+    kind: Any = Enum(*labels, name="kind")
+    table(m, Column(v, kind, info=was.get("v_was")), name=t, info=was.get("t_was"))
+    table(m, Column(v, ARRAY(kind), info=was.get("v_was")), name=f"{t}s", info=was.get("ts_was"))
 
 
 RENAMES = (
@@ -126,6 +137,27 @@ RENAMES = (
                 name="c",
             ),
         ),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: tables with an enum that gets a value",
+        lambda m: felt(m, "a", "b"),
+        lambda m: felt(m, "a", "b", "c", t="u", t_was="t", ts_was="ts"),
+        rows=FELT,
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: columns of an enum that gets a value",
+        lambda m: felt(m, "a", "b"),
+        lambda m: felt(m, "a", "b", "c", v="w", v_was="v"),
+        rows=FELT,
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: tables and columns of an enum that gets a value",
+        lambda m: felt(m, "a", "b"),
+        lambda m: felt(m, "a", "b", "c", t="u", v="w", t_was="t", ts_was="ts", v_was="v"),
+        rows=FELT,
         rows_kept=False,
     ),
 )

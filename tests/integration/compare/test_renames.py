@@ -264,17 +264,33 @@ def test_a_table_and_its_columns_are_taken_back(used: Changing) -> None:
     assert used.planned(release(users(), orders("user"))).empty
 
 
-def test_older_steps_wait_until_their_names_are_back(used: Changing) -> None:
-    """Whether these would lose rows can't be asked under the new names: one after the other."""
+def test_rows_of_older_steps_are_asked_for_by_the_names_that_there_are(used: Changing) -> None:
+    """What keeps them is said once the newer versions are undone: it goes by the older names."""
     used.apply(release(accounts(), orders("account")))
     assert str(used.rolled_back(0).refusals[1]) == (
-        "refused: whether undoing 'create table public.user' would lose values cannot be told "
-        "yet.\n  Nothing was changed. Undo the newer versions first: create_tables.py --rollback "
-        "--to 1\n  Then --rollback says what to type."
+        "refused: undoing 'create table public.user' would lose the values of 2 rows.\n"
+        "  Nothing was changed. Undo the newer versions first: create_tables.py --rollback --to 1\n"
+        "  Then --rollback says what to type."
     )
     assert used.rolled_back(1).refusals == ()
     lost = [str(refusal).splitlines()[0] for refusal in used.rolled_back(0).refusals]
     assert "refused: undoing 'create table public.user' would lose the values of 2 rows." in lost
+
+
+def test_values_are_looked_for_across_renames(priced: Changing) -> None:
+    """Through several versions, of which each has another name for a column."""
+    cost: Column[Any] = Column("cost", BigInteger, info={"renamed_from": ["amount", "price"]})
+    latest = release(("ware", key(), cost, {"info": {"renamed_from": "item"}}))
+    priced.database.execute("DELETE FROM item")
+    priced.apply(items(Column("price", BigInteger)))
+    priced.apply(new(type_=BigInteger))
+    priced.apply(latest)
+    priced.database.execute("INSERT INTO ware VALUES (1, 3000000000)")
+    [refusal] = priced.rolled_back(1).refusals
+    assert "the values of 1 row would not fit" in refusal.what
+    priced.database.execute("UPDATE ware SET cost = 3")
+    assert priced.rolled_back(1).refusals == ()
+    assert priced.planned(old()).empty
 
 
 def test_an_empty_table_is_taken_back_across_its_rename(changing: Changing) -> None:

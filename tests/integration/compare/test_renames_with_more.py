@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Column, Identity, Integer
+from sqlalchemy import ARRAY, BigInteger, Column, Enum, Identity, Integer
 
 from tests.support.changing import Changing, release
 from tests.support.database import Database
@@ -40,7 +40,9 @@ SEQUENCE = "SELECT pg_get_serial_sequence('u', 'id')"
 
 
 @pytest.mark.parametrize("steps", [2, 3])
-def test_what_follows_a_rename_does_so_after_an_interruption(changing: Changing, steps: int) -> None:
+def test_what_follows_a_rename_does_so_after_an_interruption(
+    changing: Changing, steps: int
+) -> None:
     """The next run knows from the models what the table was called."""
     changing.apply(release(keyed("t")))
     later = release(keyed("u", **WAS_T))
@@ -83,3 +85,36 @@ def test_a_sequence_with_a_name_of_its_own_keeps_it(changing: Changing) -> None:
     changing.database.execute("ALTER SEQUENCE t_id_seq RENAME TO numbers")
     changing.apply(release(keyed("u", **WAS_T)))
     assert changing.database.value(SEQUENCE) == "public.numbers"
+
+
+@pytest.mark.parametrize("renamed", ["the table", "the column", "both"])
+def test_an_enum_keeps_a_value_that_rows_have(changing: Changing, renamed: str) -> None:
+    """They are asked for by the names that there are, and proven by those that are back by then."""
+
+    def felt(*labels: str, was: str = "") -> Any:
+        kind = Enum(*labels, name="kind")
+        mood: Column[Any] = Column("a", kind)
+        if was in ("the column", "both"):
+            mood = Column("b", kind, info={"renamed_from": "a"})
+        moods: Column[Any] = Column("many", ARRAY(kind))
+        named = ("u", {"info": WAS_T}) if was in ("the table", "both") else ("t", {})
+        key, other = (Column("id", Integer, primary_key=True) for _ in range(2))
+        return release((named[0], key, mood, named[1]), ("other", other, moods))
+
+    changing.apply(felt("x", "y"))
+    changing.apply(felt("x", "y", "z", was=renamed))
+    table, column = "t" if renamed == "the column" else "u", "a" if renamed == "the table" else "b"
+    rows = {table: f"INSERT INTO {table} ({column}) VALUES ('x'), ('z')"}
+    rows["other"] = "INSERT INTO other (many) VALUES ('{x,z}'), ('{y}')"
+    for name, sql in rows.items():
+        changing.database.execute(sql)
+        [refusal] = changing.rolled_back(1).refusals
+        assert refusal.what == (
+            "undoing 'add value public.kind' is not possible: the values of 1 row would not fit."
+        )
+        [query] = refusal.way_out.statements
+        assert len(changing.database.rows(query)) == 1
+        changing.database.execute(f"DELETE FROM {name}")
+    changing.database.execute(f"INSERT INTO {table} ({column}) VALUES ('x')")
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.planned(felt("x", "y")).empty

@@ -5,9 +5,11 @@ from typing import Any, Iterator, Set, Tuple
 from converge.compare.declared import declared
 from converge.compare.table import ComparedTable
 from converge.names import chosen_name
-from converge.quoting import identifier, qualified
+from converge.quoting import identifier, literal, qualified
 from converge.steps import Kind, Undo
 
+HAVING = """SELECT count(*)::integer FROM pg_constraint
+WHERE conname = {name} AND conrelid = ANY (ARRAY[{relations}]::regclass[])"""
 Both = Tuple[str, str]  # a statement, and what takes it back
 
 
@@ -44,7 +46,8 @@ def _named_after(table: ComparedTable, column: str) -> Iterator[Both]:
             rename = "ALTER SEQUENCE {} RENAME TO {}"
             yield rename.format(one, identifier(new)), rename.format(other, identifier(name))
     known, wanted = live.not_null_name, desired.not_null_name
-    if wanted and not live.inherited and known in _formerly(table, column, "not_null") - {wanted}:
+    formerly = _formerly(table, column, "not_null") - {wanted}
+    if wanted and known in formerly and not live.inherited and _in_all_parts(table, known):
         yield _rename_constraint(table, known, wanted), _rename_constraint(table, wanted, known)
 
 
@@ -53,9 +56,17 @@ def _formerly(table: ComparedTable, column: str, label: str) -> Set[str]:
     model: Any = table.models.tables[table.name]
     tables = {table.name, table.former.table, *declared(model.info)}
     found: Any = table.models.column(table.name, column)
-    columns = {column, table.former.columns.get(column, column), *declared(found.info)}
+    info = found.info if found is not None else {}  # a parent's, of which the models say nothing
+    columns = {column, table.former.columns.get(column, column), *declared(info)}
     pairs = {(one, other) for one in tables for other in columns} - {(table.name, column)}
     return {chosen_name(*names, label) for names in pairs}
+
+
+def _in_all_parts(table: ComparedTable, constraint: str) -> bool:
+    """True if all children have it by this name: else the server does not rename it."""
+    parts = [literal(part) for part in table.live.shape.parts if part != table.relation]
+    having = HAVING.format(name=literal(constraint), relations=", ".join(parts))
+    return not parts or table.ask_catalog(having) == [(len(parts),)]
 
 
 def _rename_constraint(table: ComparedTable, old: str, new: str) -> str:

@@ -60,7 +60,14 @@ def _refuse_another(table: ComparedTable) -> None:
         _refuse(table, what, [f"SET ACCESS METHOD {identifier(str(desired.method))}"])
     if desired.partition_by and desired.partition_by != live.partition_by:
         _refuse_partitions(table)
-    missing = [name for name in _parents(desired) if name not in _parents(live)]
+    _refuse_parents(table)
+
+
+def _refuse_parents(table: ComparedTable) -> None:
+    formers = {name: live.former.table for name, live in table.neighbours.items() if live.former}
+    present = {identifier(name): identifier(old) for name, old in formers.items()}  # until the run
+    wanted = [present.get(name, name) for name in _parents(table.desired)]
+    missing = [name for name in wanted if name not in _parents(table.live)]
     if missing:
         listed = ", ".join(missing)
         inherit = [f"INHERIT {identifier(table.schema)}.{name}" for name in missing]

@@ -44,6 +44,12 @@ def felt(m: MetaData, *labels: str, t: str = "t", v: str = "v", **info: Any) -> 
     table(m, Column(v, ARRAY(kind), info=was.get("v_was")), name=f"{t}s", info=was.get("ts_was"))
 
 
+def parents(m: MetaData, name: str = "parent", column: str = "v", **was: Any) -> None:
+    """A table that inherits from another, of which it has no column besides."""
+    Table(name, m, Column(column, Integer, info=was.get("column_was")), info=was.get("name_was"))
+    table(m, Column("own", Integer), name="child", postgresql_inherits=name)
+
+
 RENAMES = (
     Construct(
         "renamed: a column",
@@ -158,6 +164,18 @@ RENAMES = (
         lambda m: felt(m, "a", "b"),
         lambda m: felt(m, "a", "b", "c", t="u", v="w", t_was="t", ts_was="ts", v_was="v"),
         rows=FELT,
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: a parent",
+        parents,
+        lambda m: parents(m, "elder", name_was={"renamed_from": "parent"}),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: a column of a parent",
+        parents,
+        lambda m: parents(m, column="w", column_was={"renamed_from": "v"}),
         rows_kept=False,
     ),
 )

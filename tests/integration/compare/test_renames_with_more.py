@@ -118,3 +118,33 @@ def test_an_enum_keeps_a_value_that_rows_have(changing: Changing, renamed: str) 
     changing.database.execute(f"INSERT INTO {table} ({column}) VALUES ('x')")
     assert changing.rolled_back(1).refusals == ()
     assert changing.planned(felt("x", "y")).empty
+
+
+def test_a_parent_of_which_a_child_has_the_same_column(changing: Changing) -> None:
+    """From 18 on each has a NOT NULL of another name, and the server renames neither."""
+
+    def family(parent: str, **info: str) -> Any:
+        keys = (Column("id", Integer, primary_key=True) for _ in range(2))
+        inherits = {"postgresql_inherits": parent}
+        return release((parent, next(keys), {"info": info}), ("child", next(keys), inherits))
+
+    changing.apply(family("parent"))
+    plan = changing.apply(family("elder", renamed_from="parent"))
+    assert [str(step) for step in plan.steps][:1] == ["rename table public.elder"]
+    assert changing.database.value("SELECT pg_get_serial_sequence('elder', 'id')") == (
+        "public.elder_id_seq"
+    )
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.planned(family("parent")).empty
+
+
+def test_a_renamed_parent_is_inherited_from_by_its_live_name(changing: Changing) -> None:
+    """As that is typed before the run."""
+    changing.apply(release(keyed("t"), keyed("child", column="key")))
+    child = ("child", Column("key", Integer, primary_key=True), {"postgresql_inherits": "u"})
+    later = release(keyed("u", **WAS_T), child)
+    [refusal] = changing.planned(later).refusals
+    assert refusal.way_out.statements == ("ALTER TABLE public.child INHERIT public.t",)
+    changing.database.execute("ALTER TABLE child ADD COLUMN id integer NOT NULL")
+    changing.database.execute(*refusal.way_out.statements)
+    changing.apply(later)

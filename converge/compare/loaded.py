@@ -5,7 +5,7 @@ PostgreSQL cuts long names without a word, and SQLAlchemy's events are `create_a
 
 import re
 from collections import Counter
-from typing import Any, Iterable, Iterator, List, Mapping
+from typing import Any, Iterable, Iterator, List, Mapping, Sequence
 
 from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects.postgresql import ENUM
@@ -25,6 +25,7 @@ ANY = "public"  # a schema to write DDL for that nobody runs
 def refuse_unusable(metadata: MetaData, types: Iterable[Any], values: Mapping[str, str]) -> None:
     """Raise `UnusableModels` with all that is wrong with the models."""
     found = [*_events("the metadata", metadata), *_same_names(metadata)]
+    found += _circle("tables", metadata.tables.values())
     for kind in types:
         found += _of_type(kind)
     for table in metadata.tables.values():
@@ -61,6 +62,7 @@ def _of_table(table: Table, values: Mapping[str, str]) -> Iterator[str]:
         yield from _renamed_from(subject, column.info)
         for reason in _wrong_backfill(column, values):
             yield f"{subject}: its backfill can't be used: {reason}"
+    yield from _circle(f"table {table.name}: columns", columns)
     yield from _unwritable(table)
 
 
@@ -77,10 +79,28 @@ def _characters(subject: str, text: str) -> Iterator[str]:
 
 
 def _renamed_from(subject: str, info: Mapping[Any, Any]) -> Iterator[str]:
-    given = info.get("renamed_from")
-    names = given if isinstance(given, (list, tuple)) else [given]
-    if given is not None and not all(isinstance(name, str) and name for name in names):
+    if not all(isinstance(name, str) and name for name in _formers(info)):
+        given = info["renamed_from"]
         yield f"{subject}: renamed_from is {given!r}; it takes the old name, or a list of them"
+
+
+def _formers(info: Mapping[Any, Any]) -> Sequence[Any]:
+    given = info.get("renamed_from")
+    if isinstance(given, (list, tuple)):
+        return given
+    return [] if given is None else [given]
+
+
+def _circle(subject: str, parts: Iterable[Any]) -> Iterator[str]:
+    """Yield the parts whose former names lead back to them: nobody could tell which is which."""
+    older = {part.name: {*map(str, _formers(part.info))} - {part.name} for part in parts}
+    older = {name: formers for name, formers in older.items() if formers}
+    for _ in older:
+        for formers in older.values():
+            formers |= {name for known in formers for name in older.get(known, ())}
+    circle = [name for name, formers in older.items() if name in formers]
+    if circle:
+        yield f"{subject} {', '.join(circle)}: their renamed_from lead in a circle"
 
 
 def _wrong_backfill(column: Any, values: Mapping[str, str]) -> Iterator[str]:

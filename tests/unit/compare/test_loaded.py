@@ -69,6 +69,16 @@ WRONG: Dict[str, Callable[[MetaData], Any]] = {
     "t.c: renamed_from is 3; it takes the old name, or a list of them": lambda m: table(
         m, Column("c", Integer, info={"renamed_from": 3})
     ),
+    "table t: columns a, b: their renamed_from lead in a circle": lambda m: table(
+        m,
+        Column("a", Integer, info={"renamed_from": "b"}),
+        Column("b", Integer, info={"renamed_from": ["old", "a"]}),
+        Column("c", Integer, info={"renamed_from": "a"}),
+    ),
+    "tables a, b, c: their renamed_from lead in a circle": lambda m: [
+        table(m, name=name, info={"renamed_from": old})
+        for name, old in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "old"))
+    ],
     "table t: (in table 't', column 'c'): SQLAlchemy can't render element of type TINYTEXT": (
         lambda m: table(m, Column("c", mysql.TINYTEXT()))
     ),

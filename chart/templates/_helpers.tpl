@@ -1,8 +1,12 @@
 {{/*
 Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kubernetes takes.
 */}}
+{{- define "eater-init.name" -}}
+{{- .Values.nameOverride | default "eater-init" -}}
+{{- end }}
+
 {{- define "eater-init.fullname" -}}
-{{- $name := "eater-init" -}}
+{{- $name := include "eater-init.name" . -}}
 {{- if .Values.fullnameOverride -}}
 {{- $name = .Values.fullnameOverride -}}
 {{- else if not (contains $name .Release.Name) -}}
@@ -17,15 +21,15 @@ Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kube
 {{- end }}
 
 {{- define "eater-init.labels" -}}
-app.kubernetes.io/name: eater-init
+app.kubernetes.io/name: {{ include "eater-init.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: database
 app.kubernetes.io/part-of: chater
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "eater-init-%s" .Chart.Version | replace "+" "_" }}
-{{- with .Values.labels }}
-{{ toYaml . }}
+{{- with .Values.commonLabels }}
+{{ tpl (toYaml .) $ }}
 {{- end }}
 {{- end }}
 
@@ -45,7 +49,7 @@ A variable of extraEnv is left out here: Helm 4 is refused a list that names one
 {{- range include "eater-init.ownEnv" . | fromYamlArray -}}
 {{- if not (has .name $extra) }}{{ toYaml (list .) }}{{ "\n" }}{{ end -}}
 {{- end -}}
-{{- with .Values.extraEnv }}{{ toYaml . }}{{ end -}}
+{{- with .Values.extraEnv }}{{ tpl (toYaml .) $ }}{{ end -}}
 {{- end }}
 
 {{- define "eater-init.where" -}}
@@ -80,15 +84,16 @@ A variable from the Secret's key, if one is named, else its value.
 {{- define "eater-init.ownEnv" -}}
 {{- $server := .Values.postgresql -}}
 {{- $port := include "eater-init.text" $server.port -}}
+{{- $secret := tpl $server.existingSecret . -}}
 {{- if $server.urlKey }}
-{{ include "eater-init.secret" (list "DATABASE_URL" $server.urlKey $server.existingSecret) }}
+{{ include "eater-init.secret" (list "DATABASE_URL" $server.urlKey $secret) }}
 - name: POSTGRES_PORT # a Service called `postgres` sets it to tcp://…; empty, it is the URL's
   value: ""
 {{- else }}
-{{ include "eater-init.given" (list "POSTGRES_HOST" $server.host $server.hostKey $server.existingSecret) }}
-{{ include "eater-init.given" (list "POSTGRES_PORT" $port $server.portKey $server.existingSecret) }}
-{{ include "eater-init.given" (list "POSTGRES_DB" $server.database $server.databaseKey $server.existingSecret) }}
-{{ include "eater-init.secret" (list "POSTGRES_USER" $server.userKey $server.existingSecret) }}
+{{ include "eater-init.given" (list "POSTGRES_HOST" (tpl $server.host .) $server.hostKey $secret) }}
+{{ include "eater-init.given" (list "POSTGRES_PORT" $port $server.portKey $secret) }}
+{{ include "eater-init.given" (list "POSTGRES_DB" (tpl $server.database .) $server.databaseKey $secret) }}
+{{ include "eater-init.secret" (list "POSTGRES_USER" $server.userKey $secret) }}
 {{- end }}
 - name: POSTGRES_SCHEMAS
   value: {{ $server.schemas | quote }}
@@ -96,7 +101,7 @@ A variable from the Secret's key, if one is named, else its value.
 - name: POSTGRES_PASSWORD_FILE
   value: {{ $server.passwordFile | quote }}
 {{- else if not $server.urlKey }}
-{{ include "eater-init.secret" (list "POSTGRES_PASSWORD" $server.passwordKey $server.existingSecret) }}
+{{ include "eater-init.secret" (list "POSTGRES_PASSWORD" $server.passwordKey $secret) }}
 {{- end }}
 {{- with $server.sslmode }}
 - name: POSTGRES_SSLMODE
@@ -112,12 +117,35 @@ A variable from the Secret's key, if one is named, else its value.
 {{- end }}
 {{- end }}
 
+{{- define "eater-init.image" -}}
+{{- $image := .Values.image -}}
+{{- with .Values.global.imageRegistry }}{{ . }}/{{ end -}}
+{{- $image.repository -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{- define "eater-init.pullSecrets" -}}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+- {{ if kindIs "string" . }}name: {{ . | quote }}{{ else }}{{ toYaml . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "eater-init.serviceAccount" -}}
+{{- $account := .Values.serviceAccount -}}
+{{- if $account.name }}{{ tpl $account.name . }}
+{{- else if $account.create }}{{ include "eater-init.fullname" . }}{{ end -}}
+{{- end }}
+
 {{- define "eater-init.container" -}}
 - name: eater-init
-  image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+  image: {{ include "eater-init.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   env:
     {{- include "eater-init.env" . | trim | nindent 4 }}
+  {{- with .Values.envFrom }}
+  envFrom:
+    {{- tpl (toYaml .) $ | nindent 4 }}
+  {{- end }}
   {{- with .Values.resources }}
   resources:
     {{- toYaml . | nindent 4 }}
@@ -129,7 +157,7 @@ A variable from the Secret's key, if one is named, else its value.
   terminationMessagePolicy: FallbackToLogsOnError
   {{- with .Values.extraVolumeMounts }}
   volumeMounts:
-    {{- toYaml . | nindent 4 }}
+    {{- tpl (toYaml .) $ | nindent 4 }}
   {{- end }}
 {{- end }}
 
@@ -144,5 +172,5 @@ README.md has the two lines.
 {{- end }}
 
 {{- define "eater-init.volumes" -}}
-{{- if and .Values.enabled .Values.extraVolumes }}{{ toYaml .Values.extraVolumes }}{{ end -}}
+{{- if and .Values.enabled .Values.extraVolumes }}{{ tpl (toYaml .Values.extraVolumes) . }}{{ end -}}
 {{- end }}

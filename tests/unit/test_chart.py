@@ -21,7 +21,7 @@ CHART = ROOT / "chart"
 VALUES: Dict[str, Any] = read("chart/values.yaml")
 EVERY: Dict[str, Any] = read("tests/support/every_value.yaml")
 # Groups of which every member is a value of its own; another object is one value.
-GROUPS = ("image", "postgresql", "settings", "job")
+GROUPS = ("global", "image", "postgresql", "settings", "job", "serviceAccount")
 
 MISTAKES = [
     ({"enable": True}, "enable"),
@@ -130,9 +130,11 @@ def test_it_is_linted_without_a_warning(engine: Helm) -> None:
 @pytest.mark.parametrize("values", [{}, EVERY], ids=["defaults", "every value"])
 def test_kubernetes_takes_the_job_and_restricts_it(engine: Helm, values: Dict[str, Any]) -> None:
     """Strictly, for the oldest and the newest version that the validator knows."""
-    [job] = engine.render(CHART, values)
+    rendered = engine.render(CHART, values)
     for version in (all_versions()[0], all_versions()[-1]):
-        kubernetes_validate.validate(job, version, strict=True)
+        for manifest in rendered:
+            kubernetes_validate.validate(manifest, version, strict=True)
+    [job] = [manifest for manifest in rendered if manifest["kind"] == "Job"]
     assert violations(job) == []
     assert pod(job)["automountServiceAccountToken"] is False
     assert pod(job)["enableServiceLinks"] is False
@@ -207,7 +209,11 @@ def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
     if isinstance(default, bool) and default == changed:
         changed = not default
     assert changed != default
-    assert engine.render(CHART, only(path, changed)) != engine.render(CHART)
+    without, values = {}, only(path, changed)  # type: Dict[str, Any], Dict[str, Any]
+    if path == "serviceAccount.annotations":  # of one that there is
+        without = only("serviceAccount.create", True)
+        values["serviceAccount"].update(without["serviceAccount"])
+    assert engine.render(CHART, values) != engine.render(CHART, without)
 
 
 def test_every_value_is_tried() -> None:
@@ -317,13 +323,65 @@ def test_labels_name_the_release(engine: Helm) -> None:
 def test_text_that_looks_like_a_number_stays_text(engine: Helm) -> None:
     """A release may be called 2026, and a Secret true; Kubernetes takes only text for both."""
     secret = {"existingSecret": "123", "userKey": "true", "passwordKey": "-"}
-    values = {"postgresql": secret, "serviceAccountName": "1e3", "priorityClassName": "on"}
+    values = {"postgresql": secret, "serviceAccount": {"name": "1e3"}, "priorityClassName": "on"}
     for override in ("", "456"):
         [job] = engine.render(CHART, {**values, "fullnameOverride": override}, "2026")
         kubernetes_validate.validate(job, all_versions()[-1], strict=True)
     given = environment(ours(job))
     assert given["POSTGRES_USER"] == {"secretKeyRef": {"name": "123", "key": "true"}}
     assert given["POSTGRES_PASSWORD"] == {"secretKeyRef": {"name": "123", "key": "-"}}
+
+
+def test_an_image_comes_from_the_platforms_registry(engine: Helm) -> None:
+    """By its digest, if there is one; with the Secrets of the platform and its own."""
+    digest = f"sha256:{'0' * 64}"
+    values = {
+        "global": {"imageRegistry": "mirror.example:5000", "imagePullSecrets": ["all"]},
+        "image": {"digest": digest},
+        "imagePullSecrets": [{"name": "own"}],
+    }
+    [job] = engine.render(CHART, values)
+    assert ours(job)["image"] == f"mirror.example:5000/eater-init@{digest}"
+    assert pod(job)["imagePullSecrets"] == [{"name": "all"}, {"name": "own"}]
+
+
+def test_a_service_account_is_there_before_the_job(engine: Helm) -> None:
+    """A hook of the same events, and an earlier one; the pod gets no token of it."""
+    values = {"serviceAccount": {"create": True}}
+    account, job = sorted(
+        engine.render(CHART, values), key=lambda found: str(found["kind"] == "Job")
+    )
+    weights = [int(m["metadata"]["annotations"]["helm.sh/hook-weight"]) for m in (account, job)]
+    assert weights == [-1, 0]
+    assert pod(job)["serviceAccountName"] == account["metadata"]["name"] == "demo-eater-init"
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_texts_may_be_templates(engine: Helm) -> None:
+    """Of the release's name, as its Secrets and Services often are."""
+    values = {
+        "postgresql": {
+            "host": "{{ .Release.Name }}-db",
+            "existingSecret": "{{ .Release.Name }}-pg",
+        },
+        "extraEnv": [{"name": "PGOPTIONS", "value": "-c role={{ .Release.Name }}"}],
+        "annotations": {"example/of": "{{ .Release.Name }}"},
+    }
+    [job] = engine.render(CHART, values, "one")
+    given = environment(ours(job))
+    assert given["POSTGRES_HOST"] == "one-db"
+    assert given["POSTGRES_USER"]["secretKeyRef"]["name"] == "one-pg"
+    assert given["PGOPTIONS"] == "-c role=one"
+    assert job["metadata"]["annotations"]["example/of"] == "one"
+
+
+def test_what_runs_beside_it_is_in_its_pod(engine: Helm) -> None:
+    """Before, or as long as it does; and it keeps its own name among them."""
+    values = {name: EVERY[name] for name in ("extraInitContainers", "extraContainers", "envFrom")}
+    [job] = engine.render(CHART, values)
+    assert pod(job)["initContainers"] == EVERY["extraInitContainers"]
+    assert [c["name"] for c in pod(job)["containers"]] == ["eater-init", "proxy"]
+    assert ours(job)["envFrom"] == EVERY["envFrom"]
 
 
 def test_a_variable_of_the_operator_replaces_ours(engine: Helm) -> None:

@@ -97,16 +97,19 @@ def _read(
     managed, former = desired.managed, former_tables(desired)
     home = desired.trial_home(settings, facts)
     known = home in desired.in_server_words
+    trying = partial(
+        read,
+        connection,
+        schemas=settings.schemas,
+        managed=managed._replace(tables=(*managed.tables, *former)),
+        names=[*desired.names, *former],
+        desired_ddl=() if known else desired.trial_ddl(settings, facts),
+    )
     try:
-        live = read(
-            connection,
-            schemas=settings.schemas,
-            managed=managed._replace(tables=(*managed.tables, *former)),
-            names=[*desired.names, *former],
-            desired_ddl=() if known else desired.trial_ddl(settings, facts),
-        )
+        live = trying()
     except psycopg2.Error as error:
-        if known or not trial.objects(error):
+        asking = partial(ask, connection)
+        if known or not trial.objects(error, asking, facts.lacking, trying):
             raise
         raise Refused(str(trial.refusal(connection, facts, desired, error))) from None
     words = live.pop("", Schema({}, {}))

@@ -1,7 +1,7 @@
 """When the server objects to the trial: refused, with its words, before the first change."""
 
 import re
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import psycopg2
 from psycopg2 import errors
@@ -10,7 +10,7 @@ from converge.compare.desired import Desired
 from converge.plan import Refusal, WayOut
 from converge.quoting import identifier, literal
 from converge.server.connection import Connection, NoEncoding
-from converge.server.failures import is_transient, raised_by, said
+from converge.server.failures import first_line, is_transient, raised_by, said
 from converge.server.inspect import ServerFacts
 from converge.server.messages import begin, rolled_back, rows
 from converge.server.retries import MENDED_BY_A_NEW_PLAN
@@ -37,19 +37,31 @@ BRINGS = {
     "btree_gin": {"gin"},
     "btree_gist": {"gist"},
 }
+CREATED = "SELECT FROM pg_extension WHERE extname IN ({names})"
 UNKNOWN = (errors.UndefinedObject, errors.UndefinedFunction)  # type, operator class, function
+CORRECT = WayOut("Correct the models, or create what they name, then run again.")
 Ask = Callable[[str], List[Tuple[Any, ...]]]
+Trial = Callable[[], object]
 
 
-def objects(error: psycopg2.Error) -> bool:
+def objects(error: psycopg2.Error, ask: Ask, lacking: Sequence[str], trial: Trial) -> bool:
     """Return whether the server, or a function that a trigger calls, refuses the statement itself.
 
-    Not so if another attempt may succeed: somebody created the same at the same time.
+    Not so if another attempt may succeed: somebody created an extension that was `lacking`, or
+    changed something else at the same time, so that another `trial` is none or another error.
     """
-    mended = isinstance(error, MENDED_BY_A_NEW_PLAN) and not isinstance(error, UNKNOWN)
     if isinstance(error, NoEncoding) or is_transient(error):
         return False
-    return raised_by(error) is not None or not mended
+    mended = isinstance(error, MENDED_BY_A_NEW_PLAN) and not isinstance(error, UNKNOWN)
+    if raised_by(error) is not None or not mended:
+        return True
+    if lacking and ask(CREATED.format(names=", ".join(map(literal, lacking)))):
+        return False
+    try:
+        trial()
+    except psycopg2.Error as again:
+        return type(again) is type(error) and first_line(again) == first_line(error)
+    return False
 
 
 def refusal(
@@ -71,8 +83,26 @@ def refusal(
         why = (f"The server says: {said(error)}.",)
         return Refusal("", "", what, WayOut("Add it to the listed extensions, run again."), why)
     what = "the server refuses what the comparison creates and rolls back."
-    way_out = triggers or WayOut("Show this to an administrator of the server, then run again.")
-    return Refusal("", "", what, way_out, (f"The server says: {said(error)}.",))
+    says = f"The server says: {said(error)}{_place(error)}."
+    if triggers or raised_by(error) or not _is_the_models(error):
+        administrator = WayOut("Show this to an administrator of the server, then run again.")
+        return Refusal("", "", what, triggers or administrator, (says,))
+    what = "the server refuses what the models say."
+    return Refusal("", "", what, CORRECT, (says,))
+
+
+def _is_the_models(error: psycopg2.Error) -> bool:
+    """Return whether an error is about what a statement says: the classes are PostgreSQL's."""
+    wrong = (error.pgcode or "")[:2] in ("0A", "22", "23", "42", "54", "55")
+    return wrong and not isinstance(error, errors.InsufficientPrivilege)
+
+
+def _place(error: psycopg2.Error) -> str:
+    """Return the line of the statement that the server points to, if it points to one."""
+    if error.diag.statement_position is None:
+        return ""
+    _, _, line = (error.pgerror or "").partition("\n")[2].partition("\n")[0].partition(": ")
+    return f": {' '.join(line.split()).rstrip(',')}" if line else ""
 
 
 def _extension(error: psycopg2.Error) -> Optional[str]:

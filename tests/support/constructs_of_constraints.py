@@ -5,6 +5,7 @@ from typing import Any, List, Sequence
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ForeignKeyConstraint,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -252,4 +253,28 @@ EXCLUSIONS = (
         where("s IN ('x', 'y')", "e", "e'2 %"),
     ),
 )
-CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *EXCLUSIONS)
+REFUSED = "the server refuses what the models say"
+WRONG = (
+    item(
+        "check of a column that is not there",
+        lambda: Index("x", "b"),
+        lambda: CheckConstraint("zz > 0", name="k"),
+        columns=two,
+        refused=f'{REFUSED}.\n  The server says: column "zz" does not exist: '
+        "CONSTRAINT k CHECK (zz > 0).\n",
+    ),
+    item(
+        "checks of one name",
+        lambda: Index("x", "b"),
+        lambda: Column("c", Integer, *(CheckConstraint(f"c > {n}", name="k") for n in "12")),
+        columns=two,
+        refused=REFUSED,
+    ),
+    Construct(
+        "foreign key to a key that is checked later",
+        lambda m: table(m, *two()),
+        lambda m: table(m, *two(), unique(deferrable=True), ForeignKeyConstraint(["b"], ["t.a"])),
+        refused=REFUSED,
+    ),
+)
+CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *EXCLUSIONS, *WRONG)

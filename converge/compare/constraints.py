@@ -36,7 +36,8 @@ def constraints(table: ComparedTable) -> None:
     """
     for name in table.desired.constraints:
         table.live_names[name] = _same(table, name) or name
-    for name, desired in table.desired.constraints.items():
+    # A key last: what has the name of the live one takes its place.
+    for name, desired in sorted(table.desired.constraints.items(), key=lambda d: d[1].kind == "p"):
         if desired.kind != "f":
             _bring(table, name, desired)
     key_stays = table.desired.primary_key[0] is None
@@ -90,7 +91,9 @@ def _bring(table: ComparedTable, name: str, desired: Constraint) -> None:
 
 def _replaced(table: ComparedTable, name: str, desired: Constraint) -> Optional[Old]:
     """Return what the new constraint takes the place of."""
-    old = table.live.primary_key[0] if desired.kind == "p" else name
+    key, _ = table.live.primary_key
+    passed_on = key != name and key in table.desired.constraints  # its name, and so its place
+    old = key if desired.kind == "p" and not passed_on else name
     if old is not None and old in table.live.constraints:
         live = table.live.constraints[old]
         return Old(old, live, live.owned_index)

@@ -1,4 +1,4 @@
-"""Unique constraints, keys, checks and exclusions, and their changes."""
+"""Unique constraints, keys and checks, and their changes."""
 
 from typing import Any, List, Sequence
 
@@ -9,12 +9,10 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
-    String,
     Table,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import DATERANGE, INT4RANGE, ExcludeConstraint
 
 from tests.support.construct import Construct, item, table
 
@@ -23,17 +21,6 @@ WAS_T_PKEY = {"renamed_from": "t_pkey"}
 
 def two() -> List[Any]:
     return [Column("a", Integer), Column("b", Integer)]
-
-
-def where(condition: str, *names: str) -> Any:
-    """Return exclusions with a condition, unnamed if no names are given."""
-    excluded = [{"name": name} for name in names] or [{}]
-    return lambda m: table(
-        m,
-        Column("s", String(9)),
-        Column("r", INT4RANGE),
-        *(ExcludeConstraint(("r", "&&"), where=text(condition), **name) for name in excluded),
-    )
 
 
 def unique(**options: Any) -> UniqueConstraint:
@@ -47,6 +34,17 @@ def key(*, of: Sequence[str] = ("a",), **options: Any) -> Any:
         Column("a", Integer, autoincrement=False),
         Column("b", Integer, autoincrement=False),
         PrimaryKeyConstraint(*of, name="t_pkey", **options),
+    )
+
+
+def keyed(of: str, name: str, *, unique: Sequence[str] = ()) -> Any:
+    """Return a table whose key is of a column and has a name, as has a unique constraint."""
+    return lambda m: Table(
+        "t",
+        m,
+        *(Column(n, Integer, nullable=False, autoincrement=False) for n in "ab"),
+        PrimaryKeyConstraint(of, name=name),
+        *([UniqueConstraint(unique[0], name=unique[1])] if unique else []),
     )
 
 
@@ -137,6 +135,18 @@ KEYS = (
         leaves=True,
     ),
     Construct(
+        "key to a unique constraint of its name, beside a key before it",
+        keyed("a", "n"),
+        keyed("b", "k", unique=("a", "n")),
+        rows="INSERT INTO t VALUES (1, 2), (2, 1)",
+    ),
+    Construct(
+        "key and unique constraint swap names",
+        keyed("a", "p", unique=("b", "u")),
+        keyed("b", "u", unique=("a", "p")),
+        rows="INSERT INTO t VALUES (1, 2), (2, 1)",
+    ),
+    Construct(
         "key with another name",
         key(),
         lambda m: Table("t", m, *two(), PrimaryKeyConstraint("a", name="k", info=WAS_T_PKEY)),
@@ -213,46 +223,6 @@ CHECKS = (
         ),
     ),
 )
-EXCLUSIONS = (
-    item(
-        "exclusion, new",
-        lambda: Index("x", "r", postgresql_using="gist"),
-        lambda: ExcludeConstraint(("r", "&&"), name="e"),
-        columns=lambda: [Column("r", INT4RANGE)],
-        leaves=True,
-        or_refused="e",
-    ),
-    item(
-        "exclusion of rooms, with btree_gist",
-        lambda: ExcludeConstraint(("a", "="), ("r", "&&"), name="e", where=text("a > 0")),
-        lambda: ExcludeConstraint(("a", "="), ("r", "&&"), name="e", where=text("a > 1")),
-        columns=lambda: [*two(), Column("r", DATERANGE)],
-        extensions=("btree_gist",),
-        or_refused="e",
-    ),
-    item(
-        "exclusion, deferrable",
-        lambda: ExcludeConstraint(("a", "="), using="btree", name="e", deferrable=True),
-        columns=two,
-        or_refused="e",
-    ),
-    item(
-        "exclusion that a row has no value for",
-        lambda: Index("x", "b"),
-        lambda: ExcludeConstraint(
-            (text("(10 / a)"), "="), using="btree", name="e", where=text("b > 0")
-        ),
-        columns=two,
-        rows="INSERT INTO t (a, b) VALUES (0, 1)",
-        refused="division by zero",
-    ),
-    Construct("exclusion where IN", where("s IN ('a', 'x')"), where("s NOT IN ('x', 'y')")),
-    Construct(
-        "exclusion where IN, named",
-        where("s IN ('a', 'x')", "e", "e'2 %"),
-        where("s IN ('x', 'y')", "e", "e'2 %"),
-    ),
-)
 REFUSED = "the server refuses what the models say"
 WRONG = (
     item(
@@ -277,4 +247,4 @@ WRONG = (
         refused=REFUSED,
     ),
 )
-CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *EXCLUSIONS, *WRONG)
+CONSTRAINTS = (*UNIQUE, *KEYS, *CHECKS, *WRONG)

@@ -9,7 +9,7 @@ from converge.compare.refusals import refuse_large
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
 from converge.compare.types import change_type
-from converge.compare.words import default_written, has_constraint, has_default
+from converge.compare.words import default_written, has_default
 from converge.names import free_name
 from converge.plan import WayOut
 from converge.quoting import identifier, literal
@@ -244,42 +244,6 @@ def change_default(table: ComparedTable, pair: ColumnPair) -> None:
         [table.alter_column(name, f"SET DEFAULT {default_written(table, name)}")],
         undo=Undo(statements=(table.alter_column(name, before),)),
     )
-
-
-def comments(table: ComparedTable) -> None:
-    """Write the models' comments; a live comment where the model has none is left alone."""
-    statements, undo, changes, added = [], [], [], set()
-    wanted = [("TABLE " + table.relation, "", table.desired.comment, table.live.comment)]
-    for name, desired in table.desired.columns.items():
-        live = table.live.columns.get(name)
-        column = f"COLUMN {table.relation}.{identifier(name)}"
-        if live is not None or name in table.values:
-            wanted.append((column, f"{name} ", desired.comment, live.comment if live else None))
-        if live is None:
-            added.add(column)
-    for name, wished in table.desired.constraints.items():
-        known = table.live_names.get(name, name)
-        there = table.live.constraints.get(known)
-        if there is not None and has_constraint(table, known, name):
-            target = f"CONSTRAINT {identifier(known)} ON {table.relation}"
-            wanted.append((target, f"{known} ", wished.comment, there.comment))
-    for target, subject, text, before in wanted:
-        if text is not None and text != before:
-            statements.append(f"COMMENT ON {target} IS {literal(text)}")
-            if target not in added:  # which go with their comments
-                old = "NULL" if before is None else literal(before)
-                undo.append(f"COMMENT ON {target} IS {old}")
-            was = "" if before is None else f"was {before!r}, "
-            changes.append(f"{subject}{was}is to be {text!r}")
-    if statements:
-        table.step(
-            Kind.SET_COMMENTS,
-            table.name,
-            "; ".join(changes),
-            statements,
-            lock=Lock.SHARED,
-            undo=Undo(statements=tuple(undo), lock=Lock.SHARED),
-        )
 
 
 def refuse_without_backfill(table: ComparedTable, name: str, desired: Column, rows: int) -> None:

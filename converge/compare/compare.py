@@ -13,6 +13,7 @@ from psycopg2 import errors
 
 from converge.compare import (
     columns,
+    comments,
     constraints,
     ddl,
     existing,
@@ -64,7 +65,7 @@ RULES = (
     storage.store,
     constraints.constraints,
     nulls.allow_nulls,
-    columns.comments,
+    comments.comments,
     indexes.indexes,
     replication.keep_replicating,
 )

@@ -407,7 +407,10 @@ def test_a_comment_of_a_constraint_is_written(engine: Engine, database: Database
     for before in ("100%", "it's"):
         engine.roll_back()
         assert database.rows(comments) == [(before,)]
-    assert engine.converge(commented(None)).empty
+    engine.converge(commented(None))  # which gives the constraint its name again
+    gone = engine.plan(commented(None))
+    assert gone.empty
+    assert "comments of public.child, not in the models: refers, says" in gone.left_alone()
 
 
 def test_a_primary_key_that_the_models_do_not_have_is_noted(engine: Engine) -> None:

@@ -40,7 +40,8 @@ def rehearse(plan: Plan, attempt: Attempt) -> List[Refusal]:
 def _together(steps: Sequence[Step]) -> List[List[Step]]:
     """Split the steps that can be tried into those that one transaction takes.
 
-    Each table has one, so that no lock is held while another is waited for; a rollback has one for
+    Each table has one, so that no lock is held while another is waited for (or two, where the one
+    takes the other's name); a rollback has one for
     all, as a table may be dropped only after those that refer to it. The backfill of a column that
     is there already has one, too: it looks for a row without a value, under no lock that matters.
     """
@@ -60,13 +61,18 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         and not (step.kind in USING_VALUES and step.schema in growing)
     ]
     added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
+    left = {(s.schema, s.former): s.table for s in steps if s.former}
+    leads = {(s.schema, s.table): left.get((s.schema, s.name), s.table) for s in steps if s.former}
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
-        key: Hashable = (step.schema, step.table)
+        first = step.table
+        while leads.get((step.schema, first), first) != first:  # another leaves it a name
+            first = leads[step.schema, first]
+        key: Hashable = (step.schema, first)
         if step.kind is Kind.UNDO:
             key = step.schema
-        elif step.run is Run.BATCHES and column not in added and key not in renamed:
+        elif step.run is Run.BATCHES and column not in added and column[:2] not in renamed:
             key = column
         groups.setdefault(key, []).append(step)
     return list(groups.values())

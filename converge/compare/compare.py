@@ -30,7 +30,7 @@ from converge.compare import (
     trial,
 )
 from converge.compare.again import read_again
-from converge.compare.declared import former_tables
+from converge.compare.declared import former_tables, in_order
 from converge.compare.desired import Desired
 from converge.compare.foreseen import foreseen
 from converge.compare.looking import looking_along, refuse_other_schemas
@@ -159,11 +159,11 @@ def _in_words_of(schema: str, given: Given) -> Schema:
 
 def _tables(name: str, live: Schema, desired: Schema, given: Given) -> Plan:
     """Return what the rules say of the tables: first of each by itself, then of keys between."""
-    there = [
-        ComparedTable(name, table, live, desired, given)
-        for table in desired.tables
-        if table in live.tables
-    ]
+    live = live._replace(relations=dict(live.relations))  # of which steps let names go
+    names = in_order(
+        given.desired.tables, (table for table in desired.tables if table in live.tables)
+    )
+    there = [ComparedTable(name, table, live, desired, given) for table in names]
     lacking = missing.missing(live, given.desired).tables
     new = [
         NewTable(name, table, live, desired, given) for table in lacking if table in desired.tables

@@ -8,6 +8,7 @@ from converge.names import chosen_name
 from converge.quoting import identifier, literal, qualified
 from converge.steps import Kind, Undo
 
+LEFT = ""  # in the place of the kind of a relation whose name a step leaves to another
 HAVING = """SELECT count(*)::integer FROM pg_constraint
 WHERE conname = {name} AND conrelid = ANY (ARRAY[{relations}]::regclass[])"""
 Both = Tuple[str, str]  # a statement, and what takes it back
@@ -20,6 +21,7 @@ def follow(table: ComparedTable) -> None:
     whoever named one otherwise relies on it. Also where the rename itself was typed, or done by a
     run that was interrupted.
     """
+    before = dict(table.relations)
     both = [names for column in table.live.columns for names in _named_after(table, column)]
     if not both:
         return
@@ -29,6 +31,7 @@ def follow(table: ComparedTable) -> None:
         "sequences and NOT NULL constraints get the names that new ones would have",
         [there for there, _ in both],
         creates=True,
+        tried=() if LEFT in before.values() else None,  # a name that is free only by then
         undo=Undo(statements=tuple(back for _, back in reversed(both)), creates=True),
     )
 
@@ -41,8 +44,9 @@ def _named_after(table: ComparedTable, column: str) -> Iterator[Both]:
     if live.sequence and live.sequence.owned and desired.sequence and desired.sequence.owned:
         name, new = live.sequence.name, desired.sequence.name
         anew = desired.identity and not live.identity  # a step makes another
-        if name in _formerly(table, column, "seq") and not anew and new not in table.relations:
+        if name in _formerly(table, column, "seq") and not anew and not table.relations.get(new):
             one, other = (qualified(table.schema, known) for known in (name, new))
+            table.relations.update({name: LEFT, new: "S"})
             rename = "ALTER SEQUENCE {} RENAME TO {}"
             yield rename.format(one, identifier(new)), rename.format(other, identifier(name))
     known, wanted = live.not_null_name, desired.not_null_name

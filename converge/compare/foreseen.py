@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from psycopg2 import errors
 
-from converge.compare.declared import TABLES, declares, first, renamed_objects
+from converge.compare.declared import TABLES, declares, formers, renamed_objects
 from converge.compare.desired import Desired
 from converge.compare.placed import placed
 from converge.plan import Managed
@@ -38,8 +38,9 @@ def foreseen(
 
 def _reworded(connection: Connection, name: str, schema: Schema, desired: Desired) -> Schema:
     """Return a schema with its tables and columns renamed."""
-    formers = {new: _former(new, schema, desired) for new in desired.tables}
-    renamed = {new: former for new, former in formers.items() if former is not None}
+    tables = formers(desired.tables, _with_rows(schema), schema.relations)
+    known = {new: _former(new, tables.get(new, new), schema, desired) for new in desired.tables}
+    renamed = {new: former for new, former in known.items() if former is not None}
     names = {former.table: new for new, former in renamed.items()}
 
     def seen(old: str, live: Table) -> Table:
@@ -58,20 +59,13 @@ def _reworded(connection: Connection, name: str, schema: Schema, desired: Desire
     )
 
 
-def _former(name: str, schema: Schema, desired: Desired) -> Optional[Former]:
+def _former(name: str, old: str, schema: Schema, desired: Desired) -> Optional[Former]:
     """Return what a table and its columns are called now, if any of it is to be renamed."""
-    model, old = desired.tables[name], name
-    if name not in schema.relations:
-        old = first(model.info, _with_rows(schema), desired.tables) or name
     live = _with_rows(schema).get(old)
     if live is None:
         return None
-    columns, known = {}, {column.name for column in model.columns}
-    for column in model.columns:
-        if column.name not in live.columns:
-            found = first(column.info, live.columns, known)
-            if found is not None:
-                columns[column.name] = found
+    models = {column.name: column for column in desired.tables[name].columns}
+    columns = formers(models, live.columns, live.columns)
     return Former(old, columns) if columns or old != name else None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    String,
     Table,
 )
 
@@ -23,17 +24,18 @@ FELT = "INSERT INTO t (v) VALUES ('a'), (NULL); INSERT INTO ts (v) VALUES ('{a,b
 WAS_T, WAS_ID = {"renamed_from": "t"}, {"renamed_from": "id"}
 
 
-def pair(m: MetaData, key: Any = Integer, parent: str = "t", child: str = "c", **info: Any) -> None:
+def pair(m: MetaData, key: Any = Integer, parent: str = "t", child: str = "c", **info: Any) -> Any:
     """A table and one that refers to it, with keys of a type."""
     was = {name: {"renamed_from": old} for name, old in info.items()}
     Table(parent, m, Column("id", key, primary_key=True), info=was.get("parent_was"))
     refers = Column("t_id", key, ForeignKey(f"{parent}.id"))
-    Table(child, m, Column("id", key, primary_key=True), refers, info=was.get("child_was"))
+    one = Column("id", key, primary_key=True)
+    return Table(child, m, one, refers, info=was.get("child_was"))
 
 
-def tree(m: MetaData, key: Any = Integer, name: str = "t", **info: Any) -> None:
+def tree(m: MetaData, key: Any = Integer, name: str = "t", **info: Any) -> Any:
     up = Column("up", key, ForeignKey(f"{name}.id"))
-    Table(name, m, Column("id", key, primary_key=True), up, info=info)
+    return Table(name, m, Column("id", key, primary_key=True), up, info=info)
 
 
 def felt(m: MetaData, *labels: str, t: str = "t", v: str = "v", **info: Any) -> None:
@@ -48,6 +50,11 @@ def parents(m: MetaData, name: str = "parent", column: str = "v", **was: Any) ->
     """A table that inherits from another, of which it has no column besides."""
     Table(name, m, Column(column, Integer, info=was.get("column_was")), info=was.get("name_was"))
     table(m, Column("own", Integer), name="child", postgresql_inherits=name)
+
+
+def chained(name: str, old: str = "") -> "Column[Any]":
+    check = CheckConstraint(f"{name} > 0", name=f"{name}_positive")
+    return Column(name, Integer, check, index=True, info={"renamed_from": old} if old else {})
 
 
 RENAMES = (
@@ -176,6 +183,42 @@ RENAMES = (
         "renamed: a column of a parent",
         parents,
         lambda m: parents(m, column="w", column_was={"renamed_from": "v"}),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: a column to the name that another leaves",
+        lambda m: table(m, Column("a", Integer), Column("b", String, index=True)),
+        lambda m: table(
+            m,
+            Column("b", Integer, info={"renamed_from": "a"}),
+            Column("c", String, index=True, info={"renamed_from": "b"}),
+        ),
+        rows_kept=False,
+        holds="SELECT bool_and(b > 0 AND c <> '') FROM t",
+    ),
+    Construct(
+        "renamed: columns in a chain, with indexes and checks",
+        lambda m: table(m, *(chained(name) for name in "abc")),
+        lambda m: table(m, *(chained(name, old) for name, old in ("ba", "cb", "dc"))),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: a table to the name that another leaves",
+        lambda m: (pair(m, parent="a", child="b"), pair(m, parent="x", child="y")),
+        lambda m: (
+            pair(m, parent="b", child="c", parent_was="a", child_was="b"),
+            pair(m, parent="y", child="z", parent_was="x", child_was="y"),
+        ),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: tables in a chain, with wider keys",
+        lambda m: (tree(m, name="a"), tree(m, name="b"), tree(m, name="c")),
+        lambda m: (
+            tree(m, BigInteger, name="b", renamed_from="a"),
+            tree(m, BigInteger, name="c", renamed_from="b"),
+            tree(m, BigInteger, name="d", renamed_from="c"),
+        ),
         rows_kept=False,
     ),
 )

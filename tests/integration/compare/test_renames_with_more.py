@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Column, Enum, Identity, Integer
+from sqlalchemy import ARRAY, BigInteger, Column, Enum, Identity, Index, Integer
 
 from tests.support.changing import Changing, release
 from tests.support.database import Database
@@ -148,3 +148,54 @@ def test_a_renamed_parent_is_inherited_from_by_its_live_name(changing: Changing)
     changing.database.execute("ALTER TABLE child ADD COLUMN id integer NOT NULL")
     changing.database.execute(*refusal.way_out.statements)
     changing.apply(later)
+
+
+CHAIN = "INSERT INTO a (v) VALUES (1); INSERT INTO b (v) VALUES (2), (3)"
+
+
+@pytest.mark.parametrize("steps", range(2, 9))
+def test_a_chain_of_renames_is_completed(changing: Changing, steps: int) -> None:
+    """Wherever it was interrupted, and taken back from there."""
+
+    def chained(*names: str, **was: str) -> Any:
+        return release(*(keyed(name, renamed_from=was.get(name, [])) for name in names))
+
+    first, later = chained("a", "b", "x"), chained("b", "c", "x", b="a", c="b")
+    changing.apply(first)
+    changing.database.execute(CHAIN)
+    changing.apply(later, steps=steps)
+    changing.apply(later)
+    rows = "SELECT (SELECT array_agg(v ORDER BY v) FROM b), (SELECT array_agg(v ORDER BY v) FROM c)"
+    assert changing.database.rows(rows) == [([1], [2, 3])]
+    assert changing.database.value("SELECT pg_get_serial_sequence('b', 'id')") == "public.b_id_seq"
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.planned(first).empty
+    assert changing.database.value("SELECT pg_get_serial_sequence('b', 'id')") == "public.b_id_seq"
+    assert changing.database.rows("SELECT v FROM a") == [(1,)]
+
+
+def test_the_end_of_a_chain_alone_is_no_rename(changing: Changing) -> None:
+    """Where nothing takes the place of what the models have as well, that is for a person."""
+    changing.apply(release(keyed("b")))
+    later = release(keyed("b", renamed_from="a"), keyed("c", renamed_from="b"))
+    [refusal] = changing.planned(later).refusals
+    assert refusal.what == "is missing; the models say that it was b, and have that as well."
+    changing.database.execute(*refusal.way_out.statements)
+    changing.apply(later)
+
+
+def test_indexes_change_places(changing: Changing) -> None:
+    """None is built but that which has no other's definition."""
+    parts = [Column("v", Integer), Column("w", Integer)]
+    first, second = (
+        release(("t", *(part._copy() for part in parts), Index(one, "v"), Index(two, "w")))
+        for one, two in (("i1", "i2"), ("i2", "i3"))
+    )
+    changing.apply(first)
+    plan = changing.apply(second)
+    assert [str(step) for step in plan.steps] == [
+        "rename index public.t.i3",
+        "rename index public.t.i2",
+    ]
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.planned(first).empty

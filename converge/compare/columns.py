@@ -4,7 +4,7 @@ import re
 from typing import List, Tuple
 
 from converge.compare import ddl
-from converge.compare.generated import add_generated, change_generated
+from converge.compare.generated import add_generated, change_generated, waits
 from converge.compare.refusals import refuse_large
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
@@ -29,7 +29,7 @@ def add_and_change(table: ComparedTable) -> None:
     """Add the missing columns and change types and defaults; unknown columns are left alone."""
     missing = []
     for name, desired in table.desired.columns.items():
-        if desired.inherited:
+        if desired.inherited or waits(table, name):
             continue  # what becomes of its parent's becomes of it
         if name not in table.live.columns:
             missing.append((name, desired))

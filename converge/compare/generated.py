@@ -3,9 +3,12 @@
 https://www.postgresql.org/docs/current/ddl-generated-columns.html
 """
 
+import re
+
 from converge.compare import ddl
-from converge.compare.raising import RAISED, refuse_raising
+from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
 from converge.compare.refusals import refuse_large
+from converge.compare.rows import ask_ahead
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.compare.words import has_default
 from converge.names import free_name
@@ -13,8 +16,30 @@ from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import GENERATED, Column
 from converge.steps import Kind, Lock, Undo
+from converge.text import counted
 
 SETS_EXPRESSIONS = 170000  # `server_version_num` from which on a stored one can be changed in place
+
+
+def waits(table: ComparedTable, name: str) -> bool:
+    """True if what a column is computed from is filled by a step."""
+    desired = table.desired.columns[name]
+    if not desired.generated or desired.inherited:
+        return False
+    return any(
+        re.search(rf"(?<!\w){re.escape(identifier(other))}(?!\w)", desired.default_sql or "")
+        for other, column in table.desired.columns.items()
+        if column.not_null and table.lacks_values(other) and table.backfill(other) is not None
+    )
+
+
+def computed_from_filled(table: ComparedTable) -> None:
+    """Add and change the generated columns that wait: no row is written before it is filled."""
+    for name, desired in table.desired.columns.items():
+        if waits(table, name) and name in table.live.columns:
+            change_generated(table, table.pair(name))
+        elif waits(table, name):
+            add_generated(table, name, desired)
 
 
 def add_generated(table: ComparedTable, name: str, desired: Column) -> None:
@@ -74,21 +99,26 @@ def _set_expression(table: ComparedTable, pair: ColumnPair) -> None:
 
 def _value(table: ComparedTable, desired: Column) -> str:
     """Return what a row will hold, as SQL over the live row."""
-    row = ", ".join(f"{value} AS {identifier(name)}" for name, value in table.values.items())
-    return f"(SELECT {desired.default_sql} FROM (SELECT {row}) AS row_as_it_will_be)"
+    return of_row_to_be(table, f"({desired.default_sql})::{desired.type}")
 
 
 def _refuse_values(table: ComparedTable, name: str, desired: Column, what: str) -> bool:
     """Refuse an expression that raises an error for a row, or gives a required value to none."""
-    value = f"({_value(table, desired)})::{desired.type}"
+    value = _value(table, desired)
     missing = f"{value} IS NULL"
     try:
-        bad = table.count(missing)
+        counts = ask_ahead(table, f"SELECT count(*) FROM {table.rows()} WHERE {missing}")
     except RAISED as error:
         refuse_raising(table, name, what, value, error)
         return True
+    bad = int(counts[0][0]) if counts else 0
     if bad and desired.not_null:
-        table.refuse(name, what, f"{bad} rows get no value.", way_out=table.find(missing))
+        table.refuse(
+            name,
+            what,
+            f"{counted(bad, 'row')} {'gets' if bad == 1 else 'get'} no value.",
+            way_out=table.find(missing),
+        )
     return bool(bad and desired.not_null)
 
 

@@ -105,6 +105,10 @@ class ComparedTable:
             return True
         return self.values[column] != identifier(column) or holds(live.type, desired.type)
 
+    def lacks_values(self, column: str) -> bool:
+        """True if rows may have no value for a column yet."""
+        return column not in self.live.columns or not self.live.columns[column].not_null
+
     def backfill(self, column: str) -> Optional[Backfill]:
         """Return what the models put into existing rows of a column, if they say."""
         return self.models.backfill(self.name, column, self.schema)

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 from tests.support.construct import Construct, column, table
+from tests.support.constructs_of_generated import FROM_NEW
 
 
 def with_sequence(metadata: MetaData, **options: Any) -> Table:
@@ -293,4 +294,4 @@ GENERATED = (
         since=180000,
     ),
 )
-COLUMNS = (*DEFAULTS, *NUMBERED, *GENERATED)
+COLUMNS = (*DEFAULTS, *NUMBERED, *GENERATED, *FROM_NEW)

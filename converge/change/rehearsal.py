@@ -5,7 +5,7 @@ trigger, a dependent of a kind that nobody thought of) it says itself, in transa
 rolled back. They change no more than the catalog, or one row, so each takes milliseconds.
 """
 
-from typing import Callable, Collection, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Callable, Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
 
 import psycopg2
 
@@ -17,7 +17,7 @@ from converge.steps import Kind, Run, Step
 # What a type or a key decides on, maybe another table's: not to be tried before it is there.
 RELYING = (Kind.SET_DEFAULT, Kind.ADD_CONSTRAINT)
 # Of no use before its transaction is over: https://www.postgresql.org/docs/current/sql-altertype.html
-USING_VALUES = (Kind.ADD_COLUMN, *RELYING)
+USING_VALUES = (Kind.ADD_COLUMN, Kind.SET_EXPRESSION, *RELYING)
 # What is new, locks nothing, and may be what a table is to use.
 BROUGHT = (Kind.CREATE_EXTENSION, Kind.CREATE_TYPE, Kind.CREATE_SEQUENCE)
 Attempt = Callable[[Step, Sequence[str]], None]
@@ -60,12 +60,14 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         and not (step.kind in RELYING and step.schema in unsettled)
         and not (step.kind in USING_VALUES and step.schema in growing)
     ]
-    added = {(step.schema, step.table, step.name) for step in tried if step.kind is Kind.ADD_COLUMN}
+    added, absent = _added(tried), _added(steps) - _added(tried)
     left = {(s.schema, s.former): s.table for s in steps if s.former}
     leads = {(s.schema, s.table): left.get((s.schema, s.name), s.table) for s in steps if s.former}
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
+        if column in absent:
+            continue
         first = step.table
         while leads.get((step.schema, first), first) != first:  # another leaves it a name
             first = leads[step.schema, first]
@@ -76,6 +78,12 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
             key = column
         groups.setdefault(key, []).append(step)
     return list(groups.values())
+
+
+def _added(steps: Sequence[Step]) -> Set[Tuple[str, str, str]]:
+    """Return the columns that steps add."""
+    added = (step for step in steps if step.kind is Kind.ADD_COLUMN)
+    return {(step.schema, step.table, step.name) for step in added}
 
 
 def _others(step: Step, renamed: Collection[Tuple[str, str]]) -> bool:

@@ -8,15 +8,16 @@ from psycopg2 import errors
 from converge.compare import conversions, limits
 from converge.compare.backfills import Backfill
 from converge.compare.raising import RAISED, refuse_raising
-from converge.compare.table import ComparedTable
+from converge.compare.rows import too_early
+from converge.compare.table import READ_ONLY, ComparedTable
 from converge.plan import WayOut
 from converge.quoting import identifier
 from converge.server.catalog import Column
-from converge.server.failures import first_line
+from converge.server.failures import first_line, is_transient
 from converge.text import rows_of
 
 NOT_READABLE = WayOut(
-    "Correct the backfill; or leave the column nullable for a run that makes what it reads."
+    "Correct the backfill; or leave the column out for a run that makes what it reads."
 )
 
 
@@ -28,9 +29,24 @@ class Problem(NamedTuple):
     columns: Tuple[str, ...]  # to be shown
 
 
+def writes(table: ComparedTable, backfill: Backfill) -> bool:
+    """True if to draw a backfill's value writes: a sequence's numbers are not given back."""
+    rows = f"(SELECT) AS one LEFT JOIN {table.rows()} ON true"
+    try:
+        table.ask(f"{READ_ONLY}; SELECT {backfill.sql(table.values)} FROM {rows} LIMIT 1")
+    except errors.ReadOnlySqlTransaction:
+        return True
+    except errors.InsufficientPrivilege:
+        raise
+    except psycopg2.Error as error:
+        if is_transient(error):
+            raise
+    return False
+
+
 def fills_each_row(table: ComparedTable, name: str, backfill: Backfill, empty: str) -> bool:
     """True if a backfill has a value for each row without one (`empty`); else it is refused."""
-    readable = all(map(table.is_readable, backfill.columns))
+    readable = all(map(table.is_readable, backfill.reads))
     if readable and not _is_refused(table, name, backfill, empty):
         return True
     if name not in table.live.columns:
@@ -50,6 +66,9 @@ def _is_refused(table: ComparedTable, name: str, backfill: Backfill, empty: str)
                 _refuse(table, name, what, problem, bad)
                 return True
     except RAISED as error:
+        if too_early(table, error):
+            table.untried.add(name)
+            return False
         value = f"({backfill.sql(table.values)})::{table.desired.columns[name].type}"
         shown = _live(table, backfill)
         refuse_raising(table, name, what, value, error, where=empty, columns=shown)

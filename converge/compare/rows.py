@@ -5,7 +5,7 @@ from typing import Any, Iterable, List, Optional, Tuple
 from psycopg2 import errors
 
 from converge.compare.conversions import holds
-from converge.compare.table import ComparedTable
+from converge.compare.table import READ_ONLY, ComparedTable
 from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 
@@ -67,10 +67,17 @@ def find_with(table: ComparedTable, query: str) -> WayOut:
 def ask_ahead(table: ComparedTable, query: str) -> Optional[List[Tuple[Any, ...]]]:
     """Run a query over rows as they will be; None if it can't be run before the steps."""
     try:
-        return table.ask(query)
+        return table.ask(f"{READ_ONLY}; {query}")
     except NOT_YET:
         return None
-    except errors.InvalidTextRepresentation:
-        if table.growing:  # maybe a value that a step adds
+    except errors.InvalidTextRepresentation as error:
+        if too_early(table, error):
             return None
         raise
+
+
+def too_early(table: ComparedTable, error: psycopg2.Error) -> bool:
+    """True if an error is about a value that a step adds, or that is drawn by writing."""
+    if isinstance(error, errors.InvalidTextRepresentation):
+        return bool(table.growing)
+    return isinstance(error, errors.ReadOnlySqlTransaction)

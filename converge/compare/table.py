@@ -18,6 +18,7 @@ from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 # A default that calls no function is a constant, or the same for all rows.
 CALL = re.compile(r"\w\s*\(")
 NO_CALL = re.compile(r"CAST\(|\(\d+(, ?-?\d+)?\)", re.IGNORECASE)
+READ_ONLY = "SET TRANSACTION READ ONLY"  # a question may be made in one that is not
 EXAMPLES = 3  # offending rows that a refusal shows
 FROM_A_SEQUENCE = "nextval()"  # as the catalog words every default that draws from one
 
@@ -82,6 +83,7 @@ class ComparedTable:
         self.defaults_changed: Set[str] = set()  # of columns, along with their types
         self._volatile: Dict[str, bool] = {}  # of the columns with a backfill: is it volatile?
         self.filled: List[str] = []  # the columns that steps will fill
+        self.untried: Set[str] = set()  # those of them whose backfill is not tried on a row
         self.kept_leftovers: Set[str] = set()  # what an interrupted run left and a step puts to use
         self.live_names: Dict[str, str] = {}  # of the models' constraints that are there
         self.steps: List[Step] = []
@@ -218,7 +220,7 @@ class ComparedTable:
     def count(self, condition: str = "true", source: Optional[str] = None) -> int:
         """Count the live rows, or those of another source, for which the condition is true."""
         found = f"FROM {source or self.rows()} WHERE {condition}"
-        return int(self.ask(f"SELECT count(*) {found}")[0][0])
+        return int(self.ask(f"{READ_ONLY}; SELECT count(*) {found}")[0][0])
 
     def has_rows(self) -> bool:
         return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.rows()})")[0][0])

@@ -29,6 +29,12 @@ class Given(NamedTuple):
     schema: str
     newest: int  # the version that is undone first
 
+    @property
+    def path(self) -> Tuple[str, ...]:
+        """The schemas in which the models' words find what they name without one."""
+        homes = self.facts.homes(self.facts.new_home(self.settings))
+        return tuple(dict.fromkeys([self.schema, *homes]))
+
 
 def taken_back(
     given: Given, run: RecordedRun, step: RecordedStep, earlier: Sequence[RecordedStep]
@@ -166,6 +172,7 @@ def _step(
         statements=statements,
         run=how,
         lock=lock,
+        path=given.path,
     )
 
 
@@ -196,4 +203,5 @@ def _exists(given: Given, name: str) -> bool:
 
 
 def _count(given: Given, what: str) -> int:
-    return int(messages.ask(given.connection, f"SELECT count(*) FROM {what}")[0][0])
+    path = f"SET LOCAL {messages.search_path(given.path)}"
+    return int(messages.ask(given.connection, f"{path}; SELECT count(*) FROM {what}")[0][0])

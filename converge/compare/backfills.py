@@ -1,6 +1,7 @@
 """Backfills: what rows get that have no value for a column."""
 
-from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, Optional
+import re
+from typing import AbstractSet, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set
 
 from sqlalchemy import Column, FromClause, Select, String, cast, column, literal_column
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,7 +24,7 @@ class Backfill:
     It is given as a plain value of the column's type, or as a SQL expression: of other columns of
     the row, functions, a subquery, which may refer to the row, parameters whose values are in
     `values`, or `text()`. Tables are found as `schemas` says. `columns` are those of the row that
-    it refers to; which ones a `text()` reads is unknown.
+    it refers to; `reads` has those too that a `text()` seems to read, which nobody knows.
     """
 
     def __init__(
@@ -40,6 +41,9 @@ class Backfill:
         self._elements: List[Any] = [] if is_plain else list(visitors.iterate(given))
         found = [] if is_plain else self._of_row(given, frozenset())
         self.columns = sorted({str(c.name) for c in found})
+        texts = " ".join(str(e) for e in self._elements if _is_text(e))
+        names = [str(column.name) for column in self.table.columns]
+        self.reads = sorted({*self.columns, *mentioned(names, texts)})
 
     @property
     def computed(self) -> bool:
@@ -152,6 +156,11 @@ class Backfill:
     def _is_unknown(self, element: Any) -> bool:
         is_parameter = isinstance(element, BindParameter) and element.required
         return is_parameter and element.key not in self.values
+
+
+def mentioned(names: Iterable[str], sql: str) -> Set[str]:
+    """Return the names of columns that SQL mentions, quoted or not."""
+    return {n for n in names if re.search(rf"(?<!\w){re.escape(identifier(n))}(?!\w)", sql)}
 
 
 def _expression(given: Any) -> Any:

@@ -4,7 +4,9 @@ import re
 from typing import List, Tuple
 
 from converge.compare import ddl
+from converge.compare.computed import writes
 from converge.compare.generated import add_generated, change_generated, waits
+from converge.compare.order import in_order
 from converge.compare.refusals import refuse_large
 from converge.compare.sequences import draw_numbers
 from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
@@ -32,7 +34,7 @@ def add_and_change(table: ComparedTable) -> None:
         if desired.inherited or waits(table, name):
             continue  # what becomes of its parent's becomes of it
         if name not in table.live.columns:
-            missing.append((name, desired))
+            missing.append(name)
             continue
         pair = table.pair(name)
         if pair.live.generated or pair.desired.generated:
@@ -41,10 +43,9 @@ def add_and_change(table: ComparedTable) -> None:
             change_type(table, pair)
             change_default(table, pair)
     # Those computed from other columns last, when it is known what the others will hold.
-    for name, desired in sorted(
-        missing, key=lambda m: (table.computed(m[0]), m[1].generated != "")
-    ):
-        add(table, name, desired)
+    missing.sort(key=lambda name: (table.computed(name), table.desired.columns[name].generated))
+    for name in in_order(table, missing):
+        add(table, name, table.desired.columns[name])
     unmanaged = [name for name in table.live.columns if name not in table.desired.columns]
     for name in unmanaged:
         live = table.live.columns[name]
@@ -111,15 +112,17 @@ def _add_plain(table: ComparedTable, name: str, desired: Column) -> None:
         if refuse_large(table, name, what, by_hand):
             return
     table.values[name] = value if from_others else f"({value})::{desired.type}"
+    known = value
     if backfill is not None and table.computed(name):
         value = backfill.sql()  # in terms of the columns as they will be
+        known = "NULL" if writes(table, backfill) else value
     table.step(
         Kind.ADD_COLUMN,
         name,
         "it is missing" if value == "NULL" else f"it is missing; existing rows get {value}",
         statements,
         lock=lock,
-        undo=_drop(table, name, _lost_where(table, name, value, lock)),
+        undo=_drop(table, name, _lost_where(table, name, known, lock)),
     )
 
 

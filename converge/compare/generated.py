@@ -3,9 +3,8 @@
 https://www.postgresql.org/docs/current/ddl-generated-columns.html
 """
 
-import re
-
 from converge.compare import ddl
+from converge.compare.order import reads
 from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
 from converge.compare.refusals import refuse_large
 from converge.compare.rows import ask_ahead
@@ -24,12 +23,15 @@ SETS_EXPRESSIONS = 170000  # `server_version_num` from which on a stored one can
 def waits(table: ComparedTable, name: str) -> bool:
     """True if what a column is computed from is filled by a step."""
     desired = table.desired.columns[name]
-    if not desired.generated or desired.inherited:
-        return False
-    return any(
-        re.search(rf"(?<!\w){re.escape(identifier(other))}(?!\w)", desired.default_sql or "")
-        for other, column in table.desired.columns.items()
-        if column.not_null and table.lacks_values(other) and table.backfill(other) is not None
+    return (
+        bool(desired.generated)
+        and not desired.inherited
+        and any(
+            table.desired.columns[other].not_null
+            and table.lacks_values(other)
+            and table.backfill(other) is not None
+            for other in reads(table, name)
+        )
     )
 
 

@@ -3,6 +3,7 @@
 from typing import List, Optional
 
 from converge.compare.computed import fills_each_row
+from converge.compare.order import in_order
 from converge.compare.refusals import refuse_rows
 from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
 from converge.names import NEW_PREFIX, helper_name
@@ -16,8 +17,8 @@ from converge.text import rows_of
 def require_values(table: ComparedTable) -> None:
     """Make every column NOT NULL that the models say so of: fill it, prove it, set it."""
     _sweep(table)
-    for name, desired in table.desired.columns.items():
-        live = table.live.columns.get(name)
+    for name in in_order(table, table.desired.columns):
+        live, desired = table.live.columns.get(name), table.desired.columns[name]
         numbered = desired.default == FROM_A_SEQUENCE
         added_with_values = live is None and (numbered or not table.computed(name))
         if added_with_values or name not in table.values or desired.inherited:
@@ -69,7 +70,7 @@ def _fill(table: ComparedTable, name: str, why: str) -> str:
         lock=Lock.ROWS,
         on_the_way=True,
         parts=parts,
-        tried=_trial(table, name, value, [name, *backfill.columns]),
+        tried=_trial(table, name, value, [name, *backfill.reads]),
         fires=table.live.shape.triggers,
     )
     return backfill.sql(table.values)
@@ -79,7 +80,12 @@ def _trial(table: ComparedTable, name: str, value: str, columns: List[str]) -> L
     """Return what tries the backfill on a row, unless earlier steps decide what it does then."""
     live = [column for column in columns if column != name or column in table.live.columns]
     changed = any(table.values.get(column) != identifier(column) for column in live)
-    if changed or any(known.startswith(NEW_PREFIX) for known in table.live.constraints):
+    if (
+        changed
+        or table.growing
+        or name in table.untried
+        or any(known.startswith(NEW_PREFIX) for known in table.live.constraints)
+    ):
         return []
     parts = table.live.shape.parts or [table.relation]
     # What is deferred fires when a batch is committed; pending, it forbids the next ALTER TABLE.

@@ -2,6 +2,7 @@
 
 from typing import Any, Iterable, List, Optional, Tuple
 
+import psycopg2
 from psycopg2 import errors
 
 from converge.compare.conversions import holds

@@ -5,15 +5,22 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    Case,
+    CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Enum,
     Float,
     Integer,
     MetaData,
     Numeric,
+    Sequence,
     String,
     Table,
+    case,
+    cast,
+    column,
     func,
     literal,
     literal_column,
@@ -47,6 +54,25 @@ def required(kind: Any, backfill: object, **options: Any) -> "Column[Any]":
 def filled_from_another(m: MetaData) -> None:
     name = Column("a", String)
     table(m, name, required(String, func.upper(name)))
+
+
+def kind(*labels: str) -> Enum:
+    return Enum(*labels, name="kind")
+
+
+def chosen(label: str) -> "Case[Any]":
+    """Return an expression that is computed for each row."""
+    return case((column("id") > 0, cast(label, kind(label))), else_=cast("a", kind("a")))
+
+
+def grown(name: str, w: "Column[Any]") -> Construct:
+    """Return a required column that is new while an enum gets a value."""
+    w.nullable = False
+    return Construct(
+        f"backfill: {name}, while an enum gets a value",
+        lambda m: table(m, Column("v", kind("a", "b"))),
+        lambda m: table(m, Column("v", kind("a", "b", "c")), w._copy()),
+    )
 
 
 OTHER = Table("other", MetaData(), Column("id", Integer), Column("v", Integer))
@@ -110,4 +136,51 @@ BACKFILLS = (
     ),
     filled("none, and none is said", Column("n", Integer, nullable=False), refused="NOT NULL"),
     filled("none, but a default", Column("n", Integer, nullable=False, server_default="4")),
+    Construct(
+        "backfill: one reads another, which is said later",
+        lambda m: table(m, Column("a", Integer)),
+        lambda m: table(
+            m,
+            Column("a", Integer),
+            Column("d", Integer, nullable=False, info={"backfill": column("n") + 1}),
+            Column("e", Integer, nullable=False, info={"backfill": text("d + n")}),
+            required(Integer, text("a + 1")),
+        ),
+        rows="INSERT INTO t (a) VALUES (1), (2)",
+        holds="SELECT bool_and(n = a + 1 AND d = n + 1 AND e = d + n) FROM t",
+    ),
+    Construct(
+        "backfill: text() of a column whose type changes",
+        lambda m: table(m, Column("a", String)),
+        lambda m: table(m, Column("a", Integer), required(Integer, text("a + 1"))),
+        rows="INSERT INTO t (a) VALUES ('1'), ('2')",
+    ),
+    Construct(
+        "backfill: numbers of a sequence, which are not given back",
+        lambda m: (table(m), Sequence("numbers", metadata=m)),
+        lambda m: table(
+            m,
+            required(Integer, Sequence("numbers", metadata=m).next_value(), unique=True),
+            Column("g", Integer, Computed("n + 1", True)),
+            CheckConstraint("n > 0", name="positive"),
+        ),
+        holds="SELECT max(n) = count(*) FROM t",  # none was used to ask a question
+    ),
+    filled(
+        "a call that writes",
+        required(Integer, func.setval("t_id_seq", 50)),
+        holds="SELECT bool_and(n = 50) FROM t",
+    ),
+    grown("text()", Column("w", kind("a", "b", "c"), info={"backfill": text("'c'::kind")})),
+    grown("a CASE", Column("w", kind("a", "b", "c"), info={"backfill": chosen("c")})),
+    grown("a length", Column("w", Integer, info={"backfill": func.length(text("v::text"))})),
+    Construct(
+        "backfill: a value that an enum gets, where it was NULL",
+        lambda m: table(m, Column("v", kind("a", "b"))),
+        lambda m: table(
+            m, Column("v", kind("a", "b", "c"), nullable=False, info={"backfill": "c"})
+        ),
+        rows="INSERT INTO t (v) VALUES ('a'), (NULL)",
+        rows_kept=False,
+    ),
 )

@@ -139,7 +139,7 @@ def test_what_the_server_does_not_take_is_refused(visits: Database) -> None:
     assert str(caught.value) == (
         "refused: public.visit.new is missing; the model requires NOT NULL and fills it with "
         'nowhere.\n  The server says: column "nowhere" does not exist.\n  Nothing was changed. '
-        "Correct the backfill; or leave the column nullable for a run that makes what it reads."
+        "Correct the backfill; or leave the column out for a run that makes what it reads."
     )
     assert visits.value("SELECT count(*) FROM visit") == 2
 

@@ -38,7 +38,8 @@ def constraints(table: ComparedTable) -> None:
         table.live_names[name] = _same(table, name) or name
     # A key last: what has the name of the live one takes its place.
     for name, desired in sorted(table.desired.constraints.items(), key=lambda d: d[1].kind == "p"):
-        if desired.kind != "f":
+        # What becomes of a parent's becomes of one that is inherited.
+        if desired.kind != "f" and table.models.says(table.name, name, table.desired):
             _bring(table, name, desired)
     key_stays = table.desired.primary_key[0] is None
     known = set(table.live_names.values())

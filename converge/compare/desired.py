@@ -182,6 +182,11 @@ class Desired:
         columns: Any = self.tables[table].columns
         return next((column for column in columns if column.name == name), None)
 
+    def says(self, table: str, name: str, words: Words) -> bool:
+        """Return whether a constraint that `words` have is the table's, not only its parent's."""
+        known = {final_name(constraint) for constraint in _constraints(self.tables[table])}
+        return name in known or not words.constraints[name].inherited
+
     def constraint(self, table: str, name: str, words: Words) -> Any:
         """Return a check or an exclusion by its name in the database, as `words` have it."""
         said, code = _constraints(self.tables[table]), words.constraints[name].kind
@@ -194,7 +199,7 @@ class Desired:
             (
                 key
                 for key, value in words.constraints.items()
-                if value.kind == code and key not in known
+                if value.kind == code and not value.inherited and key not in known
             ),
             key=lambda key: words.constraints[key].place or 0,
         )

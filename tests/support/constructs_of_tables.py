@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.orm import declarative_base, mapped_column
 
-from tests.support.construct import Construct, table
+from tests.support.construct import Construct, Models, table
 
 
 def v(**options: Any) -> Any:
@@ -35,6 +35,17 @@ def in_schema(m: MetaData) -> None:
 def inherits(m: MetaData, *columns: "Column[Any]") -> None:
     table(m, Column("v", Integer), *columns, name="parent")
     table(m, Column("own", String(5)), name="t", postgresql_inherits="parent")
+
+
+def checked(condition: str = "", below: str = "v < 9") -> Models:
+    """Return a child with an unnamed check, and its parent with a named one."""
+
+    def made(m: MetaData) -> None:
+        checks = [CheckConstraint(condition, name="k")] if condition else []
+        table(m, Column("v", Integer), *checks, name="parent")
+        table(m, CheckConstraint(below), name="t", postgresql_inherits="parent")
+
+    return made
 
 
 def partitioned(m: MetaData, *columns: "Column[Any]", by: str = "RANGE (day)") -> Table:
@@ -124,6 +135,21 @@ TABLES = (
         inherits,
         lambda m: inherits(m, Column("w", Integer)),
         or_refused="inherit",
+    ),
+    Construct("postgresql_inherits, and a check of the parent", checked(), checked("v > 0")),
+    Construct(
+        "postgresql_inherits, and the parent's check changes",
+        checked("v > 0"),
+        checked("v >= 0", below="v < 8"),
+        rows="INSERT INTO t (v) VALUES (1)",
+        leaves=True,
+    ),
+    Construct(
+        "postgresql_inherits, and rows of the child violate a check",
+        checked(),
+        checked("v > 1"),
+        rows="INSERT INTO t (v) VALUES (1)",
+        refused="violate",
     ),
     Construct(
         "postgresql_inherits, later",

@@ -11,7 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
 from converge.compare.ddl import DIALECT, Schemas
-from converge.compare.literals import needs_cast, value_written
+from converge.compare.literals import has_literal, needs_cast, value_written
 from converge.names import ROW
 from converge.quoting import identifier, literal
 
@@ -101,7 +101,9 @@ class Backfill:
                 return literal_column(stand_ins[name]) if name in stand_ins else column(name)
             if isinstance(found, BindParameter) and found.key in self.values:
                 return literal_column(literal(self.values[found.key]), String())
-            if isinstance(found, BindParameter) and _is_nested(found):
+            if isinstance(found, BindParameter) and not (
+                found.expanding or has_literal(found.value, found.type)
+            ):
                 return cast(literal_column(value_written(found.value, found.type)), found.type)
             return None
 
@@ -151,7 +153,7 @@ class Backfill:
                 if self.sql() == "NULL":
                     yield "NULL is no value"
             except (SQLAlchemyError, ValueError) as error:
-                yield str(error.args[0])
+                yield str(error.args[0]).partition("; see parent stack trace")[0]
 
     def _is_unknown(self, element: Any) -> bool:
         is_parameter = isinstance(element, BindParameter) and element.required
@@ -174,11 +176,6 @@ def _plain(given: Any, target: "Column[Any]") -> "ColumnElement[Any]":
         raise ValueError("a function of Python is no value: the server fills the rows")
     value: ColumnElement[Any] = literal_column(value_written(given, target.type))
     return cast(value, target.type) if needs_cast(target.type) else value
-
-
-def _is_nested(parameter: "BindParameter[Any]") -> bool:
-    """True if SQLAlchemy may have no literal for a parameter's value."""
-    return isinstance(parameter.value, (dict, list, bytes)) and not parameter.expanding
 
 
 def _is_text(element: Any) -> bool:

@@ -4,7 +4,7 @@ import datetime
 import enum
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, List
 
 import pytest
 from sqlalchemy import (
@@ -22,14 +22,16 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    TypeDecorator,
     Uuid,
     bindparam,
+    cast,
     func,
     literal,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INET, JSONB
 
 import models as platform
 from converge.errors import Refused
@@ -44,6 +46,26 @@ class Mood(enum.Enum):
     bad = "poor"
 
 
+class Epoch(TypeDecorator[datetime.datetime]):
+    """A time, stored as a number."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _: object) -> int:
+        return int(value.timestamp())
+
+
+class Words(TypeDecorator[List[str]]):
+    """A list of words, stored as a text."""
+
+    impl = String(3)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _: object) -> str:
+        return " ".join(value)
+
+
 NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.timezone.utc)
 GIVEN = {  # type, backfill, what the row of person 7 with word `w` gets
     "str": (String(), "a'\\%:x\n", "a'\\%:x\n"),
@@ -53,6 +75,12 @@ GIVEN = {  # type, backfill, what the row of person 7 with word `w` gets
     "bool": (Boolean(), False, False),
     "decimal": (Numeric(10, 2), Decimal("1.5"), Decimal("1.50")),
     "date": (Date(), datetime.date(2024, 1, 2), datetime.date(2024, 1, 2)),
+    "iso date": (Date(), "2024-01-02", datetime.date(2024, 1, 2)),
+    "iso time": (DateTime(timezone=True), str(NOON), NOON),
+    "cast": (Date(), cast("2024-01-02", Date), datetime.date(2024, 1, 2)),
+    "cast address": (INET(), cast("10.0.0.1", INET), "10.0.0.1"),
+    "decorated": (Epoch(), NOON, int(NOON.timestamp())),
+    "decorated text": (Words(), ["a", "b"], "a b"),
     "time": (DateTime(timezone=True), NOON, NOON),
     "list": (ARRAY(String()), ["a%", None, "b'"], ["a%", None, "b'"]),
     "empty list": (ARRAY(Integer()), [], []),

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Enum,
     ForeignKey,
     Index,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     bindparam,
+    cast,
     column,
     event,
     select,
@@ -90,6 +92,11 @@ WRONG: Dict[str, Callable[[MetaData], Any]] = {
     "rows": filled(lambda: 1),
     "t.c: its backfill can't be used: 'a' can't be written as Integer()": filled("a"),
     "t.c: its backfill can't be used: 1.5 can't be written as Integer()": filled(1.5),
+    "t.c: its backfill can't be used: 'soon' can't be written as Date()": filled(
+        cast("soon", Date)
+    ),
+    "t.c: its backfill can't be used: Could not render literal value \"'x'\" with datatype "
+    "INTEGER": filled(cast("x", Integer)),
     "t.c: its backfill can't be used: the table has no column k": filled(column("k")),
     "t.c: its backfill can't be used: no setting gives its parameter p a value": filled(
         bindparam("p")

@@ -4,6 +4,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from converge.compare import conversions, limits, references, written
+from converge.compare.by_hand import refuse_unknown
 from converge.compare.conversions import ALWAYS, Told
 from converge.compare.refusals import (
     refuse_large,
@@ -11,12 +12,10 @@ from converge.compare.refusals import (
     refuse_used,
     refuse_what_the_server_would,
 )
-from converge.compare.table import FROM_A_SEQUENCE, ColumnPair, ComparedTable, alter_column
-from converge.compare.words import default_written
+from converge.compare.table import ColumnPair, ComparedTable, alter_column
+from converge.compare.words import default_written, has_own_default
 from converge.names import free_name
-from converge.plan import WayOut
 from converge.quoting import identifier, literal
-from converge.server.catalog import Column
 from converge.server.proofs import no_row
 from converge.steps import Kind, Lock, Undo
 
@@ -42,14 +41,13 @@ def change_type(table: ComparedTable, pair: ColumnPair) -> None:
         column = f"{table.relation}.{identifier(name)}"
         table.notes.append(f"{column} is {live.type}, which holds every {desired.type}")
         return
-    way = _way(table, pair)
-    if way is None:
-        _refuse_unknown(table, pair)
-        return
     used_by = [user.description for user in live.used_by if not user.foreign_key]
     used_by += references.refusing(table, pair)
+    way = None if used_by else _way(table, pair)
     if used_by:
         refuse_used(table, name, f"{pair.differs}.", used_by)
+    elif way is None:
+        refuse_unknown(table, pair)
     else:
         _convert(table, pair, way)
 
@@ -92,9 +90,9 @@ def _changes(
     name, live, desired = pair
     change = alter_column(name, f"TYPE {desired.type} USING {using}")
     changes, lock = [change], _lock(table, pair, [change])
-    if lock is None and _has_own_default(live):
+    if lock is None and has_own_default(live):
         changes = [alter_column(name, "DROP DEFAULT"), change]
-        if _has_own_default(desired):
+        if has_own_default(desired):
             changes.append(alter_column(name, f"SET DEFAULT {default_written(table, name)}"))
         lock = _lock(table, pair, changes)
     return changes, lock
@@ -153,7 +151,7 @@ def _undo(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) -> Und
         way = Way(f"{column}::text::{live.type}", _has_type(table, name, live.type), (), None)
         keep = _kept_aside(table, pair)
     statements = [table.alter_column(name, f"TYPE {live.type} USING {way.using}")]
-    if _has_own_default(live):
+    if has_own_default(live):
         statements.insert(0, table.alter_column(name, "DROP DEFAULT"))
         statements.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
     guard = None if way.fits == ALWAYS else f"{column} IS NOT NULL AND NOT ({way.fits})"
@@ -166,7 +164,7 @@ def _way_back(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) ->
     name, live, desired = pair
     cast = f"{identifier(name)}::{live.type}"
     back = alter_column(name, f"TYPE {live.type} USING {cast}")
-    no_default = [alter_column(name, "DROP DEFAULT")] if _has_own_default(live) else []
+    no_default = [alter_column(name, "DROP DEFAULT")] if has_own_default(live) else []
     lock = _lock(table, pair, [back], [*changes, *no_default])
     if lock not in (None, Lock.REWRITE):
         return Way(cast, ALWAYS, (), lock)
@@ -176,10 +174,6 @@ def _way_back(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) ->
         return None
     using, fits = (part.format(c=identifier(name)) for part in known)
     return Way(using, fits, (), Lock.REWRITE)
-
-
-def _has_own_default(column: Column) -> bool:
-    return column.default_sql is not None and column.default != FROM_A_SEQUENCE
 
 
 def _has_type(table: ComparedTable, column: str, type_name: str) -> str:
@@ -212,30 +206,3 @@ def _shapes_of(table: ComparedTable, pair: ColumnPair) -> Tuple[str, ...]:
     column = f"{identifier(pair.name)}::text"  # without the padding of character(n)
     counts = {shape: table.count(written.has_shape(shape).format(c=column)) for shape in shapes}
     return tuple(sorted(shapes, key=lambda shape: -counts[shape]))
-
-
-def _refuse_unknown(table: ComparedTable, pair: ColumnPair) -> None:
-    """Refuse, with a conversion that fails where a row's text is none of the desired type."""
-    name, live, desired = pair
-    using = f"{identifier(name)}::text::{desired.type}"
-    why = "No conversion is known that is right for every row."
-    advice = "Convert it by hand, in a maintenance window, for example:"
-    in_utc = conversions.conversion(live.type, desired.type, Told(utc=True))
-    if in_utc is not None:
-        using = in_utc[0].format(c=identifier(name))
-        why = "The models do not say in which time zone its values are."
-        advice = (
-            'If that is UTC, let them: info={"time_zone": "UTC"}. Else name it instead of UTC, in '
-            "a maintenance window:"
-        )
-    changes = [alter_column(name, f"TYPE {desired.type} USING {using}")]
-    if live.default is not None:
-        changes.insert(0, alter_column(name, "DROP DEFAULT"))
-        if _has_own_default(desired):
-            changes.append(alter_column(name, f"SET DEFAULT {default_written(table, name)}"))
-    table.refuse(
-        name,
-        f"{pair.differs}.",
-        why,
-        way_out=WayOut(advice, tuple(table.alter(change) for change in changes)),
-    )

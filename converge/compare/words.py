@@ -3,8 +3,8 @@
 from typing import Optional
 
 from converge.compare import ddl
-from converge.compare.table import ComparedTable
-from converge.server.catalog import Index
+from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
+from converge.server.catalog import Column, Index
 
 
 def has_default(table: ComparedTable, name: str) -> bool:
@@ -14,6 +14,11 @@ def has_default(table: ComparedTable, name: str) -> bool:
         return live == desired
     again = table.again.columns.get(name)
     return again is not None and live == again.default
+
+
+def has_own_default(column: Column) -> bool:
+    """True if a column has a default that is not the next number of a sequence."""
+    return column.default_sql is not None and column.default != FROM_A_SEQUENCE
 
 
 def has_constraint(table: ComparedTable, live: str, name: str) -> bool:

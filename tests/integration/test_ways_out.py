@@ -68,6 +68,10 @@ SITUATIONS = {
         Situation(GENERATED.format("STORED"), servers=(12,)),
         Situation(GENERATED.format("VIRTUAL"), servers=(18,)),
     ],
+    "compare.by_hand.refuse_unknown": Situation(
+        """ALTER TABLE weight ALTER weight TYPE json USING to_json(weight);
+        ALTER TABLE weight ALTER weight SET DEFAULT '1'"""
+    ),
     "compare.columns.refuse_without_backfill": Situation(
         "ALTER TABLE weight DROP COLUMN time", "UPDATE weight SET time = 1"
     ),
@@ -186,10 +190,6 @@ SITUATIONS = {
         ),
         Situation("ALTER TABLE dishes DROP COLUMN id", variables={"REWRITE_MAX_ROWS": "0"}),
     ],
-    "compare.types._refuse_unknown": Situation(
-        """ALTER TABLE weight ALTER weight TYPE json USING to_json(weight);
-        ALTER TABLE weight ALTER weight SET DEFAULT '1'"""
-    ),
     "compare.widths._refuse": Situation(
         f"DROP INDEX idx_dishes_name; UPDATE dishes SET name = {LONG}",
         "UPDATE dishes SET name = 'short'",

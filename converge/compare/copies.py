@@ -36,6 +36,10 @@ class Copy(NamedTuple):
     ask: Ask
     relation: str
     first: Sequence[str] = ()
+    including: str = "INCLUDING ALL"
+
+    def without_indexes(self) -> "Copy":
+        return self._replace(including=f"{self.including} EXCLUDING INDEXES")
 
     def checks(self, changes: Sequence[str]) -> Dict[str, str]:
         """Return the checks after changes of ALTER TABLE, by name; raises what the server says."""
@@ -60,7 +64,7 @@ class Copy(NamedTuple):
         return Lock.REWRITE if table else Lock.READ if anything else Lock.INSTANT
 
     def _asked(self, statements: Sequence[str]) -> List[Tuple[Any, ...]]:
-        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.relation} INCLUDING ALL)"
+        made = f"CREATE TEMP TABLE {TRIAL_TABLE} (LIKE {self.relation} {self.including})"
         return self.ask(
             "; ".join(["SET TRANSACTION READ WRITE", made, *map(_alter, self.first), *statements])
         )

@@ -3,12 +3,12 @@
 https://www.postgresql.org/docs/current/ddl-generated-columns.html
 """
 
-from converge.compare import ddl
+from converge.compare import ddl, limits
 from converge.compare.order import reads
 from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
-from converge.compare.refusals import refuse_large
+from converge.compare.refusals import refuse_large, refuse_used
 from converge.compare.rows import ask_ahead
-from converge.compare.table import ColumnPair, ComparedTable
+from converge.compare.table import ColumnPair, ComparedTable, alter_column
 from converge.compare.words import has_default
 from converge.names import free_name
 from converge.plan import WayOut
@@ -73,10 +73,27 @@ def change_generated(table: ComparedTable, pair: ColumnPair) -> None:
         _refuse_generated(table, pair)
     elif not live.generated:
         _refuse_plain(table, pair)
-    elif live.generated != desired.generated or live.type != desired.type:
+    elif live.generated != desired.generated:
         _refuse_kind(table, pair)
+    elif live.type != desired.type:
+        _widen(table, pair)
     elif not has_default(table, name):
         _set_expression(table, pair)
+
+
+def _widen(table: ComparedTable, pair: ColumnPair) -> None:
+    """Change the type where that is an entry in the catalog: each value stays as it is."""
+    name, live, desired = pair
+    to, back = (alter_column(name, f"TYPE {column.type}") for column in (desired, live))
+    same = has_default(table, name) and not live.used_by
+    if not same or table.copy.lock([to]) is not Lock.INSTANT:
+        _refuse_kind(table, pair)
+        return
+    fits = limits.within(identifier(name), live.type)
+    guard = None if fits is None else f"{identifier(name)} IS NOT NULL AND NOT ({fits})"
+    undo = Undo(statements=(table.alter(back),), lock=Lock.REWRITE, guard=guard)
+    why = f"it {pair.differs}"
+    table.step(Kind.CHANGE_TYPE, name, why, [table.alter(to)], undo=undo)
 
 
 def _set_expression(table: ComparedTable, pair: ColumnPair) -> None:
@@ -162,6 +179,10 @@ def _refuse_plain(table: ComparedTable, pair: ColumnPair) -> None:
 
 def _refuse_kind(table: ComparedTable, pair: ColumnPair) -> None:
     """Refuse what takes a new column."""
+    if pair.live.used_by:
+        users = [user.description for user in pair.live.used_by]
+        refuse_used(table, pair.name, "is to be computed anew, in another way.", users)
+        return
     live, desired = (f"{c.type} AS ({c.default}) {GENERATED[c.generated]}" for c in pair[1:])
     table.refuse(
         pair.name,

@@ -2,15 +2,10 @@
 
 from typing import Mapping, Optional, Sequence, Tuple
 
-import psycopg2
-from psycopg2 import errors
-
 from converge.compare.table import ComparedTable
-from converge.compare.trial import event_triggers
 from converge.names import free_name
 from converge.plan import OUT_OF_THE_WAY, WayOut
 from converge.quoting import identifier, literal, qualified
-from converge.server.failures import is_transient, said
 from converge.text import counted, rows_of
 
 # What a name may belong to, in SQL: as in `pg_class.relkind`, and `c` for a type.
@@ -52,23 +47,6 @@ def refuse_taken(table: ComparedTable, name: str, wanted: str) -> None:
         change = f"RENAME CONSTRAINT {identifier(name)} TO {new}"
         way_out = WayOut("Rename the constraint:", (table.alter(change),))
     table.refuse("", what, way_out=way_out)
-
-
-def refuse_what_the_server_would(
-    table: ComparedTable, name: str, what: str, changes: Sequence[str]
-) -> bool:
-    """Refuse changes of a column if the server refuses them on a copy."""
-    try:
-        table.copy.checks(changes)
-    except errors.InsufficientPrivilege:
-        raise
-    except psycopg2.Error as error:
-        if is_transient(error):
-            raise
-        way_out = event_triggers(table.ask_catalog, error) or OUT_OF_THE_WAY
-        table.refuse(name, what, f"The server says: {said(error)}.", way_out=way_out)
-        return True
-    return False
 
 
 def refuse_large(

@@ -6,11 +6,11 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from converge.compare import conversions, limits, references, written
 from converge.compare.by_hand import refuse_unknown
 from converge.compare.conversions import ALWAYS, Told
+from converge.compare.in_the_way import refuse_what_the_server_would
 from converge.compare.refusals import (
     refuse_large,
     refuse_rows,
     refuse_used,
-    refuse_what_the_server_would,
 )
 from converge.compare.table import ColumnPair, ComparedTable, alter_column
 from converge.compare.words import default_written, has_own_default

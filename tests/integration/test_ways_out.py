@@ -275,6 +275,7 @@ ELSEWHERE = {
         (
             "compare.generated._refuse_kind",
             "compare.generated._refuse_plain",
+            "compare.in_the_way._without",
             "compare.numbering._let_go",
             "compare.own._domain",
             "compare.own._refuse_base",

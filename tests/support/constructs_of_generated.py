@@ -10,6 +10,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     MetaData,
+    String,
     Table,
     column,
     func,
@@ -74,6 +75,15 @@ FROM_NEW: Tuple[Construct, ...] = (
         ),
         rows="INSERT INTO t (a) VALUES (1), (2)",
         holds="SELECT bool_and(b = 2 * a + 1) FROM t",
+    ),
+    Construct(
+        "generated, its text may be longer",
+        lambda m: table(
+            m, Column("a", String(9)), Column("g", String(9), Computed("upper(a)", True))
+        ),
+        lambda m: table(
+            m, Column("a", String(9)), Column("g", String(20), Computed("upper(a)", True))
+        ),
     ),
     Construct(
         "generated, from a value that an enum gets",

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple
 
 import pytest
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -77,6 +78,17 @@ class Situation(NamedTuple):
     before: int = 1000000
 
 
+def chosen(kind: Any) -> Models:
+    """Return what is said of a column in terms that its type decides on."""
+    return table(
+        lambda: Column("v", kind),
+        lambda: Column("g", Boolean, Computed("v = 'a'", persisted=True)),
+        lambda: CheckConstraint("v <> 'b'", name="k"),
+        lambda: Index("i", "id", postgresql_where=text("v = 'a'")),
+        lambda: Index("j", "g"),
+    )
+
+
 PLAIN = table(lambda: Column("v", Integer))
 SITUATIONS: Dict[str, Situation] = {
     "compare.own._removed": Situation(
@@ -109,6 +121,11 @@ SITUATIONS: Dict[str, Situation] = {
     ),
     "compare.generated._refuse_kind": Situation(
         computed("n + 1"), computed("n + 2"), "INSERT INTO t (id, n) VALUES (1, 0)", before=170000
+    ),
+    "compare.in_the_way._without": Situation(
+        chosen(Enum("a", "b", name="kind")),
+        chosen(String(10)),
+        "INSERT INTO t (id, v) VALUES (1, 'a')",
     ),
     "compare.storage._refuse": Situation(
         table(), table(prefixes=["UNLOGGED"]), "INSERT INTO t VALUES (1)"

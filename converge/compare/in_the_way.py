@@ -1,0 +1,86 @@
+"""What the server does not take because of what depends on a column: that is named, with a way."""
+
+from typing import List, NamedTuple, Optional, Sequence
+
+import psycopg2
+from psycopg2 import errors
+
+from converge.compare.backfills import mentioned
+from converge.compare.table import ComparedTable
+from converge.compare.trial import event_triggers
+from converge.plan import OUT_OF_THE_WAY, WayOut
+from converge.quoting import identifier, qualified
+from converge.server.failures import is_transient, said
+
+
+class Dependent(NamedTuple):
+    """What depends on a column, and the models say as well; `change` drops it on a copy.
+
+    Indexes have other names there: a copy has all or none.
+    """
+
+    drop: str
+    change: Optional[str] = None
+
+
+def refuse_what_the_server_would(
+    table: ComparedTable, name: str, what: str, changes: Sequence[str]
+) -> bool:
+    """Refuse changes of a column if the server refuses them on a copy."""
+    error = _refused(table, changes, [])
+    if error is None:
+        return False
+    way_out = event_triggers(table.ask_catalog, error) or _without(table, name, changes)
+    table.refuse(name, what, f"The server says: {said(error)}.", way_out=way_out)
+    return True
+
+
+def _without(table: ComparedTable, name: str, changes: Sequence[str]) -> WayOut:
+    """Return what drops as much as has to be dropped, if the next run makes all of it anew."""
+    needed = _dependents(table, name)
+    if _refused(table, changes, needed) is not None:
+        return OUT_OF_THE_WAY
+    for one in list(needed):
+        fewer = [other for other in needed if other != one]
+        if _refused(table, changes, fewer) is None:
+            needed = fewer
+    advice = "In a maintenance window, drop what the next run makes anew, and run again:"
+    return WayOut(advice, tuple(one.drop for one in needed))
+
+
+def _dependents(table: ComparedTable, name: str) -> List[Dependent]:
+    """Return the generated columns, checks and indexes that may depend on a column."""
+    desired, found = table.desired, []
+    for known, column in table.live.columns.items():
+        said_too = known in desired.columns and desired.columns[known].generated
+        reads = column.generated and mentioned([name], column.default_sql or "")
+        if said_too and reads and not column.used_by:
+            change = f"DROP COLUMN {identifier(known)}"
+            found.append(Dependent(table.alter(change), change))
+    for known, constraint in table.live.constraints.items():
+        checks = constraint.kind == "c" and name in (constraint.columns or [])
+        if known in desired.constraints and checks and not constraint.inherited:
+            change = f"DROP CONSTRAINT {identifier(known)}"
+            found.append(Dependent(table.alter(change), change))
+    for known, index in table.live.indexes.items():
+        indexed = mentioned([name], f"{index.using} {index.predicate or ''}")
+        if known in desired.indexes and indexed and not (index.attached or index.used_by):
+            found.append(Dependent(f"DROP INDEX {qualified(table.schema, known)}"))
+    return found
+
+
+def _refused(
+    table: ComparedTable, changes: Sequence[str], dropped: Sequence[Dependent]
+) -> Optional[psycopg2.Error]:
+    """Return what the server says of changes where this is dropped before; None: it takes them."""
+    before = [one.change for one in dropped if one.change is not None]
+    copy = table.copy.without_indexes() if len(before) < len(dropped) else table.copy
+    try:
+        copy.checks([*before, *changes])
+    except errors.InsufficientPrivilege:
+        raise
+    except psycopg2.Error as error:
+        if is_transient(error):
+            raise
+        return error
+    return None

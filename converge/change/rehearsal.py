@@ -40,10 +40,10 @@ def rehearse(plan: Plan, attempt: Attempt) -> List[Refusal]:
 def _together(steps: Sequence[Step]) -> List[List[Step]]:
     """Split the steps that can be tried into those that one transaction takes.
 
-    Each table has one, so that no lock is held while another is waited for (or two, where the one
-    takes the other's name); a rollback has one for
-    all, as a table may be dropped only after those that refer to it. The backfill of a column that
-    is there already has one, too: it looks for a row without a value, under no lock that matters.
+    Each table has one, so that no lock is held while another is waited for, and so have those of
+    which one takes the other's name; a rollback has one for all, as a table may be dropped only
+    after those that refer to it. The backfill of a column that is there already has one, too: it
+    looks for a row without a value, under no lock that matters.
     """
     unsettled = {
         step.schema
@@ -61,23 +61,32 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         and not (step.kind in USING_VALUES and step.schema in growing)
     ]
     added, absent = _added(tried), _added(steps) - _added(tried)
-    left = {(s.schema, s.former): s.table for s in steps if s.former}
-    leads = {(s.schema, s.table): left.get((s.schema, s.name), s.table) for s in steps if s.former}
+    first = _first_to_be_renamed(steps)
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
         if column in absent:
             continue
-        first = step.table
-        while leads.get((step.schema, first), first) != first:  # another leaves it a name
-            first = leads[step.schema, first]
-        key: Hashable = (step.schema, first)
+        key: Hashable = first.get(column[:2], column[:2])
         if step.kind is Kind.UNDO:
             key = step.schema
         elif step.run is Run.BATCHES and column not in added and column[:2] not in renamed:
             key = column
         groups.setdefault(key, []).append(step)
     return list(groups.values())
+
+
+def _first_to_be_renamed(steps: Sequence[Step]) -> Dict[Tuple[str, str], Tuple[str, str]]:
+    """Return, for each table that gets a name that another one leaves, the first of these."""
+    renames = [step for step in steps if step.former]
+    leaves = {(step.schema, step.former): (step.schema, step.table) for step in renames}
+    first: Dict[Tuple[str, str], Tuple[str, str]] = {}
+    for step in renames:  # who leaves a name comes before who gets it
+        table = (step.schema, step.table)
+        other = leaves.get((step.schema, step.name), table)
+        if other != table:
+            first[table] = first.get(other, other)
+    return first
 
 
 def _added(steps: Sequence[Step]) -> Set[Tuple[str, str, str]]:

@@ -50,6 +50,8 @@ def ask_nothing(sql: str) -> List[Tuple[Any, ...]]:
         return [(4,)]
     if "CREATE TEMP TABLE" in sql:  # what a cast does to a copy
         return [(True, True)]
+    if "<> (weight IS NULL)" in sql:  # what a conversion by hand leaves out
+        return [(0,)]
     raise AssertionError(f"no row decides this: {sql}")
 
 
@@ -204,7 +206,7 @@ def test_what_the_models_do_not_know_is_left_alone() -> None:
             "  No conversion is known that is right for every row.\n"
             "  Nothing was changed. Convert it by hand, in a maintenance window, for example:\n"
             "    ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision "
-            "USING weight::text::double precision;",
+            "USING weight::double precision;",
         ),
         (
             changed_column("weight", generated="s"),

@@ -16,6 +16,7 @@ from converge.compare.backfills import Backfill
 from converge.compare.creation import Creation, create_sequence, create_tables, create_type
 from converge.compare.ddl import DIALECT, Schemas, final_name
 from converge.compare.loaded import refuse_unusable
+from converge.compare.qualified import in_trial
 from converge.names import (
     HISTORY_TABLE,
     NEW_PREFIX,
@@ -106,9 +107,9 @@ class Desired:
         statements.append(f"SET LOCAL search_path = {', '.join(map(identifier, path))}")
         # Where an extension is missing, so are the indexes that may take it.
         left_out = set() if permitted else self._with_operators()
-        for creation in self.create_all("pg_temp"):
-            if creation.name not in left_out:
-                statements += map(_temporary, creation.statements)
+        created = [c for c in self.create_all("pg_temp") if c.name not in left_out]
+        for sql in (sql for creation in created for sql in creation.statements):
+            statements.append(_temporary(sql, settings.schemas, self.managed))
         return statements
 
     def _with_operators(self) -> Set[str]:
@@ -262,9 +263,11 @@ def _own_sequences(metadata: MetaData) -> Iterator[NumberSequence]:
             yield sequence
 
 
-def _temporary(statement: str) -> str:
+def _temporary(statement: str, schemas: Sequence[str], managed: Managed) -> str:
     """Return the statement as the trial runs it: what is in pg_temp can't be unlogged."""
-    return statement.replace("CREATE UNLOGGED TABLE ", "CREATE TABLE ", 1)
+    logged = statement.replace("CREATE UNLOGGED TABLE ", "CREATE TABLE ", 1)
+    # A text that names one of several schemas is wrong for the others.
+    return in_trial(logged, schemas[0], managed) if len(schemas) == 1 else logged
 
 
 def _schema_of(name: str, using: str) -> Optional[str]:

@@ -8,6 +8,7 @@ from tests.support.constructs_of_expressions import EXPRESSIONS
 from tests.support.constructs_of_foreign_keys import FOREIGN_KEYS
 from tests.support.constructs_of_indexes import INDEXES
 from tests.support.constructs_of_names import NAMES
+from tests.support.constructs_of_own_schemas import OWN_SCHEMAS
 from tests.support.constructs_of_own_types import OWN_TYPES
 from tests.support.constructs_of_renames import RENAMES
 from tests.support.constructs_of_tables import TABLES
@@ -20,6 +21,7 @@ CONSTRUCTS = (
     *COLUMNS,
     *BACKFILLS,
     *OWN_TYPES,
+    *OWN_SCHEMAS,
     *TYPES,
     *CONSTRAINTS,
     *EXCLUSIONS,

@@ -5,6 +5,7 @@ from typing import List, Tuple
 
 from converge.compare import ddl
 from converge.compare.computed import writes
+from converge.compare.domains import default_of_domain, refuse_by_domain
 from converge.compare.generated import add_generated, change_generated, waits
 from converge.compare.order import in_order
 from converge.compare.refusals import refuse_large
@@ -107,6 +108,8 @@ def _add_plain(table: ComparedTable, name: str, desired: Column) -> None:
     stored = default_written(table, name) if drawn else "NULL" if from_others else value
     lock = table.lock_of_default(name, desired.type, stored)
     if lock is Lock.REWRITE:
+        if "." in desired.type and refuse_by_domain(table, name, changes[0]):
+            return
         what = "is missing; the server writes a value into each row."
         by_hand = _by_hand(table, name, desired, stored) if drawn else statements
         if refuse_large(table, name, what, by_hand):
@@ -193,7 +196,7 @@ def _addition(table: ComparedTable, name: str, desired: Column) -> Tuple[List[st
     later = [] if written is None else [alter_column(name, f"SET DEFAULT {written}")]
     if backfill is None:
         if default is None:
-            return [f"{column}{null}"], "NULL"
+            return [f"{column}{null}"], default_of_domain(table, desired)
         return [f"{column} DEFAULT {written}{null}"], default
     if table.computed(name):
         return [column, *later], backfill.sql(table.values) if backfill.columns else "NULL"

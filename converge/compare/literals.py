@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Enum as EnumType
 from sqlalchemy import literal as bound
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.dialects.postgresql import DOMAIN, Range
 from sqlalchemy.exc import SQLAlchemyError
 
 from converge.compare.ddl import DIALECT
@@ -34,13 +34,13 @@ UNWRITTEN = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError
 
 def needs_cast(kind: Any) -> bool:
     """Return whether a value of a type may read in another way than once it is stored."""
-    return not isinstance(_implemented(kind), AS_STORED)
+    return not isinstance(_implemented(_base(kind)), AS_STORED)
 
 
 def value_written(value: Any, kind: Any) -> str:
     """Return a value as SQL. Raises `ValueError` if it is none of the type."""
     try:
-        return _written(value, kind)
+        return _written(value, _base(kind))
     except UNWRITTEN as error:
         raise ValueError(f"{value!r} can't be written as {kind!r}") from error
 
@@ -50,7 +50,7 @@ def _written(value: Any, kind: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(stored, (list, tuple)) and isinstance(implemented, ARRAY):
-        item = implemented.item_type
+        item = _base(implemented.item_type)
         inner = (_written(v, implemented if isinstance(v, (list, tuple)) else item) for v in stored)
         return f"ARRAY[{', '.join(inner)}]"
     if isinstance(stored, (bytes, memoryview)) and isinstance(implemented, LargeBinary):
@@ -65,6 +65,11 @@ def _written(value: Any, kind: Any) -> str:
     if isinstance(value, str) and isinstance(kind, MOMENTS):
         value = implemented.python_type.fromisoformat(value)
     return _processed(value, kind, implemented)
+
+
+def _base(kind: Any) -> Any:
+    """Return the type below a domain."""
+    return _base(kind.data_type) if isinstance(kind, DOMAIN) else kind
 
 
 def has_literal(value: Any, kind: Any) -> bool:

@@ -17,7 +17,8 @@ RAISED = (
     psycopg2.DataError,
     psycopg2.InternalError,
     psycopg2.NotSupportedError,
-    errors.CheckViolation,  # of a domain
+    errors.CheckViolation,  # of a domain, as the next
+    errors.NotNullViolation,
     errors.ProgramLimitExceeded,
 )
 # Only a function's EXCEPTION goes on after an error, with the next row.

@@ -64,7 +64,7 @@ class ComparedTable:
     def __init__(self, schema: str, name: str, live: Schema, desired: Schema, given: Given) -> None:
         self.schema, self.name = schema, name
         self.relations, self.can_create = live.relations, live.can_create
-        self.desired = desired.tables[name]
+        self.desired, self.types = desired.tables[name], desired.types
         self.live = live.tables.get(name, self.desired)
         self.models, self.settings, self.facts, self.ask, self.ask_catalog, self._again, _ = given
         self.new_types = [n for n in desired.types if n not in live.types]  # a step makes them
@@ -125,16 +125,18 @@ class ComparedTable:
             return backfill is not None
         if column not in self._volatile:
             type_name = self.desired.columns[column].type
-            lock = self.lock_of_default(column, type_name, backfill.sql())
+            sql = backfill.sql()
+            lock = self.lock_of_default(column, type_name, sql) if _calls(sql) else Lock.INSTANT
             self._volatile[column] = lock is Lock.REWRITE
         return self._volatile[column]
 
     def lock_of_default(self, column: str, type_name: str, default: str) -> Lock:
         """Return what adding a column with a default does: a volatile one is for each row."""
         own_type = "." in type_name  # a domain may have checks, for which each row is written
-        if not own_type and not CALL.search(NO_CALL.sub("", default)):
+        if not own_type and not _calls(default):
             return Lock.INSTANT
-        added = f"ADD COLUMN {identifier(column)} {type_name} DEFAULT {default}"
+        by = "" if default == "NULL" else f" DEFAULT {default}"  # which a domain may have, too
+        added = f"ADD COLUMN {identifier(column)} {type_name}{by}"
         return self.copy.lock([added]) or Lock.INSTANT  # what it does not take is tried again
 
     def step(
@@ -268,6 +270,10 @@ class ComparedTable:
             for what, names in renamed
             for new, old in names.items()
         ]
+
+
+def _calls(sql: str) -> bool:
+    return CALL.search(NO_CALL.sub("", sql)) is not None
 
 
 def _lacks(live: Schema, desired: Schema, name: str) -> bool:

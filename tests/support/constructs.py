@@ -3,6 +3,7 @@
 from tests.support.constructs_of_backfills import BACKFILLS
 from tests.support.constructs_of_columns import COLUMNS
 from tests.support.constructs_of_constraints import CONSTRAINTS
+from tests.support.constructs_of_domains import DOMAINS
 from tests.support.constructs_of_exclusions import EXCLUSIONS
 from tests.support.constructs_of_expressions import EXPRESSIONS
 from tests.support.constructs_of_foreign_keys import FOREIGN_KEYS
@@ -21,6 +22,7 @@ CONSTRUCTS = (
     *COLUMNS,
     *BACKFILLS,
     *OWN_TYPES,
+    *DOMAINS,
     *OWN_SCHEMAS,
     *TYPES,
     *CONSTRAINTS,

@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import HSTORE, JSONB, UUID
 
 from tests.support.construct import Construct, table
 
@@ -182,5 +182,27 @@ BACKFILLS = (
         ),
         rows="INSERT INTO t (v) VALUES ('a'), (NULL)",
         rows_kept=False,
+    ),
+    Construct(
+        "backfill: a text that names a type of the models",
+        lambda m: table(m, Column("s", String), Column("k", Enum("a", "b", name="kind"))),
+        lambda m: table(
+            m,
+            Column("s", String),
+            Column("k", Enum("a", "b", name="kind")),
+            Column(
+                "e",
+                Enum("a", "b", name="kind"),
+                nullable=False,
+                info={"backfill": text("s::kind")},
+            ),
+        ),
+        rows="INSERT INTO t (s) VALUES ('a'), ('b')",
+    ),
+    filled("a value of an extension's type", required(HSTORE, {"a": "1"}), extensions=("hstore",)),
+    filled(
+        "a function of an extension",
+        required(HSTORE, func.hstore("a", "1")),
+        extensions=("hstore",),
     ),
 )

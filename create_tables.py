@@ -18,6 +18,7 @@ from converge import benchmark
 from converge.console import logs
 from converge.console.advice import explained
 from converge.console.command_line import ALL_RUNS, Options, parse
+from converge.console.importing import importing
 from converge.console.question import on_terminal
 from converge.console.signals import stopped_by_signals
 from converge.console.summary import Stopwatch, put, summary
@@ -116,14 +117,15 @@ def load_models(settings: Settings) -> "Compare":
 
     It is the one door to SQLAlchemy, whose import takes ten times the whole look.
     """
-    import indexes
-    import models
+    with importing(chater.MODELS[0], settings.password):
+        from indexes import INDEXES
+        from models import Base
     from converge.compare.compare import make_plan
     from converge.compare.desired import Desired
 
     desired = Desired(
-        models.Base.metadata,
-        indexes=indexes.INDEXES,
+        Base.metadata,
+        indexes=INDEXES,
         extensions=chater.EXTENSIONS,
         backfills=settings.own,
         date_shapes=chater.DATE_SHAPES,

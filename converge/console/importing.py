@@ -1,0 +1,56 @@
+"""What to say of models that can't be imported: the error and its place in them, never a secret."""
+
+import os
+import re
+import traceback
+from contextlib import contextmanager
+from typing import Iterator, Optional
+from urllib.parse import quote, quote_plus
+
+from converge.errors import UnusableModels
+
+IN_A_URL = re.compile(r"(://[^\s/:@]*:)\S*@")
+NOT_BESIDE = ("site-packages", "dist-packages", "converge")  # parts of a path
+
+
+@contextmanager
+def importing(models: str, password: str) -> Iterator[None]:
+    """Turn whatever the models raise into `UnusableModels`. `models` is the path of their file."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - they are other people's code
+        place = _place(error, os.path.dirname(models))
+        at = f"\n  At {place}." if place else ""
+        raise UnusableModels(
+            f"the models can't be imported: {_said(error, password)}.{at}\n"
+            "  Nothing was changed. Correct the models, then run again."
+        ) from None
+
+
+def _place(error: Exception, directory: str) -> Optional[str]:
+    """Return the innermost line of theirs by which the error came, as `models.py:12`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        lines = [(error.filename, error.lineno)]
+    else:  # the first two frames are ours: of the door, and of `importing`
+        frames = list(traceback.walk_tb(error.__traceback__))[2:]
+        lines = [(frame.f_code.co_filename, number) for frame, number in frames]
+    for file, number in reversed(lines):
+        name = os.path.relpath(file, directory)
+        if not {os.pardir, *NOT_BESIDE} & set(name.split(os.sep)) and os.path.isfile(file):
+            return f"{name}:{number}"
+    return None
+
+
+def _said(error: Exception, password: str) -> str:
+    """Return the error's name and message; no message where that may hold the password."""
+    name, message = type(error).__name__, IN_A_URL.sub(r"\1***@", str(error)).strip().rstrip(".")
+    ways = (
+        password,
+        repr(password)[1:-1],
+        quote(password),
+        quote(password, ""),
+        quote_plus(password),
+    )
+    if not message or (password and any(way in message for way in ways)):
+        return name
+    return f"{name}: {message}"

@@ -1,0 +1,82 @@
+"""Models that can't be imported are a mistake in them, not a bug of this program."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, NamedTuple
+
+import pytest
+
+from tests.support.database import Database
+from tests.support.program import copy_program
+
+KEYLESS = """
+class Keyless(Base):
+    __tablename__ = "keyless"
+    name: Mapped[str] = mapped_column()
+"""
+URL = "from sqlalchemy import make_url\nmake_url('postgresql//u:hidden@h/d and u://u:hidden@h:x/')"
+
+
+class Mistake(NamedTuple):
+    """What is written below the models, or in a module of theirs, and what is said of it."""
+
+    text: str
+    says: str
+    line: int  # below the others'
+    file: str = "models.py"
+
+
+MISTAKES = {
+    "twice": Mistake(
+        "Table('user', Base.metadata, Column('a'))",
+        "InvalidRequestError: Table 'user' is already defined for this MetaData instance.",
+        1,
+    ),
+    "without a key": Mistake(KEYLESS, "ArgumentError: Mapper ", 2),
+    "a module that is missing": Mistake(
+        "import nowhere", "ModuleNotFoundError: No module named 'nowhere'", 1
+    ),
+    "syntax": Mistake("a b", "SyntaxError: ", 1),
+    "in another file": Mistake("1 / 0", "ZeroDivisionError: division by zero.", 1, "more.py"),
+    "a URL": Mistake(URL, "ArgumentError: ", 2),
+    "the password": Mistake("raise ValueError('it is hidden')", "ValueError.\n", 1),
+    "no message": Mistake("raise AssertionError", "AssertionError.\n", 1),
+}
+
+
+@pytest.mark.parametrize("name", list(MISTAKES))
+def test_models_that_raise_are_a_mistake_in_them(
+    database: Database, tmp_path: Path, name: str
+) -> None:
+    """It names the innermost line of theirs, is not tried again, and holds no secret."""
+    mistake = MISTAKES[name]
+    copy_program(tmp_path)
+    models = (tmp_path / "models.py").read_text("utf-8") + "from sqlalchemy import Column, Table\n"
+    if mistake.file == "models.py":
+        models += mistake.text
+    else:
+        (tmp_path / mistake.file).write_text(mistake.text, "utf-8")
+        models += f"import {mistake.file[:-3]}"
+    (tmp_path / "models.py").write_text(models, "utf-8")
+    before = models[: max(models.rfind(mistake.text), 0)].count("\n")
+    code, said = run(tmp_path, {**database.environment, "POSTGRES_PASSWORD": "hidden"})
+    assert code == 2, said
+    assert said.count(f"the models can't be imported: {mistake.says}") == 1
+    assert f"\n  At {mistake.file}:{before + mistake.line}.\n  Nothing was changed." in said
+    assert "Traceback" not in said
+    assert "hidden" not in said
+
+
+def run(directory: Path, variables: Dict[str, str]) -> "tuple[int, str]":
+    """Run the program that is in a directory; return its exit code and what it says."""
+    result = subprocess.run(
+        [sys.executable, str(directory / "create_tables.py"), "--verify"],
+        env={**os.environ, **variables},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.returncode, result.stdout + result.stderr

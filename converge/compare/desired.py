@@ -60,14 +60,17 @@ class Desired:
         self.metadata, self.extensions = metadata, tuple(extensions)
         self.backfills, self.date_shapes = dict(backfills or {}), tuple(date_shapes)
         self.tables = {table.name: table for table in metadata.tables.values()}
-        self.types = _own_types(metadata)
+        types = list(_own_types(metadata))
+        self.types: Dict[str, Any] = {}
+        for kind in types:
+            self.types.setdefault(str(kind.name), kind)
         self.sequences = {sequence.name: sequence for sequence in _own_sequences(metadata)}
         self.managed = Managed(tuple(self.tables), tuple(self.types), tuple(self.sequences))
         # The models may name a schema; it is the one that they are brought to then.
         everything = [*self.tables.values(), *self.types.values(), *self.sequences.values()]
         self.named_schemas = sorted({thing.schema for thing in everything if thing.schema})
         self._index_order = {str(index.name): number for number, index in enumerate(indexes)}
-        refuse_unusable(metadata, self.types.values(), self.backfills)
+        refuse_unusable(metadata, types, self.sequences, self.backfills)
         # What the server made of it, by the schema of new extensions: it is asked once.
         self.in_server_words: Dict[str, Schema] = {}
 
@@ -230,30 +233,28 @@ def _constraints(table: Table) -> List[Any]:
     return [*table.constraints, *(k for column in table.columns for k in column.constraints)]
 
 
-def _own_types(metadata: MetaData) -> Dict[str, Any]:
-    """Return the enums and domains that the models bring along, by name, what others need first."""
-    found: Dict[str, Any] = {}
+def _own_types(metadata: MetaData) -> Iterator[Any]:
+    """Yield the enums and domains that the models bring along, what others need first."""
     for listener in metadata.dispatch.before_create:  # how a type waits for its creation
         owner = getattr(listener, "__self__", getattr(listener, "target", None))
         if isinstance(owner, SchemaType):
-            _collect(owner, found)
+            yield from _own(owner)
     for table in metadata.tables.values():
         for column in table.columns:
-            _collect(column.type, found)
-    return found
+            yield from _own(column.type)
 
 
-def _collect(kind: Any, found: Dict[str, Any]) -> None:
+def _own(kind: Any) -> Iterator[Any]:
     kind = kind.dialect_impl(DIALECT)
     if hasattr(kind, "impl") and not isinstance(kind, (ENUM, DOMAIN)):  # a TypeDecorator
         kind = kind.impl_instance.dialect_impl(DIALECT)
     if isinstance(kind, ARRAY):
-        _collect(kind.item_type, found)
+        yield from _own(kind.item_type)
     elif isinstance(kind, DOMAIN):
-        _collect(kind.data_type, found)
-        found.setdefault(str(kind.name), kind)
+        yield from _own(kind.data_type)
+        yield kind
     elif isinstance(kind, ENUM) and kind.native_enum:
-        found.setdefault(str(kind.name), kind)
+        yield kind
 
 
 def _own_sequences(metadata: MetaData) -> Iterator[NumberSequence]:

@@ -5,10 +5,10 @@ PostgreSQL cuts long names without a word, and SQLAlchemy's events are `create_a
 
 import re
 from collections import Counter
-from typing import Any, Iterable, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Set
 
 from sqlalchemy import MetaData, Table
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.dialects.postgresql import ENUM, CreateDomainType
 from sqlalchemy.exc import IdentifierError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable, SetColumnComment, SetTableComment
 from sqlalchemy.types import SchemaType
@@ -22,10 +22,16 @@ EVENTS = ("before_create", "after_create")
 ANY = "public"  # a schema to write DDL for that nobody runs
 
 
-def refuse_unusable(metadata: MetaData, types: Iterable[Any], values: Mapping[str, str]) -> None:
-    """Raise `UnusableModels` with all that is wrong with the models."""
-    found = [*_events("the metadata", metadata), *_same_names(metadata)]
-    found += _circle("tables", metadata.tables.values())
+def refuse_unusable(
+    metadata: MetaData, types: Sequence[Any], sequences: Iterable[str], values: Mapping[str, str]
+) -> None:
+    """Raise `UnusableModels` with all that is wrong with the models.
+
+    `types` are the enums and domains of all columns, `sequences` the names of those that are made.
+    """
+    others = [*dict.fromkeys(str(kind.name) for kind in types), *sequences]
+    found = [*_events("the metadata", metadata), *_same_names(metadata, others)]
+    found += [*_same_types(types), *_circle("tables", metadata.tables.values())]
     for kind in types:
         found += _of_type(kind)
     for table in metadata.tables.values():
@@ -183,10 +189,27 @@ def _reason(error: SQLAlchemyError) -> str:
     return " ".join(words.split()).rstrip(".")
 
 
-def _same_names(metadata: MetaData) -> Iterator[str]:
-    """Yield the names that more than one table or index has, or constraint of a table."""
+def _same_types(types: Iterable[Any]) -> Iterator[str]:
+    """Yield the names of types of which the models say different things."""
+    said: Dict[str, Set[str]] = {}
+    for kind in types:
+        if not isinstance(kind, ENUM):
+            create = CreateDomainType(kind).compile(dialect=DIALECT)
+            said.setdefault(str(kind.name), set()).add(str(create))
+        elif kind.enums:  # else it is only named there
+            said.setdefault(str(kind.name), set()).add(repr(kind.enums))
+    for name, different in said.items():
+        if len(different) > 1:
+            yield f"two types are called {name}"
+
+
+def _same_names(metadata: MetaData, others: Sequence[str]) -> Iterator[str]:
+    """Yield the names that more than one table or index has, or constraint of a table.
+
+    So do `others`: a table is a type too, and a sequence a relation.
+    """
     tables = metadata.tables.values()
-    relations = [table.name for table in tables]
+    relations = [*others, *(table.name for table in tables)]
     for table in tables:
         made: List[Any] = [*table.indexes, *(k for k in table.constraints if _has_index(k))]
         relations += [str(thing.name) for thing in made if thing.name is not None]
@@ -195,7 +218,7 @@ def _same_names(metadata: MetaData) -> Iterator[str]:
             yield f"table {table.name}: two constraints are called {name}"
     if len({table.schema for table in tables if table.schema}) <= 1:
         for name in _repeated(relations):
-            yield f"two tables or indexes are called {name}"
+            yield f"two tables, indexes, types or sequences are called {name}"
 
 
 def _has_index(constraint: Any) -> bool:

@@ -177,4 +177,9 @@ NAMES = (
             UniqueConstraint("value", "other", name="u"),
         ),
     ),
+    Construct(
+        "an index of the name that the server gives a key",
+        lambda m: table(m, Index("t_pkey", "id")),
+        refused='relation "t_pkey" already exists',
+    ),
 )

@@ -3,8 +3,8 @@
 from typing import Any, Callable, Dict, List
 
 import pytest
-from sqlalchemy import DDL as _DDL
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Sequence,
     Table,
     UniqueConstraint,
     bindparam,
@@ -22,13 +23,16 @@ from sqlalchemy import (
     event,
     select,
 )
+from sqlalchemy import DDL as _DDL
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from converge.compare.desired import Desired
 from converge.errors import UnusableModels
 
 LONG = "x" * 64
+TWO = "two tables, indexes, types or sequences are called"
 CUT = "its name has 64 bytes; PostgreSQL would cut it after 63"
 
 DDL: Any = _DDL  # it has no types
@@ -60,8 +64,23 @@ WRONG: Dict[str, Callable[[MetaData], Any]] = {
     f"schema {LONG}: {CUT}": lambda m: table(m, schema=LONG),
     f"type kind: value {LONG}: {CUT}": lambda m: table(m, Column("k", Enum(LONG, name="kind"))),
     "table t: it has a character that PostgreSQL can't hold": lambda m: table(m, comment="a\0b"),
-    "two tables or indexes are called t": lambda m: table(m, Index("t", "i")),
-    "two tables or indexes are called u": lambda m: table(
+    f"{TWO} t": lambda m: table(m, Index("t", "i")),
+    f"{TWO} mood": lambda m: table(m, Column("k", Enum("a", name="mood")), name="mood"),
+    f"{TWO} moods": lambda m: table(m, Column("k", ARRAY(DOMAIN("moods", Integer))), name="moods"),
+    f"{TWO} s": lambda m: (Sequence("s", metadata=m), table(m, name="s")),
+    f"{TWO} r": lambda m: (Sequence("r", metadata=m), table(m, Index("r", "i"))),
+    f"{TWO} q": lambda m: (Sequence("q", metadata=m), table(m, Column("k", Enum("a", name="q")))),
+    f"{TWO} p": lambda m: table(m, Column("k", Enum("a", name="p")), Index("p", "i")),
+    "two types are called kind": lambda m: table(
+        m,
+        Column("j", Enum("a", "b", name="kind")),
+        Column("k", ENUM(name="kind", create_type=False)),
+        Column("l", Enum("b", "a", name="kind")),
+    ),
+    "two types are called some": lambda m: table(
+        m, Column("j", DOMAIN("some", Integer)), Column("k", DOMAIN("some", Integer, default="1"))
+    ),
+    f"{TWO} u": lambda m: table(
         m, Column("j", Integer), Index("u", "j"), UniqueConstraint("j", name="u")
     ),
     "table t: two constraints are called c": lambda m: table(

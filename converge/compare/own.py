@@ -18,10 +18,12 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
     """Bring the enums, domains and sequences that are there already to what the models say."""
     parts = []
     for name, wanted in desired.types.items():
-        found = live.types.get(name)
-        if found is not None and found != wanted:
+        found, own = live.types.get(name), _Own(schema, name, live, given)
+        if found is None and len(given.settings.schemas) == 1:
+            parts += [_refuse_elsewhere(own, there) for there in own.elsewhere(desired)]
+        elif found is not None and found != wanted:
             rule = _enum if found.kind == wanted.kind == "e" else _domain
-            parts.append(rule(_Own(schema, name, live, given), found, wanted))
+            parts.append(rule(own, found, wanted))
     for name, numbers in desired.sequences.items():
         there = live.sequences.get(name)
         if there is not None and there != numbers:
@@ -78,6 +80,32 @@ class _Own:
                     in_table = identifier(present.columns.get(name, name))
                     relation = qualified(self.schema, present.table)
                     yield _Use(present.table, relation, in_table, column)
+
+    def elsewhere(self, desired: Schema) -> List[str]:
+        """Return types of the same name in other schemas, which columns have in its place."""
+        pairs = (
+            (_element(table.columns[name].type), _element(column.type))
+            for known, table in self.live.tables.items()
+            if known in desired.tables
+            for name, column in desired.tables[known].columns.items()
+            if name in table.columns
+        )
+        its_name = f".{identifier(self.name)}"
+        return sorted({has for has, wants in pairs if wants == self.sql and has.endswith(its_name)})
+
+
+def _element(type_name: str) -> str:
+    """Return the type of an array's elements, or the type itself."""
+    return type_name[:-2] if type_name.endswith("[]") else type_name
+
+
+def _refuse_elsewhere(own: _Own, there: str) -> Plan:
+    """Refuse to make a type again: `create_all` puts one that names no schema where it happens."""
+    what = f"is missing; columns have the type {there}."
+    why = "The models name no schema for it, so it was made in the first of a search_path."
+    advice = "Move it, in an instant; who names it without a schema needs that on the search_path:"
+    move = f"ALTER TYPE {there} SET SCHEMA {identifier(own.schema)}"
+    return own.refuse(what, WayOut(advice, (move,)), why)
 
 
 def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:

@@ -111,6 +111,9 @@ SITUATIONS: Dict[str, Situation] = {
     "compare.own._refuse_base": Situation(
         email(), email(Integer), "INSERT INTO t (id) VALUES (1)", "ALTER TABLE t DROP COLUMN v"
     ),
+    "compare.own._refuse_elsewhere": Situation(
+        mood("a", "b"), mood("a", "b"), "CREATE SCHEMA other; ALTER TYPE mood SET SCHEMA other"
+    ),
     "compare.own._sequence": Situation(
         numbered(start=5), numbered(maxvalue=100, start=5), "SELECT setval('numbers', 200)"
     ),

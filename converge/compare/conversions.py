@@ -113,6 +113,7 @@ CONVERSIONS = (
     Conversion(TEXT, NUMERIC, CAST, f"{written.IS_NUMBER} OR {{c}} = 'NaN'"),
     Conversion(f"{WHOLE}|{FRACTION}|boolean|jsonb?|macaddr|{TIME}", TEXT, CAST, ALWAYS),
     Conversion(TEXT, TEXT, CAST, ALWAYS),
+    Conversion(r".+\.citext", TEXT, "{c}::text::{type}", ALWAYS),
     Conversion(WHOLE, "boolean", "{c} = 1", "{c} IN (0, 1)"),
     Conversion("boolean", WHOLE, "{c}::integer::{type}", ALWAYS),
     Conversion(TEXT, "boolean", "{c} = 'true'", "{c} IN ('true', 'false')"),
@@ -217,9 +218,11 @@ def _as_template(sql: str) -> str:
 
 def _of_elements(desired: str, of_one: Optional[Tuple[str, str]]) -> Optional[Tuple[str, str]]:
     """Return the conversion of an array, if a cast is that of its elements."""
-    if of_one is None or of_one[0] != f"{{c}}::{_as_template(desired[:-2])}":
+    casts = {f"{{c}}{by}::{_as_template(desired[:-2])}": by for by in ("", "::text")}
+    if of_one is None or of_one[0] not in casts:
         return None
-    using, fits = f"{{c}}::{_as_template(desired)}", of_one[1]
+    by, fits = casts[of_one[0]], of_one[1]
+    using = f"{{c}}{by and by + '[]'}::{_as_template(desired)}"
     if fits == ALWAYS:
         return using, fits
     misfits = f"element IS NOT NULL AND NOT ({fits.replace('{c}', 'element')})"

@@ -75,7 +75,8 @@ def _reads_anew(pair: ColumnPair) -> bool:
 def _told(table: ComparedTable, pair: ColumnPair) -> Told:
     """Return what is known of the values besides the types."""
     labels: Dict[str, List[str]] = {}
-    for type_name in (pair.live.type, pair.desired.type):
+    for name in (pair.live.type, pair.desired.type):
+        type_name = name[:-2] if name.endswith("[]") else name
         if "." in type_name:  # none that the server brings itself
             found = table.ask(LABELS.format(type=literal(type_name)))
             labels.update({type_name: [label for (label,) in found]} if found else {})

@@ -216,4 +216,39 @@ OWN_TYPES = (
     column(
         "a type of the models' own", lambda: Column("v", Shouted), lambda: Column("v", Shouted(60))
     ),
+    column(
+        "texts become enums",
+        lambda: Column("v", ARRAY(String(5))),
+        lambda: Column("v", ARRAY(Enum("a", "it's", name="kind"))),
+        rows="INSERT INTO t (v) VALUES ('{a,it''s,NULL}'), ('{}'), (NULL)",
+    ),
+    column(
+        "texts become enums that lack a value",
+        lambda: Column("v", ARRAY(Text)),
+        lambda: Column("v", ARRAY(Enum("a", "b", name="kind"))),
+        rows="INSERT INTO t (v) VALUES ('{a,b}'), ('{a,x}')",
+        refused="1 of 2 rows",
+    ),
+    column(
+        "enums become texts",
+        lambda: Column("v", ARRAY(Enum("a", "b", name="kind"))),
+        lambda: Column("v", ARRAY(String(5))),
+        rows="INSERT INTO t (v) VALUES ('{a,b,NULL}'), (NULL)",
+        leaves=True,
+    ),
+    column(
+        "citext becomes a text of limited length",
+        lambda: Column("v", CITEXT),
+        lambda: Column("v", String(3)),
+        rows="INSERT INTO t (v) VALUES ('aBc'), (NULL)",
+        extensions=("citext",),
+    ),
+    column(
+        "citext becomes a text that is too short",
+        lambda: Column("v", CITEXT),
+        lambda: Column("v", String(3)),
+        rows="INSERT INTO t (v) VALUES ('aBc'), ('abcd')",
+        extensions=("citext",),
+        refused="1 of 2 rows",
+    ),
 )

@@ -129,7 +129,7 @@ TEXTS = [
     *("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc99"),
 ]
 VALUES.update(dict.fromkeys(("text", "character varying", "character varying(20)"), TEXTS))
-VALUES["character(20)"] = TEXTS
+VALUES["character(20)"] = VALUES["public.citext"] = TEXTS
 VALUES["character varying(32)"] = TEXTS
 NARROW = [
     *("character varying(3)", "character(3)", "character(20)", "numeric(30,1)", "bit varying(2)"),
@@ -173,7 +173,7 @@ PAIRS = [
 def session(server: Dict[str, Any]) -> Iterator[Database]:
     """A session that has the settings in which a run asks and converts."""
     with fresh_database(server) as database:
-        database.execute(CREATE_MOODS)
+        database.execute(f"{CREATE_MOODS}; CREATE EXTENSION citext")
         for name, value in WORDING.items():
             database.execute(f"SET {name} = {value}")
         yield database

@@ -91,21 +91,30 @@ class Journal:
         self.plan, self.connection, self.desired = plan, connection, desired
 
     def opening(self) -> Plan:
-        """Return the plan with the steps that record it, in the transaction of what is new."""
-        steps = list(self.plan.steps)
-        for schema in dict.fromkeys(step.schema for step in steps):
+        """Return the plan with the steps that record it, in the transaction of what is new.
+
+        Before that, in one of their own, where some run ahead: each of these is counted.
+        """
+        first: List[Step] = []
+        last: List[Step] = []
+        for schema in dict.fromkeys(step.schema for step in self.plan.steps):
             ours = [step for step in self.plan.steps if step.schema == schema]
+            new = sum(step.run in (Run.AHEAD, Run.NEW) for step in ours)
+            ahead = any(step.run is Run.AHEAD for step in ours)
+            run, steps = (Run.AHEAD, first) if ahead else (Run.NEW, last)
             if schema not in self.plan.recorded:
-                steps.append(_step(schema, Kind.CREATE_HISTORY, CREATE))
+                steps.append(_step(schema, Kind.CREATE_HISTORY, CREATE, run))
             values = {
                 "desired": literal(self.desired.models),
                 "steps": literal(json.dumps([as_json(step) for step in ours])),
-                "finished": str(sum(step.run in (Run.AHEAD, Run.NEW) for step in ours)),
+                "finished": "0" if ahead else str(new),
                 "tool_version": literal(VERSION),
                 "undone": UNDONE.format(row="v"),
             }
-            steps.append(_step(schema, Kind.RECORD, RECORD, **values))
-        return self.plan._replace(steps=tuple(steps))
+            steps.append(_step(schema, Kind.RECORD, RECORD, run, **values))
+            if ahead and any(step.run is Run.NEW for step in ours):
+                last.append(_step(schema, Kind.RECORD, FINISH, count=str(new)))
+        return self.plan._replace(steps=(*first, *self.plan.steps, *last))
 
     def before(self, step: Step) -> List[str]:
         """Return what counts a step as finished before it runs: if killed, it may well have."""
@@ -113,7 +122,7 @@ class Journal:
 
     def after(self, step: Step) -> List[str]:
         """Return what counts a step as finished in the step's own transaction."""
-        return [_finish(step)] if step.run is Run.BRIEF else []
+        return [_finish(step)] if step.run in (Run.AHEAD, Run.BRIEF) and step.number else []
 
     def verified(self, plan: Plan) -> None:
         """Note what the run left; `plan` is the empty one that proved it. One round trip.
@@ -162,7 +171,7 @@ def _finish(step: Step) -> str:
     return _sql(step.schema, FINISH, count=str(step.number))
 
 
-def _step(schema: str, kind: Kind, template: str, **values: str) -> Step:
+def _step(schema: str, kind: Kind, template: str, run: Run = Run.NEW, **values: str) -> Step:
     return Step(
         kind=kind,
         schema=schema,
@@ -170,7 +179,7 @@ def _step(schema: str, kind: Kind, template: str, **values: str) -> Step:
         name=HISTORY_TABLE,
         why="what this run does is recorded",
         statements=(_sql(schema, template, **values),),
-        run=Run.NEW,
+        run=run,
         lock=Lock.NONE,
     )
 

@@ -5,7 +5,7 @@ from typing import Optional
 from converge.compare.refusals import refuse_taken
 from converge.compare.table import ComparedTable
 from converge.compare.words import has_index, index_written
-from converge.names import NEW_PREFIX, helper_name
+from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
 from converge.steps import NO_UNDO, IndexChange, Kind, Lock, Run, Undo
@@ -26,7 +26,7 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
         table.kept_leftovers.add(temporary)
         return temporary
     if left is not None:
-        drop(table, temporary, "an interrupted run left it")
+        drop_left(table, temporary, left)
     table.step(
         Kind.BUILD_INDEX,
         temporary,
@@ -45,6 +45,13 @@ def _is_right(table: ComparedTable, left: Index, name: str, index: Index) -> boo
     if name in table.desired.indexes:
         return has_index(table, left, name)
     return left.definition == index.definition
+
+
+def drop_left(table: ComparedTable, name: str, live: Index) -> None:
+    """Drop what an interrupted run left; the index that it replaced may have to come back."""
+    replaced = name.startswith(OLD_PREFIX) and live.valid
+    undo = Undo((built(table, name, live),)) if replaced else NO_UNDO
+    drop(table, name, "an interrupted run left it", undo=undo)
 
 
 def drop(

@@ -3,7 +3,7 @@
 import re
 from typing import Optional
 
-from converge.compare.builds import build, built, create_statement, drop, dropped, said
+from converge.compare.builds import build, built, create_statement, drop, drop_left, dropped, said
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.keys import release
@@ -86,7 +86,7 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
         return
     old = helper_name(OLD_PREFIX, name)
     if old in table.live.indexes:
-        drop(table, old, "an interrupted run left it")
+        drop_left(table, old, table.live.indexes[old])
     elif old in table.relations:
         refuse_taken(table, old, "an index")
     new = build(table, name, desired, why=f"it will take the place of {name}", undo=True)
@@ -133,7 +133,7 @@ def sweep(table: ComparedTable) -> None:
                 what = "was left by an interrupted run, but is the replica identity."
                 table.refuse(name, what, way_out=identified_otherwise(table))
             elif name not in spoken_for:
-                drop(table, name, "an interrupted run left it")
+                drop_left(table, name, live)
         elif name not in table.desired.indexes:
             table.leave("index", name, _drop(table, name, live))
 

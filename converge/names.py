@@ -39,11 +39,6 @@ def helper_name(prefix: str, name: str) -> str:
     return whole if fits else suffixed(whole, f"_{zlib.crc32(name.encode()):08x}")
 
 
-def former_helper_name(prefix: str, name: str) -> str:
-    """Return the name as version 1.0.0 cut it, of which an interrupted run may have left one."""
-    return suffixed(prefix + name, "")
-
-
 def suffixed(name: str, suffix: str) -> str:
     """Return a name for what somebody is told to rename: the server would cut off the suffix."""
     cut = name.encode()[: NAME_BYTES - len(suffix)].decode(errors="ignore")

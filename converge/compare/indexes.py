@@ -12,7 +12,7 @@ from converge.compare.refusals import refuse_taken, refuse_used, rename
 from converge.compare.table import ComparedTable
 from converge.compare.widths import refuse_wide
 from converge.compare.words import has_index
-from converge.names import NEW_PREFIX, OLD_PREFIX, former_helper_name, helper_name
+from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Index
 from converge.steps import Kind, Lock, Run, Undo
@@ -116,19 +116,14 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
 
 def sweep(table: ComparedTable) -> None:
     """Drop what interrupted runs and interrupted REINDEX CONCURRENTLY of our indexes left."""
-    ours = [*table.desired.indexes, *table.desired.constraints]
+    ours = {*table.desired.indexes, *table.desired.constraints}
     steps = {step.name for step in table.steps if step.kind.changes_only_indexes}
     spoken_for = steps | table.kept_leftovers
-    temporary = {
-        named(prefix, name)
-        for named in (helper_name, former_helper_name)
-        for prefix in (NEW_PREFIX, OLD_PREFIX)
-        for name in ours
-    }
     for name, live in table.live.indexes.items():
         base = re.sub(r"_cc(new|old)\d*$", "", name)
         half_reindexed = base != name and base in ours and not live.valid
-        if name in temporary or half_reindexed:
+        temporary = name.startswith((NEW_PREFIX, OLD_PREFIX)) and name not in ours
+        if temporary or half_reindexed:
             if live.identity:
                 what = "was left by an interrupted run, but is the replica identity."
                 table.refuse(name, what, way_out=identified_otherwise(table))

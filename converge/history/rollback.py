@@ -13,6 +13,7 @@ from psycopg2 import errors
 from converge.errors import Refused
 from converge.history.journal import as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
+from converge.history.sweeping import swept
 from converge.history.undoing import Given, taken_back
 from converge.names import HISTORY_TABLE, VERSION
 from converge.plan import OUT_OF_THE_WAY, Plan, Refusal, WayOut, joined
@@ -152,6 +153,7 @@ def _schema(
     newest = max((run.version for run, _, _ in in_effect), default=0)
     given = Given(connection, settings, facts, schema, newest)
     first = [_add_undone(schema)] if target.undone[0].undone is None else []
+    first += swept(given, target.undone, [step for _, _, step in in_effect])
     plan, marks = _undo(given, in_effect, first)
     return Rollback(plan, (target,), marks)
 

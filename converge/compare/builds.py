@@ -110,7 +110,12 @@ def create_statement(
     create = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)}"
     if words is not None:
         return f"{create} {words}"
+    return f"{create} ON {table.relation} {stands_behind(index)}"
+
+
+def stands_behind(index: Index) -> str:
+    """Return what stands behind the table in the statement that builds an index."""
     where = "" if index.predicate is None else f" WHERE {index.predicate}"
     using = index.using[: len(index.using) - len(where)]
     options = f" WITH ({', '.join(index.options)})" if index.options else ""
-    return f"{create} ON {table.relation} USING {using}{options}{where}"
+    return f"USING {using}{options}{where}"

@@ -3,13 +3,14 @@
 https://www.postgresql.org/docs/current/sql-altertype.html
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
+from converge.compare.remade import Use, remade, uses
 from converge.compare.table import Given
 from converge.names import free_name
 from converge.plan import Plan, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import Column, Former, OwnSequence, OwnType, Schema
+from converge.server.catalog import OwnSequence, OwnType, Schema
 from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 from converge.text import counted
 
@@ -29,19 +30,6 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
         if there is not None and there != numbers:
             parts.append(_sequence(_Own(schema, name, live, given), there, numbers))
     return joined(parts)
-
-
-class _Use(NamedTuple):
-    """A column of the models' tables that holds values of a type."""
-
-    table: str  # as it is called until the run
-    relation: str  # that, qualified
-    name: str  # quoted, as it is called until the run
-    column: Column
-
-    @property
-    def many(self) -> str:
-        return "[]" if self.column.type.endswith("[]") else ""
 
 
 class _Own:
@@ -72,14 +60,12 @@ class _Own:
         subject = f"{self.schema}.{self.name}"
         return refused(self.schema, what, way_out, *why, subject=subject)
 
-    def uses(self) -> Iterator[_Use]:
-        for table, known in self.live.tables.items():
-            for name, column in known.columns.items():
-                if column.type in (self.sql, f"{self.sql}[]"):
-                    present = known.former or Former(table)  # until it is renamed
-                    in_table = identifier(present.columns.get(name, name))
-                    relation = qualified(self.schema, present.table)
-                    yield _Use(present.table, relation, in_table, column)
+    def uses(self) -> List[Use]:
+        return list(uses(self.schema, self.name, self.live))
+
+    def remade(self, labels: Sequence[str]) -> List[str]:
+        """Return what makes it anew, with these values."""
+        return list(remade(self.schema, self.name, self.live, labels))
 
     def elsewhere(self, desired: Schema) -> List[str]:
         """Return types of the same name in other schemas, which columns have in its place."""
@@ -144,7 +130,7 @@ def _of_tables(own: _Own, plan: Plan, have: Sequence[str], added: Sequence[str])
         has = f"{use.name}::text{use.many} {'&&' if use.many else '= ANY'} (ARRAY[{listed}])"
         guards.setdefault(use.table, []).append(has)
     undo = Undo(
-        statements=tuple(_anew(own, have)),
+        statements=tuple(own.remade(have)),
         lock=Lock.REWRITE if guards else Lock.NONE,
         creates=True,
     )
@@ -189,32 +175,11 @@ def _refuse_renamed(own: _Own, removed: Sequence[str], added: Sequence[str]) -> 
 def _refuse_order(own: _Own, have: Sequence[str], want: Sequence[str]) -> Plan:
     """Refuse another order, by which values are compared: it takes the type anew."""
     labels = [*want, *(label for label in have if label not in want)]
-    statements = ["BEGIN", *_anew(own, labels), "COMMIT"]
+    statements = ["BEGIN", *own.remade(labels), "COMMIT"]
     what = f"has the values {', '.join(map(literal, have))}; the models say "
     what += f"{', '.join(map(literal, want))}, in this order."
     advice = "In a maintenance window, as it writes the rows anew:"
     return own.refuse(what, WayOut(advice, tuple(statements)))
-
-
-def _anew(own: _Own, labels: Sequence[str]) -> Iterator[str]:
-    """Yield what makes the type anew, with these values."""
-    old = free_name(own.name, "_old", own.live.relations)
-    yield f"ALTER TYPE {own.sql} RENAME TO {identifier(old)}"
-    yield f"CREATE TYPE {own.sql} AS ENUM ({', '.join(map(literal, labels))})"
-    for use in own.uses():
-        yield from _made_anew(own, use)
-    yield f"DROP TYPE {qualified(own.schema, old)}"
-
-
-def _made_anew(own: _Own, use: _Use) -> List[str]:
-    """Return what gives a column the new type of the same name."""
-    change = f"ALTER TABLE {use.relation} ALTER COLUMN {use.name}"
-    new = own.sql + use.many
-    statements = [f"{change} TYPE {new} USING {use.name}::text{use.many}::{new}"]
-    default = use.column.default_sql
-    if default is None:
-        return statements
-    return [f"{change} DROP DEFAULT", *statements, f"{change} SET DEFAULT {default}"]
 
 
 def _domain(own: _Own, live: OwnType, desired: OwnType) -> Plan:

@@ -50,6 +50,7 @@ class RecordedStep(NamedTuple):
     hides: str = ""  # the table whose older steps go by other names than there are behind it
     makes: Sequence[Sequence[str]] = ()  # nouns and names: what was not there before, by that name
     former: str = ""  # the name that it has taken from it
+    remakes: bool = False  # undoing it makes a type anew, and converts what holds its values
 
     @property
     def guarded(self) -> List[Tuple[str, str]]:
@@ -138,4 +139,5 @@ def _step(stored: Dict[str, Any]) -> RecordedStep:
         stored[hidden] if hidden else "",
         [*([(noun, stored["name"])] if noun else []), *stored.get("holds", ())],
         stored.get("former", ""),
+        stored["kind"] == Kind.ADD_VALUE.value,
     )

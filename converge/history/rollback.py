@@ -151,7 +151,8 @@ def _schema(
     if foreign:
         return Rollback(Plan(refusals=tuple(foreign)))
     newest = max((run.version for run, _, _ in in_effect), default=0)
-    given = Given(connection, settings, facts, schema, newest)
+    remakes = any(step.remakes for _, _, step in in_effect)
+    given = Given(connection, settings, facts, schema, newest, remakes)
     first = [_add_undone(schema)] if target.undone[0].undone is None else []
     first += swept(given, target.undone, [step for _, _, step in in_effect])
     plan, marks = _undo(given, in_effect, first)

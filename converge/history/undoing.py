@@ -28,6 +28,7 @@ class Given(NamedTuple):
     facts: ServerFacts
     schema: str
     newest: int  # the version that is undone first
+    remakes: bool = False  # one of these makes a type anew: tried, without indexes dropped before
 
     @property
     def path(self) -> Tuple[str, ...]:
@@ -123,7 +124,8 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
     # What depends on what is dropped, and whoever forbids it, is known before the first change.
     drops = step.drops is not None or (step.adds and undo.lock is Lock.INSTANT)
-    tried = undo.statements if (drops or step.renames) and not undo.indexes else ()
+    asked = drops or step.renames or step.remakes
+    tried = undo.statements if asked and not undo.indexes else ()
     return [brief._replace(creates=undo.creates, tried=tried)]
 
 
@@ -139,7 +141,9 @@ def _online(
     for change in step.undo.indexes:
         for sql in [] if gone and change.builds else _index(given, change, earlier):
             online = _step(given, run, step, (sql,), Run.ONLINE, Lock.SHARED)
-            yield online._replace(creates=change.builds)
+            at_once = f"DROP INDEX IF EXISTS {qualified(given.schema, change.name)}"
+            tried = (at_once,) if given.remakes and not change.builds else ()
+            yield online._replace(creates=change.builds, tried=tried)
 
 
 def _index(given: Given, change: IndexChange, earlier: Sequence[RecordedStep]) -> List[str]:

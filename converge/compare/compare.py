@@ -35,6 +35,7 @@ from converge.compare.declared import former_tables, in_order
 from converge.compare.desired import Desired
 from converge.compare.foreseen import foreseen
 from converge.compare.looking import looking_along, refuse_other_schemas
+from converge.compare.namesakes import place
 from converge.compare.own import types_and_sequences
 from converge.compare.placed import placed
 from converge.compare.refusals import rename
@@ -85,8 +86,8 @@ def make_plan(
     """
     refuse_other_schemas(settings, desired)
     ddl.for_server(facts.version)
-    live = _read(connection, settings, facts, desired)
     again = lru_cache(maxsize=None)(lambda: read_again(connection, desired, settings, facts))
+    live = _read(connection, settings, facts, desired, again)
     asking = partial(ask, connection)
     plan = compare(live, Given(desired, settings, facts, asking, asking, again))
     limited = limited_builds(connection, facts, plan.steps)
@@ -94,7 +95,11 @@ def make_plan(
 
 
 def _read(
-    connection: Connection, settings: Settings, facts: ServerFacts, desired: Desired
+    connection: Connection,
+    settings: Settings,
+    facts: ServerFacts,
+    desired: Desired,
+    again: Callable[[], Schema],
 ) -> Dict[str, Schema]:
     """Read the live schemas and, if this server was not asked yet, what it makes of the models."""
     managed, former = desired.managed, former_tables(desired)
@@ -118,7 +123,7 @@ def _read(
     words = live.pop("", Schema({}, {}))
     if not known:
         desired.in_server_words[home] = words
-    return foreseen(connection, live, desired, desired.in_server_words[home])
+    return foreseen(connection, live, desired, desired.in_server_words[home], again)
 
 
 def compare(live: Dict[str, Schema], given: Given) -> Plan:
@@ -179,6 +184,7 @@ def _tables(name: str, live: Schema, desired: Schema, given: Given) -> Plan:
     for table in there:
         _check(table)
     first = [step for table in there for step in table.steps[: alone[table.name]]]
+    first.sort(key=lambda step: place(step, live))
     last = [step for table in there for step in table.steps[alone[table.name] :]]
     last += [step for table in new for step in table.steps]
     return Plan(

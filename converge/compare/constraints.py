@@ -1,8 +1,9 @@
 """The safety rules for primary keys, unique, check, exclusion and foreign key constraints."""
 
 import re
-from typing import Optional
+from typing import Dict, Optional
 
+from converge.compare.declared import named_constraints
 from converge.compare.exclusions import add_exclusion
 from converge.compare.keys import (
     KEYS,
@@ -30,19 +31,15 @@ UNPROVEN = "it is NOT VALID: existing rows were never checked"
 
 
 def constraints(table: ComparedTable) -> None:
-    """Bring the models' constraints to the live table, but for foreign keys.
-
-    One with the right definition under another name is accepted; unknown ones are left alone.
-    """
-    for name in table.desired.constraints:
-        table.live_names[name] = _same(table, name) or name
+    """Bring the models' constraints to the live table, but for foreign keys; leave others alone."""
+    table.live_names = _live_names(table)
     # A key last: what has the name of the live one takes its place.
     for name, desired in sorted(table.desired.constraints.items(), key=lambda d: d[1].kind == "p"):
         # What becomes of a parent's becomes of one that is inherited.
         if desired.kind != "f" and table.models.says(table.name, name, table.desired):
             _bring(table, name, desired)
     key_stays = table.desired.primary_key[0] is None
-    known = set(table.live_names.values())
+    known = {*table.live_names.values(), *table.desired.constraints}
     for name, live in table.live.constraints.items():
         replaced = (live.kind == "p" and not key_stays) or _is_to_be_an_index(table, name)
         if name in known or replaced or name.startswith(NEW_PREFIX):
@@ -53,25 +50,38 @@ def constraints(table: ComparedTable) -> None:
 
 def foreign_keys(table: ComparedTable) -> None:
     """Bring the models' foreign keys to the live table: when the keys of all tables are there."""
+    table.live_names = _live_names(table)
     for name, desired in table.desired.constraints.items():
         if desired.kind == "f":
             _bring(table, name, desired)
 
 
-def _same(table: ComparedTable, name: str) -> Optional[str]:
-    """Return the name of the live constraint that says the same."""
-    live = table.live.constraints
-    return next(
-        (
-            known
-            for known in [name, *live]
-            if known in live
-            and has_constraint(table, known, name)
-            and not known.startswith(NEW_PREFIX)
-            and not _is_to_be_an_index(table, known)
-        ),
-        None,
-    )
+def _live_names(table: ComparedTable) -> Dict[str, str]:
+    """Return the live names of the models' constraints that are there, each of one.
+
+    Another name than the models have is right where these leave it open or a parent gives it, but
+    not one that is about to be given to what is missing.
+    """
+    wanted, live = table.desired.constraints, table.live.constraints
+    found = {name: name for name in wanted if name in live and has_constraint(table, name, name)}
+    free = [name for name in live if name not in found and _is_free(table, name)]
+    named = named_constraints(table.models, table.name)
+    for name in wanted:
+        for known in () if name in found else free:
+            may_be = name not in named or live[known].inherited
+            if may_be and has_constraint(table, known, name):
+                found[name] = known
+                free.remove(known)
+                break
+    while True:
+        lost = [n for n, known in found.items() if known in wanted and known not in found]
+        if not lost:
+            return found
+        found = {name: known for name, known in found.items() if name not in lost}
+
+
+def _is_free(table: ComparedTable, name: str) -> bool:
+    return not name.startswith(NEW_PREFIX) and not _is_to_be_an_index(table, name)
 
 
 def _is_to_be_an_index(table: ComparedTable, name: str) -> bool:
@@ -83,7 +93,7 @@ def _is_to_be_an_index(table: ComparedTable, name: str) -> bool:
 
 
 def _bring(table: ComparedTable, name: str, desired: Constraint) -> None:
-    found = _same(table, name)
+    found = table.live_names.get(name)
     if found is None:
         _add(table, name, desired)
     elif not table.live.constraints[found].valid:

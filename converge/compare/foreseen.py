@@ -4,12 +4,14 @@ The server words what an expression says of a renamed column: on an empty copy, 
 back. What is only made of names is put together here.
 """
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from psycopg2 import errors
 
-from converge.compare.declared import TABLES, declares, formers, renamed_objects
+from converge.compare.declared import TABLES, declares, formers
 from converge.compare.desired import Desired
+from converge.compare.namesakes import renamed_objects
 from converge.compare.placed import placed
 from converge.plan import Managed
 from converge.quoting import identifier, qualified
@@ -22,18 +24,31 @@ Words = Callable[[Optional[str]], Any]
 
 
 def foreseen(
-    connection: Connection, live: Mapping[str, Schema], desired: Desired, words: Schema
+    connection: Connection,
+    live: Mapping[str, Schema],
+    desired: Desired,
+    words: Schema,
+    again: Callable[[], Schema],
 ) -> Dict[str, Schema]:
-    """Return the live schemas by the names that the plan goes by. `words` are the desired ones."""
+    """Return the live schemas by the names that the plan goes by.
+
+    `words` are the desired ones, and `again` returns the server's words for these.
+    """
     declared = any(declares(table) for table in desired.tables.values())
     reworded = {
         name: _reworded(connection, name, schema, desired) if declared else schema
         for name, schema in live.items()
     }
     return {
-        name: renamed_objects(schema, desired, placed(words, name))
+        name: renamed_objects(
+            schema, desired, placed(words, name), partial(_placed_again, again, name)
+        )
         for name, schema in reworded.items()
     }
+
+
+def _placed_again(again: Callable[[], Schema], name: str) -> Schema:
+    return placed(again(), name)
 
 
 def _reworded(connection: Connection, name: str, schema: Schema, desired: Desired) -> Schema:

@@ -12,7 +12,7 @@ from converge.compare.table import ComparedTable, Given
 from converge.names import free_name
 from converge.plan import Plan, WayOut, joined, refused
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import Schema
+from converge.server.catalog import Renamed, Schema
 from converge.steps import Kind, Lock, Step, Undo
 from converge.text import counted, rows_of
 
@@ -53,10 +53,9 @@ def rename(table: ComparedTable) -> None:
         _table(table)
     for name, old in table.former.columns.items():
         _change(table, Kind.RENAME_COLUMN, "COLUMN", name, old)
-    for name, old in table.former.constraints.items():
-        _change(table, Kind.RENAME_CONSTRAINT, "CONSTRAINT", name, old)
-    for name, old in table.former.indexes.items():
-        _index(table, name, old)
+    for one in table.renamed:
+        if one.table == table.name:
+            _object(table, one)
     _warn(table)
 
 
@@ -102,6 +101,17 @@ def _change(table: ComparedTable, kind: Kind, what: str, name: str, old: str) ->
     undo = Undo(statements=(back,), leaves=leaves)
     table.step(kind, name, f"it was {old}", [statement], undo=undo)
     _was(table, old)
+
+
+def _object(table: ComparedTable, one: Renamed) -> None:
+    """Rename a constraint or an index."""
+    if one.constraint:
+        _change(table, Kind.RENAME_CONSTRAINT, "CONSTRAINT", one.new, one.old)
+    else:
+        _index(table, one.new, one.old)
+    others = {other.old for other in table.renamed if other.indexed and other.table != one.table}
+    if one.indexed and one.new in others:  # until then, it is another table's
+        table.steps[-1] = table.steps[-1]._replace(tried=())
 
 
 def _index(table: ComparedTable, name: str, old: str) -> None:

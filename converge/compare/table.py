@@ -63,8 +63,9 @@ class ComparedTable:
 
     def __init__(self, schema: str, name: str, live: Schema, desired: Schema, given: Given) -> None:
         self.schema, self.name = schema, name
-        self.relations, self.can_create = live.relations, live.can_create
-        self.desired, self.types = desired.tables[name], desired.types
+        self.relations, self.renamed = live.relations, live.renamed
+        self.can_create, self.types = live.can_create, desired.types
+        self.desired = desired.tables[name]
         self.live = live.tables.get(name, self.desired)
         self.models, self.settings, self.facts, self.ask, self.ask_catalog, self._again, _ = given
         self.new_types = [n for n in desired.types if n not in live.types]  # a step makes them

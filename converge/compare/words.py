@@ -1,10 +1,12 @@
 """The models' words for what a table has, and whether what is live says the same."""
 
-from typing import Optional
+from typing import Callable, Optional, Union
 
 from converge.compare import ddl
 from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
-from converge.server.catalog import Column, Index
+from converge.server.catalog import Column, Constraint, Index
+
+Thing = Union[Constraint, Index]
 
 
 def has_default(table: ComparedTable, name: str) -> bool:
@@ -24,21 +26,27 @@ def has_own_default(column: Column) -> bool:
 def has_constraint(table: ComparedTable, live: str, name: str) -> bool:
     """True if a live constraint is what the models say of the one with a name."""
     found, desired = table.live.constraints[live], table.desired.constraints[name]
-    worded = found.kind == desired.kind and desired.kind in ("c", "x")
-    if found.definition == desired.definition or not worded:
-        return found.definition == desired.definition
-    again = table.again.constraints.get(name)
-    return again is not None and found.definition == again.definition
+    return alike(found, desired, lambda: table.again.constraints.get(name))
 
 
 def has_index(table: ComparedTable, live: Index, name: str) -> bool:
     """True if a live index is what the models say of the one with a name."""
-    desired = table.desired.indexes[name]
-    worded = desired.expressions or desired.predicate is not None
-    if live.definition == desired.definition or not worded:
+    return alike(live, table.desired.indexes[name], lambda: table.again.indexes.get(name))
+
+
+def alike(live: Thing, desired: Thing, again: Callable[[], Optional[Thing]]) -> bool:
+    """True if both say the same; `again` returns the desired one in the server's other words."""
+    if live.definition == desired.definition or not (_worded(live) and _worded(desired)):
         return live.definition == desired.definition
-    again = table.again.indexes.get(name)
-    return again is not None and live.definition == again.definition
+    other = again()
+    return other is not None and live.definition == other.definition
+
+
+def _worded(thing: Thing) -> bool:
+    """True if the server words an expression of it."""
+    if isinstance(thing, Constraint):
+        return thing.kind in ("c", "x")
+    return thing.expressions or thing.predicate is not None
 
 
 def check_written(table: ComparedTable, name: str) -> str:

@@ -50,7 +50,7 @@ def taken_back(
         refusals += [] if gone else _losses(given, run, step, earlier)
     except errors.UndefinedColumn:
         gone = True  # what it would undo
-    brief = [] if gone else _brief(given, run, step)
+    brief = [] if gone else _brief(given, run, step, earlier)
     refusals += [refusal for one in brief for refusal in _too_large(given, one, earlier)]
     if refusals:
         return Plan(refusals=tuple(refusals))
@@ -109,7 +109,9 @@ def _hidden(given: Given, step: RecordedStep) -> Refusal:
     return Refusal(given.schema, "", what, show_rows(given.facts.user), (why,))
 
 
-def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
+def _brief(
+    given: Given, run: RecordedRun, step: RecordedStep, earlier: Sequence[RecordedStep]
+) -> List[Step]:
     """Return what runs in one transaction: the proof that it loses nothing, then the undo."""
     undo = step.undo
     if not undo.statements:
@@ -124,8 +126,9 @@ def _brief(given: Given, run: RecordedRun, step: RecordedStep) -> List[Step]:
     brief = _step(given, run, step, (*proof, *undo.statements), Run.BRIEF, lock)
     # What depends on what is dropped, and whoever forbids it, is known before the first change.
     drops = step.drops is not None or (step.adds and undo.lock is Lock.INSTANT)
-    asked = drops or step.renames or step.remakes
-    tried = undo.statements if asked and not undo.indexes else ()
+    # A name that is in use until then can't be tried.
+    free = step.renames and not any(name == step.former for one in earlier for _, name in one.makes)
+    tried = undo.statements if (drops or free or step.remakes) and not undo.indexes else ()
     return [brief._replace(creates=undo.creates, tried=tried)]
 
 

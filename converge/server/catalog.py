@@ -155,6 +155,16 @@ class Former(NamedTuple):
     indexes: Mapping[str, str] = {}
 
 
+class Renamed(NamedTuple):
+    """A constraint or an index that a plan renames."""
+
+    table: str
+    old: str
+    new: str
+    constraint: bool
+    indexed: bool  # so that its name is a relation's
+
+
 class Table(NamedTuple):
     """A table, or whatever else has its name (`kind` as in `pg_class.relkind`).
 
@@ -235,3 +245,4 @@ class Schema(NamedTuple):
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
     history: Optional[Sequence[str]] = None  # the columns of the table that has its name
     unmanaged: Mapping[str, str] = {}  # types and sequences: TYPE, DOMAIN or SEQUENCE, by name
+    renamed: Sequence[Renamed] = ()  # by a plan, in its order

@@ -9,6 +9,7 @@ from tests.support.constructs_of_expressions import EXPRESSIONS
 from tests.support.constructs_of_foreign_keys import FOREIGN_KEYS
 from tests.support.constructs_of_indexes import INDEXES
 from tests.support.constructs_of_names import NAMES
+from tests.support.constructs_of_new_names import NEW_NAMES
 from tests.support.constructs_of_own_schemas import OWN_SCHEMAS
 from tests.support.constructs_of_own_types import OWN_TYPES
 from tests.support.constructs_of_renames import RENAMES
@@ -31,5 +32,6 @@ CONSTRUCTS = (
     *TABLES,
     *RENAMES,
     *NAMES,
+    *NEW_NAMES,
 )
 EVERYTHING = (*CONSTRUCTS, *EXPRESSIONS)

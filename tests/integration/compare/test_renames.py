@@ -9,12 +9,15 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Constraint,
     Enum,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     UniqueConstraint,
     column,
@@ -544,6 +547,103 @@ def test_what_differs_only_in_its_name_is_renamed(priced: Changing) -> None:
     assert kinds(plan) == [Kind.RENAME_COLUMN, Kind.RENAME_INDEX]
     assert priced.rolled_back(1).refusals == ()
     assert priced.database.value("SELECT to_regclass('theirs') IS NOT NULL")
+
+
+@pytest.mark.parametrize("definition", ["CHECK (price > 0)", "FOREIGN KEY (price) REFERENCES item"])
+def test_an_unproven_constraint_is_renamed_and_proven(priced: Changing, definition: str) -> None:
+    """In one run."""
+    ours: Constraint = CheckConstraint("price > 0", name="ours")
+    if "REFERENCES" in definition:
+        ours = ForeignKeyConstraint(["price"], ["item.id"], name="ours")
+    priced.database.execute("UPDATE item SET price = 1")
+    priced.database.execute(f"ALTER TABLE item ADD CONSTRAINT theirs {definition} NOT VALID")
+    plan = priced.apply(items(Column("price", Integer), ours))
+    assert kinds(plan) == [Kind.RENAME_CONSTRAINT, Kind.VALIDATE_CONSTRAINT]
+
+
+def test_what_a_dump_words_otherwise_is_renamed(changing: Changing) -> None:
+    """As it is known again under its own name."""
+    known = text("mail IN ('a', 'b')")
+    mail: Column[Any] = Column("mail", String)
+    changing.apply(items(mail))
+    changing.database.execute(
+        "CREATE INDEX theirs ON item (id) WHERE ((mail)::text = ANY ((ARRAY['a'::varchar, "
+        "'b'::varchar])::text[])); ALTER TABLE item ADD CONSTRAINT their_check CHECK (((mail)::text"
+        " = ANY ((ARRAY['a'::varchar, 'b'::varchar])::text[])))"
+    )
+    plan = changing.apply(
+        items(
+            Column("mail", String),
+            Index("ours", "id", postgresql_where=known),
+            CheckConstraint(known, name="our_check"),
+        )
+    )
+    assert kinds(plan) == [Kind.RENAME_CONSTRAINT, Kind.RENAME_INDEX]
+
+
+def test_a_replica_identity_keeps_its_index(changing: Changing) -> None:
+    """Also where another index gets the name that it had."""
+    changing.apply(
+        items(Column("price", Integer, nullable=False), Index("k", "price", unique=True))
+    )
+    changing.database.execute(
+        "ALTER TABLE item REPLICA IDENTITY USING INDEX k; ALTER TABLE item CLUSTER ON k"
+    )
+    price: Column[Any] = Column("price", Integer, nullable=False)
+    plan = changing.apply(items(price, Index("k", "id"), Index("l", "price", unique=True)))
+    assert kinds(plan) == [Kind.RENAME_INDEX, Kind.CREATE_INDEX]
+    kept = (
+        "SELECT indisreplident AND indisclustered FROM pg_index WHERE indexrelid = '{}'::regclass"
+    )
+    assert changing.database.value(kept.format("l"))
+    assert changing.rolled_back(1).refusals == ()
+    assert changing.database.value(kept.format("k"))
+
+
+def test_a_partitioned_table_is_renamed_with_its_parts(changing: Changing) -> None:
+    """Its constraints and indexes; those of its partitions follow, or have their own names."""
+    changing.database.execute(
+        "CREATE TABLE item (id integer NOT NULL, price integer CONSTRAINT k CHECK (price > 0), "
+        "CONSTRAINT pk PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE INDEX i ON item (price); "
+        "CREATE TABLE item_a PARTITION OF item DEFAULT"
+    )
+    later = release(
+        (
+            "item",
+            Column("id", Integer, autoincrement=False),
+            Column("price", Integer),
+            CheckConstraint("price > 0", name="l"),
+            CheckConstraint("price > 1", name="k"),
+            Index("j", "price"),
+            PrimaryKeyConstraint("id", name="key"),
+            {"postgresql_partition_by": "RANGE (id)"},
+        )
+    )
+    plan = changing.apply(later)
+    assert {step.name: step.former for step in plan.steps if step.kind.renames} == {
+        "l": "k",
+        "key": "pk",
+        "j": "i",
+    }
+    checks = (
+        "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint WHERE contype = 'c'"
+    )
+    assert changing.database.value(f"{checks} AND conrelid = 'item_a'::regclass") == "k l"
+    assert changing.rolled_back(0).refusals == ()
+    assert changing.database.value(f"{checks} AND conrelid = 'item_a'::regclass") == "k"
+
+
+def unique(name: str, of: str) -> Tuple[Any, ...]:
+    return (name, key(), Column("a", Integer), UniqueConstraint("a", name=of))
+
+
+def test_indexes_of_two_tables_change_their_names(changing: Changing) -> None:
+    """Each is in the way of the other; once set aside, as is said, they are renamed."""
+    changing.apply(release(unique("o", "c1"), unique("p", "c2")))
+    later = release(unique("o", "c2"), unique("p", "c1"))
+    for refusal in changing.planned(later).refusals:
+        changing.database.execute(*refusal.way_out.statements)
+    assert set(kinds(changing.apply(later))) == {Kind.RENAME_CONSTRAINT}
 
 
 def test_an_interrupted_run_is_completed(used: Changing) -> None:

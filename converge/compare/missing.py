@@ -1,9 +1,10 @@
 """What is missing as a whole: schemas, the extension, tables with their indexes."""
 
 from difflib import get_close_matches
-from typing import Container, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Container, List, Optional, Sequence, Set, Tuple
 
 from converge.compare.creation import Creation
+from converge.compare.declared import named_constraints
 from converge.compare.desired import Desired
 from converge.compare.refusals import KINDS, rename
 from converge.compare.table import Given
@@ -73,20 +74,20 @@ def missing_things(schema: str, live: Optional[Schema], given: Given) -> Plan:
         given.facts.new_home(given.settings),
     )
     operators = given.desired.operators(trial, home)
-    parts += [
-        _name_taken(schema, creation, taken)
-        if creation.name in taken
-        else _new(
-            creation.kind,
-            schema,
-            creation.table,
-            creation.name,
-            creation.statements,
-            _drop(schema, creation, taken),
-            _holds(creation, given.desired.in_server_words[trial]),
-        )
-        for creation in given.desired.create_all(schema, lacking, operators)
-    ]
+    words = given.desired.in_server_words[trial]
+    for creation in given.desired.create_all(schema, lacking, operators):
+        there = live or Schema({}, {})
+        parts += _names_taken(schema, creation, there, given.desired, words) or [
+            _new(
+                creation.kind,
+                schema,
+                creation.table,
+                creation.name,
+                creation.statements,
+                _drop(schema, creation, taken),
+                _holds(creation, words),
+            )
+        ]
     return joined(parts)
 
 
@@ -142,10 +143,47 @@ def _no_right_to_create(schema: str, missing: Set[str], given: Given) -> Plan:
     return refused(schema, what, grant_create(schema, role), lacks=lacks)
 
 
-def _name_taken(schema: str, creation: Creation, taken: Mapping[str, str]) -> Plan:
-    what = f"needs an index named {creation.name}, but something else has that name."
-    way_out = rename(schema, creation.name, taken)
-    return refused(schema, what, way_out, subject=f"{schema}.{creation.table}")
+def _names_taken(
+    schema: str, creation: Creation, live: Schema, desired: Desired, words: Schema
+) -> List[Plan]:
+    """Refuse what needs names that something else has, or has until the plan renames it."""
+    found = []
+    for name in _needed(creation, desired, words):
+        renames = _freeing(schema, live, name)
+        noun = "a table" if name == creation.table else "an index"
+        what = f"needs {noun} named {name}, but something else has that name"
+        subject = f"{schema}.{creation.table}"
+        if name in live.relations:
+            way_out = rename(schema, name, live.relations)
+            found.append(refused(schema, f"{what}.", way_out, subject=subject))
+        elif renames:
+            way_out = WayOut("Rename that, then run again:", tuple(renames))
+            what += " until it is renamed."
+            found.append(refused(schema, what, way_out, subject=subject))
+    return found
+
+
+def _needed(creation: Creation, desired: Desired, words: Schema) -> List[str]:
+    """Return the names of relations without which it cannot be created."""
+    if not creation.kind.creates_table:
+        return [creation.name] if creation.kind.builds_index else []
+    named = named_constraints(desired, creation.name)
+    keys = words.tables[creation.name].constraints.items()
+    return [creation.name, *(name for name, key in keys if name in named and key.owned_index)]
+
+
+def _freeing(schema: str, live: Schema, name: str) -> List[str]:
+    """Return the renames of the plan after which a name is free; none if they do not free it."""
+    for new, table in live.tables.items():
+        if table.former is not None and new != table.former.table == name:
+            return [f"ALTER TABLE {qualified(schema, name)} RENAME TO {identifier(new)}"]
+    new_names = {one.old: one.new for one in live.renamed if one.indexed}
+    found: List[str] = []
+    while name in new_names:
+        rename_to = identifier(new_names[name])
+        found.insert(0, f"ALTER INDEX {qualified(schema, name)} RENAME TO {rename_to}")
+        name = new_names[name]  # which another one may have until then
+    return found
 
 
 def _holds(creation: Creation, words: Schema) -> List[Tuple[str, str]]:

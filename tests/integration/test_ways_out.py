@@ -267,6 +267,7 @@ RENAMES = "compare/test_renames.py: "
 ELSEWHERE = {
     "compare.keys._without": "compare/test_proofs_ahead.py: "
     "test_a_key_that_foreign_keys_rely_on_is_refused",
+    "compare.missing._names_taken": RENAMES + "test_a_new_table_takes_a_name_that_a_rename_frees",
     "compare.renames._refuse_both_columns": RENAMES + "test_the_models_have_both_columns",
     "compare.renames._refuse_column": RENAMES + "test_both_columns_are_there",
     "compare.renames._refuse_table": RENAMES + "test_both_tables_are_there",

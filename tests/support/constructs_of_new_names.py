@@ -120,6 +120,18 @@ ACROSS_TABLES = (
         two_tables(index("l"), index("k")),
         refused="RENAME TO l_old",
     ),
+    Construct(
+        "unique constraint in a new table, of a renamed one's name",
+        with_two(unique("k")),
+        two_tables(unique("k"), unique("l")),
+        refused="needs an index named k, but something else has that name until it is renamed",
+    ),
+    Construct(
+        "unique constraint in a new table, of a view's name",
+        with_two(unique("k")),
+        before="CREATE VIEW k AS SELECT 1",
+        refused="needs an index named k, but something else has that name",
+    ),
 )
 WITH_THEIR_TABLES = (
     Construct(

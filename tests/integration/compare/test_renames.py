@@ -637,6 +637,28 @@ def unique(name: str, of: str) -> Tuple[Any, ...]:
     return (name, key(), Column("a", Integer), UniqueConstraint("a", name=of))
 
 
+@pytest.mark.parametrize("name", ["n", "c1"])
+def test_a_new_table_takes_a_name_that_a_rename_frees(changing: Changing, name: str) -> None:
+    """It comes before all renames; typed ahead, as is said, these leave the name free."""
+    two = [key(), Column("a", Integer), Column("b", Integer)]
+    changing.apply(release(("o", *two, Index(name, "a"), Index("c2", "b"))))
+    later = release(
+        ("o", *(column._copy() for column in two), Index("c2", "a"), Index("c3", "b")),
+        unique("n", "c1"),
+    )
+    [refusal] = changing.planned(later).refusals
+    assert str(refusal) == (
+        f"refused: public.n needs {'a table' if name == 'n' else 'an index'} named {name}, but "
+        "something else has that name until it is renamed.\n"
+        "  Nothing was changed. Rename that, then run again:\n"
+        "    ALTER INDEX public.c2 RENAME TO c3;\n"
+        f"    ALTER INDEX public.{name} RENAME TO c2;"
+    )
+    for statement in refusal.way_out.statements:
+        changing.database.execute(statement)
+    assert not any(step.kind.renames for step in changing.apply(later).steps)
+
+
 def test_indexes_of_two_tables_change_their_names(changing: Changing) -> None:
     """Each is in the way of the other; once set aside, as is said, they are renamed."""
     changing.apply(release(unique("o", "c1"), unique("p", "c2")))

@@ -213,6 +213,11 @@ SIDE_BY_SIDE = (
         with_two(lambda: PrimaryKeyConstraint("id", name="l"), unique("k")),
     ),
     Construct(
+        "check renamed, and inherited",
+        lambda m: [with_two(check("a > 0", "k"))(m), Table("c", m, postgresql_inherits="t")],
+        lambda m: [with_two(check("a > 0", "l"))(m), Table("c", m, postgresql_inherits="t")],
+    ),
+    Construct(
         "index renamed, with a condition that the server words",
         lambda m: table(
             m, Column("s", String), Index("k", "s", postgresql_where=text("s IN ('')"))

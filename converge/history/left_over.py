@@ -1,16 +1,23 @@
 """What a run has made and the models do not know any more: the history knows its version."""
 
-from typing import Dict, Iterator, NamedTuple, Sequence
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from psycopg2 import errors
 
 from converge.errors import Refused
 from converge.history.recorded import NOUNS, recorded
-from converge.plan import Plan, Thing
+from converge.plan import Plan, Thing, Unmanaged
+from converge.quoting import identifier, literal, qualified
 from converge.server.connection import Connection
+from converge.server.messages import ask
 
 # Also where something else has the name of the history, which the plan refuses.
 UNKNOWN = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.WrongObjectType, Refused)
+# The foreign keys between some tables of a schema.
+KEYS = """SELECT c.relname, k.conname, r.relname FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid
+WHERE k.contype = 'f' AND k.conparentid = 0 AND c.relname IN ({names}) AND r.relname IN ({names})
+  AND c.relnamespace = {schema}::regnamespace AND r.relnamespace = c.relnamespace ORDER BY 1, 2"""
 
 
 class Made(NamedTuple):
@@ -42,7 +49,27 @@ def left_over(connection: Connection, plan: Plan) -> Plan:
     # Whole tables go with columns that are made later, and use these.
     in_order = sorted(ours.values(), key=lambda one: not one.thing.table)
     others = (one for one in plan.unmanaged if one.thing not in ours)
-    return plan._replace(unmanaged=(*others, *in_order))
+    return plan._replace(unmanaged=(*others, *_without_keys(connection, in_order)))
+
+
+def _without_keys(connection: Connection, in_order: Sequence[Unmanaged]) -> Iterator[Unmanaged]:
+    """Yield what is left over; the drop of a table begins with that of the keys of later ones."""
+    tables: Dict[str, List[str]] = {}
+    for one in in_order:
+        if one.thing.noun == "table":
+            tables.setdefault(one.thing.schema, []).append(one.thing.name)
+    before: Dict[Tuple[str, str], List[str]] = {}
+    for schema, names in tables.items():
+        listed = ", ".join(map(literal, names))
+        query = KEYS.format(schema=literal(identifier(schema)), names=listed)
+        for name, key, referred in ask(connection, query) if names[1:] else ():
+            if names.index(name) > names.index(referred):
+                drop = f"ALTER TABLE {qualified(schema, name)} DROP CONSTRAINT {identifier(key)}"
+                before.setdefault((schema, referred), []).append(drop)
+    for one in in_order:
+        is_table = one.thing.noun == "table"
+        keys = before.get((one.thing.schema, one.thing.name), []) if is_table else []
+        yield one._replace(drop="; ".join([*keys, one.drop or ""]))
 
 
 def _made(connection: Connection, schema: str, plan: Plan) -> Dict[Thing, int]:

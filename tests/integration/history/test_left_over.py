@@ -80,6 +80,17 @@ def test_what_was_created_with_its_table(changing: Changing) -> None:
     ]
 
 
+def test_tables_that_refer_to_each_other(changing: Changing) -> None:
+    """The key of the one goes before the other, else neither could go."""
+    circle = (
+        ["p", key(), Column("t", Integer, ForeignKey("t.id", name="to_t"))],
+        ["t", key(), Column("p", Integer, ForeignKey("p.id", name="to_p"))],
+    )
+    changing.apply(release(["kept", key()], *circle))
+    first, last = dropped(changing, release(["kept", key()]))
+    assert re.findall("DROP CONSTRAINT to_.; DROP TABLE public", first + last) != []
+
+
 def test_what_a_later_version_has_added(changing: Changing) -> None:
     """Each with its version, the last first: what was made later may need what was there."""
     changing.apply(release(["a", key()], ["b", key()]))

@@ -36,11 +36,12 @@ from converge.compare.desired import Desired
 from converge.compare.foreseen import foreseen
 from converge.compare.looking import looking_along, refuse_other_schemas
 from converge.compare.namesakes import place
+from converge.compare.new_table import NewTable
 from converge.compare.own import types_and_sequences
 from converge.compare.placed import placed
 from converge.compare.refusals import rename
 from converge.compare.shapes import refuse_by_shape
-from converge.compare.table import ComparedTable, Given, NewTable
+from converge.compare.table import ComparedTable, Given
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan, joined

@@ -2,9 +2,10 @@
 
 from typing import List, NamedTuple, Optional, Tuple
 
+from converge.compare.new_table import NewTable
 from converge.compare.raising import RAISED, of_row_to_be, refuse_raising
 from converge.compare.rows import ask_ahead, find_with, has_own_keys, rows_to_be
-from converge.compare.table import ComparedTable, NewTable
+from converge.compare.table import ComparedTable
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Constraint
 from converge.text import counted

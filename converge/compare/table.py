@@ -1,7 +1,7 @@
 """One live table beside the desired one: what the rules read, ask and write into."""
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from converge.compare.backfills import Backfill
 from converge.compare.conversions import holds
@@ -280,25 +280,6 @@ def _calls(sql: str) -> bool:
 def _lacks(live: Schema, desired: Schema, name: str) -> bool:
     """True if a live enum lacks a value of the models."""
     return not set(desired.types[name].labels or ()) <= set(live.types[name].labels or ())
-
-
-class NewTable(ComparedTable):
-    """A table that the same run creates, as the models say but for its keys to other tables."""
-
-    def __init__(self, schema: str, name: str, live: Schema, desired: Schema, given: Given) -> None:
-        super().__init__(schema, name, live, desired, given)
-        kept = {
-            name: constraint
-            for name, constraint in self.desired.constraints.items()
-            if constraint.kind != "f" or constraint.target not in live.tables
-        }
-        self.live = self.live._replace(constraints=kept)
-
-    def step(self, *args: Any, **options: Any) -> None:
-        super().step(*args, **{**options, "tried": ()})  # it is not there yet
-
-    def count(self, _: str = "true", __: Optional[str] = None) -> int:
-        return 0
 
 
 def alter_column(column: str, change: str) -> str:

@@ -280,6 +280,7 @@ ELSEWHERE = {
             "compare.numbering._let_go",
             "compare.own._domain",
             "compare.own._refuse_base",
+            "compare.own._refuse_elsewhere",
             "compare.own._refuse_order",
             "compare.own._refuse_renamed",
             "compare.own._removed",

@@ -28,7 +28,7 @@ VIOLATED = {
         "  1 value is duplicated, e.g. date=2024-11-08 (2 rows).\n"
         "  Nothing was changed. Find them with:\n"
         "    SELECT date, count(*) FROM (SELECT date AS date FROM public.weight "
-        "WHERE NOT ((date) IS NULL) AND (true)) AS rows GROUP BY date HAVING count(*) > 1;\n",
+        "WHERE NOT ((date) IS NULL)) AS rows GROUP BY date HAVING count(*) > 1;\n",
     ),
     "check": (
         "UPDATE weight SET weight = -1",

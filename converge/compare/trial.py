@@ -37,7 +37,7 @@ BRINGS = {
     "btree_gin": {"gin"},
     "btree_gist": {"gist"},
 }
-CREATED = "SELECT FROM pg_extension WHERE extname IN ({names})"
+CREATED = "SELECT extname FROM pg_extension WHERE extname IN ({names})"
 UNKNOWN = (errors.UndefinedObject, errors.UndefinedFunction)  # type, operator class, function
 CORRECT = WayOut("Correct the models, or create what they name, then run again.")
 Ask = Callable[[str], List[Tuple[Any, ...]]]

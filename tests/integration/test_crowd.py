@@ -2,11 +2,17 @@
 
 import os
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
+from psycopg2 import errors
 
+from converge.compare import trial
+from converge.server.messages import ask
+from converge.server.retries import connect
+from converge.settings.variables import load_settings
 from tests.support.catalogs import all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.crowd import LOG_DDL, TIMEOUT_SECONDS, Crowd, logged_ddl
@@ -169,3 +175,18 @@ def test_a_run_that_gets_no_second_connection_lets_go_of_the_first(
         other.close()
     errors = patient.communicate()[1]
     assert patient.returncode == 0, errors
+
+
+def test_an_extension_that_another_run_creates_meanwhile_is_no_refusal(database: Database) -> None:
+    """Between the look at what is lacking and the trial: another attempt finds it."""
+    with closing(connect(load_settings(database.environment, "no such file"))) as connection:
+
+        def create() -> None:
+            ask(connection, "SET TRANSACTION READ WRITE; CREATE EXTENSION plpgsql")
+
+        def asking(query: str) -> List[Tuple[Any, ...]]:
+            return ask(connection, query)
+
+        with pytest.raises(errors.DuplicateObject) as raised:
+            create()
+        assert not trial.objects(raised.value, asking, ["plpgsql"], create)

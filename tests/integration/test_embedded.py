@@ -74,6 +74,7 @@ def test_psql_opens_its_database(directory: str) -> None:
     assert done.stdout == "42\n"
 
 
+@pytest.mark.usefixtures("wheel")
 def test_without_file_locks_it_says_where_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

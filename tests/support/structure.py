@@ -11,7 +11,8 @@ FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
   AND c.relnamespace = '{schema}'::regnamespace AND c.relname <> 'eater_schema_history'
 UNION ALL
 SELECT 'column', concat_ws(' ', c.relname, a.attnum, a.attname),
-  concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation),
+  concat_ws(' ', format_type(a.atttypid, a.atttypmod), (
+    SELECT collname FROM pg_collation WHERE oid = a.attcollation)),
   concat_ws(' ', a.attnotnull, a.attidentity, a.attgenerated),
   pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid

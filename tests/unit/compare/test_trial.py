@@ -28,14 +28,14 @@ def raises(error: psycopg2.Error) -> Callable[[], None]:
         (errors.UndefinedColumn("a"), [], [], nothing, False),
         (errors.UndefinedColumn("a"), [], [], raises(errors.UndefinedTable("b")), False),
         (errors.DuplicateObject("a"), ["x"], [], raises(errors.DuplicateObject("a")), True),
-        (errors.DuplicateObject("a"), ["x"], [()], raises(errors.DuplicateObject("a")), False),
+        (errors.DuplicateObject("a"), ["x"], [("x",)], raises(errors.DuplicateObject("a")), False),
         (errors.DeadlockDetected("a"), [], [], nothing, False),
     ],
 )
 def test_who_is_at_fault(
     error: psycopg2.Error,
     lacking: Sequence[str],
-    created: List[Tuple[()]],
+    created: List[Tuple[str]],
     trial: Callable[[], None],
     expected: bool,
 ) -> None:

@@ -80,12 +80,20 @@ OWN_SCHEMAS = (
     ),
     Construct(
         "schema in a text: an array of an enum",
-        lambda m: table(m, Column("v", ARRAY(Enum("a", "b", name="kind")), server_default="{a}")),
+        # SQLAlchemy 2.0 gives an enum in an array no schema of the metadata.
         lambda m: table(
             m,
             Column(
                 "v",
-                ARRAY(Enum("a", "b", "c", name="kind")),
+                ARRAY(Enum("a", "b", name="kind", schema="app")),
+                server_default="{a}",
+            ),
+        ),
+        lambda m: table(
+            m,
+            Column(
+                "v",
+                ARRAY(Enum("a", "b", "c", name="kind", schema="app")),
                 server_default=text("'{c}'::app.kind[]"),
             ),
         ),

@@ -23,7 +23,7 @@ IN_APP: Any = {"schema": "app", "options": {"schema": "app"}, "before": "CREATE 
 
 
 def kind(*labels: str, **options: Any) -> "Column[Any]":
-    return Column("v", Enum(*labels, name="kind"), **options)
+    return Column("v", Enum(*labels, name="kind", inherit_schema=True), **options)
 
 
 def with_kind(*labels: str, **options: Any) -> Callable[..., Models]:

@@ -33,7 +33,7 @@ def writes(table: ComparedTable, backfill: Backfill) -> bool:
     """True if to draw a backfill's value writes: a sequence's numbers are not given back."""
     rows = f"(SELECT) AS one LEFT JOIN {table.rows()} ON true"
     try:
-        table.ask(f"{READ_ONLY}; SELECT {backfill.sql(table.values)} FROM {rows} LIMIT 1")
+        table.ask(f"{READ_ONLY}; SELECT ({backfill.sql(table.values)})::text FROM {rows} LIMIT 1")
     except errors.ReadOnlySqlTransaction:
         return True
     except errors.InsufficientPrivilege:

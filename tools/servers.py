@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
-from tools import embedded
+from tools.permissions import let_through
 
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
 # Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see README.md.
@@ -56,7 +56,7 @@ def german(programs: Path) -> Iterator[int]:
     """
     with _passable() as directory:
         if os.geteuid() == 0:
-            embedded.let_through(str(programs / "postgres"))
+            let_through(str(programs / "postgres"))
         language = {"LOCPATH": str(_locales(directory / "locales")), "LANGUAGE": "de"}
         options = f"-c lc_messages={GERMAN} -c jit=off"  # whose compiler may not be there
         with _served(programs, directory, options, language) as port:

@@ -22,6 +22,14 @@ from converge.console.importing import importing
 from converge.console.question import on_terminal
 from converge.console.signals import stopped_by_signals
 from converge.console.summary import Stopwatch, put, summary
+from converge.console.telling import (
+    refuse,
+    tell_dotenv,
+    tell_left_alone,
+    tell_plan,
+    tell_settings,
+    tell_warnings,
+)
 from converge.errors import ConvergeError, Refused, Terminated
 from converge.history.look import Look, fingerprints, look
 from converge.names import APPLICATION_NAME
@@ -231,53 +239,12 @@ def compared(job: Job) -> "converge.Plan":
     return converge.left_over(job.connection, plan)
 
 
-def tell_dotenv() -> None:
-    """Log which `.env` is not read, if somebody may think that it is."""
-    beside = os.path.join(chater.ROOT, DOTENV)
-    if os.path.exists(beside) and not os.path.exists(DOTENV):
-        log.warning("%s is not read: this was started in %s", beside, os.getcwd())
-
-
-def tell_settings(settings: Settings) -> None:
-    """Log which `.env` was read, and what is set and read by nobody."""
-    if os.path.exists(DOTENV):
-        log.debug("what the environment does not say is read from %s", os.path.abspath(DOTENV))
-    for doubt in settings.doubts:
-        log.warning("%s", doubt)
-
-
 def tell_look(found: Look) -> None:
     """Log what the quick look found, or why a full comparison is needed."""
     if found.current:
         log.info("schema is current: version %s, verified %s", found.version, found.verified)
     else:
         log.info("comparing in full: %s", "; ".join(found.reasons))
-
-
-def tell_plan(plan: "converge.Plan") -> None:
-    """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
-    tell_left_alone(plan)
-    tell_warnings(plan)
-    refuse(plan)
-    log.info("%s to do", counted(len(plan.steps), "step"))
-
-
-def tell_left_alone(plan: "converge.Plan") -> None:
-    """Log what is no difference, and what of it a run has made: that could be dropped."""
-    for note in plan.left_alone():
-        log.info("left alone: %s", note)
-
-
-def tell_warnings(plan: "converge.Plan") -> None:
-    """Log what is no difference, and yet may lose rows."""
-    for warning in plan.warnings:
-        log.warning("%s", warning)
-
-
-def refuse(plan: "converge.Plan") -> None:
-    """Raise `Refused` with all that the plan refuses, if anything."""
-    if plan.refusals:
-        raise Refused("\n".join(map(str, plan.refusals)))
 
 
 def execute(job: Job, mode: Callable[[Job], None]) -> None:
@@ -305,10 +272,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text").strip().lower())
     try:
         with stopped_by_signals(), explained():
-            tell_dotenv()
+            tell_dotenv(DOTENV, chater.ROOT)
             settings = load_settings(os.environ, DOTENV, own=chater.VARIABLES)
             logs.set_up(settings.log_level, settings.log_format)
-            tell_settings(settings)
+            tell_settings(settings, DOTENV)
             with closing(Job(settings, options)) as job:
                 execute(job, MODES[options.mode, options.plan])
     except (ConvergeError, Terminated) as error:

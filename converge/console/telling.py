@@ -1,0 +1,59 @@
+"""What a run says of its settings and of its plan, in the log; and that a plan is refused."""
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from converge.errors import Refused
+from converge.names import APPLICATION_NAME
+from converge.text import counted
+
+if TYPE_CHECKING:
+    from converge.plan import Plan
+    from converge.settings.variables import Settings
+
+log = logging.getLogger(APPLICATION_NAME)
+
+
+def tell_dotenv(name: str, program: str) -> None:
+    """Log which file of settings is not read, if somebody may think that it is.
+
+    `name` is read in the current directory; `program` is that of the program.
+    """
+    beside = os.path.join(program, name)
+    if os.path.exists(beside) and not os.path.exists(name):
+        log.warning("%s is not read: this was started in %s", beside, os.getcwd())
+
+
+def tell_settings(settings: "Settings", dotenv: str) -> None:
+    """Log which file of settings was read, and what is set and read by nobody."""
+    if os.path.exists(dotenv):
+        log.debug("what the environment does not say is read from %s", os.path.abspath(dotenv))
+    for doubt in settings.doubts:
+        log.warning("%s", doubt)
+
+
+def tell_plan(plan: "Plan") -> None:
+    """Log what is left alone and how much there is to do. Raises `Refused` if that is too much."""
+    tell_left_alone(plan)
+    tell_warnings(plan)
+    refuse(plan)
+    log.info("%s to do", counted(len(plan.steps), "step"))
+
+
+def tell_left_alone(plan: "Plan") -> None:
+    """Log what is no difference, and what of it a run has made: that could be dropped."""
+    for note in plan.left_alone():
+        log.info("left alone: %s", note)
+
+
+def tell_warnings(plan: "Plan") -> None:
+    """Log what is no difference, and yet may lose rows."""
+    for warning in plan.warnings:
+        log.warning("%s", warning)
+
+
+def refuse(plan: "Plan") -> None:
+    """Raise `Refused` with all that the plan refuses, if anything."""
+    if plan.refusals:
+        raise Refused("\n".join(map(str, plan.refusals)))

@@ -139,11 +139,6 @@ def unnamed(table: Table, kind: Type[Constraint]) -> Tuple[Any, ...]:
     return tuple(found for found in [*of_columns, *of_table] if final_name(found) is None)
 
 
-def storage_parameters(options: Mapping[str, Any]) -> Tuple[str, ...]:
-    """Return what `postgresql_with` says, as `fillfactor=70`."""
-    return tuple(f"{name}={value}" for name, value in (options or {}).items())
-
-
 def relation(schemas: Schemas, table: Table) -> str:
     """Return the qualified name of a table."""
     return qualified(schemas[table.schema], table.name)

@@ -9,7 +9,6 @@ import yaml
 
 Manifest = Dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = "eater-init:"
 # The lists that kubectl merges by a key; others it replaces.
 MERGED_BY = {
     "containers": "name",

@@ -1,5 +1,6 @@
 """What the server would not take of drawn models is left out of them."""
 
+from itertools import count
 from typing import Callable, Iterator, Optional, Set, Tuple, TypeVar
 from zlib import crc32
 
@@ -69,13 +70,16 @@ class _Sound:
     def _named(self, indexes: Tuple[Index, ...]) -> Iterator[Index]:
         """Yield them with names where SQLAlchemy would give two the same, or none of a column."""
         unnamed: Set[str] = set()
-        for number, index in enumerate(indexes):
+        table = crc32(self.of.name.encode())  # which is short
+        known = {index.name for index in indexes}  # a change may have moved one of these
+        names = (f"index {number} of {table}" for number in count())
+        free = (name for name in names if name not in known)
+        for index in indexes:
             first = index.columns[0]
             if index.name or (index.parts[0] == "{0}" and first not in unnamed):
                 yield index
             else:
-                table = crc32(self.of.name.encode())  # which is short
-                yield index._replace(name=f"index {number} of {table}")
+                yield index._replace(name=next(free))
             if not index.name:
                 unnamed.add(first)
 

@@ -22,8 +22,9 @@ from tests.support.construct import Construct, Models, table
 IN_APP: Any = {"schema": "app", "options": {"schema": "app"}, "before": "CREATE SCHEMA app"}
 
 
-def kind(*labels: str, **options: Any) -> "Column[Any]":
-    return Column("v", Enum(*labels, name="kind", inherit_schema=True), **options)
+def kind(metadata: MetaData, *labels: str, **options: Any) -> "Column[Any]":
+    """Return a column of the enum; SQLAlchemy 2.0 would not give that the schema of `metadata`."""
+    return Column("v", Enum(*labels, name="kind", schema=metadata.schema), **options)
 
 
 def with_kind(*labels: str, **options: Any) -> Callable[..., Models]:
@@ -31,7 +32,7 @@ def with_kind(*labels: str, **options: Any) -> Callable[..., Models]:
 
     def made(*items: Callable[[], Any], more: Any = None) -> Models:
         given = {**options, "server_default": text(more)} if more else options
-        return lambda m: table(m, kind(*labels, **given), *(item() for item in items))
+        return lambda m: table(m, kind(m, *labels, **given), *(item() for item in items))
 
     return made
 
@@ -67,7 +68,7 @@ OWN_SCHEMAS = (
     ),
     Construct(
         "schema in a text: an enum in a generated column",
-        lambda m: table(m, Column("w", Text), kind("a", "b")),
+        lambda m: table(m, Column("w", Text), kind(m, "a", "b")),
         AB(
             lambda: Column("w", Text),
             lambda: Column(
@@ -119,7 +120,7 @@ OWN_SCHEMAS = (
         "schema in a text: where it is a text",
         lambda m: table(
             m,
-            kind("a", "public.kind", server_default="public.kind"),
+            kind(m, "a", "public.kind", server_default="public.kind"),
             Column("w", Text, server_default="app.kind, public.kind", comment="'public.kind'"),
         ),
     ),

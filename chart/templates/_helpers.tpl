@@ -95,8 +95,18 @@ A variable from the Secret's key, if one is named, else its value.
 {{ include "eater-init.given" (list "POSTGRES_DB" (tpl $server.database .) $server.databaseKey $secret) }}
 {{ include "eater-init.secret" (list "POSTGRES_USER" $server.userKey $secret) }}
 {{- end }}
+{{- if not (or $server.schemasQuery $server.schemasFile) }}
 - name: POSTGRES_SCHEMAS
   value: {{ $server.schemas | quote }}
+{{- end }}
+{{- with $server.schemasQuery }}
+- name: POSTGRES_SCHEMAS_QUERY
+  value: {{ . | quote }}
+{{- end }}
+{{- with $server.schemasFile }}
+- name: POSTGRES_SCHEMAS_FILE
+  value: {{ . | quote }}
+{{- end }}
 {{- if $server.passwordFile }}
 - name: POSTGRES_PASSWORD_FILE
   value: {{ $server.passwordFile | quote }}

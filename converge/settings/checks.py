@@ -4,11 +4,10 @@ Every check raises ValueError with a message that continues `NAME='value': `.
 """
 
 import re
-from typing import Callable, List, Tuple
+from typing import Callable
 
 LONGEST_SHOWN = 60  # characters of a wrong value
 LARGEST_PASSWORD_FILE = 65536  # bytes; what is larger is not a password
-LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer names without a word
 
 SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -16,7 +15,6 @@ SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 CREDENTIALS = re.compile(r"://|password\s*=", re.IGNORECASE)
 NUMBER = re.compile(r"0*([0-9]{1,19})")
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) *([a-z]*)")
-NAME = re.compile(r"""[ \t]*(?:"((?:[^"]|"")*)"|([^", \t]*))[ \t]*,""")
 
 
 def text(value: str) -> str:
@@ -41,19 +39,26 @@ def host(value: str) -> str:
 
 def password_file(path: str) -> str:
     """The password in a file, without one line break at its end."""
-    content = _read(text(path), LARGEST_PASSWORD_FILE + 1)
-    if len(content) > LARGEST_PASSWORD_FILE:
-        raise ValueError("the file is larger than 64 KiB, which no password is")
-    try:
-        password = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("the file is not UTF-8") from None
-    password = re.sub(r"\r?\n\Z", "", password)
+    found = content(
+        path, LARGEST_PASSWORD_FILE, "the file is larger than 64 KiB, which no password is"
+    )
+    password = re.sub(r"\r?\n\Z", "", found)
     if not password:
         raise ValueError("the file is empty")
     if "\0" in password:
         raise ValueError("the file holds a NUL byte, which no password can")
     return password
+
+
+def content(path: str, most: int, too_large: str) -> str:
+    """Return the text of a file of at most so many bytes."""
+    found = _read(text(path), most + 1)
+    if len(found) > most:
+        raise ValueError(too_large)
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8") from None
 
 
 def certificate(value: str) -> str:
@@ -111,39 +116,6 @@ def boolean(value: str) -> bool:
     if word not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         raise ValueError("must be true, 1, yes, on, false, 0, no or off")
     return word in ("true", "1", "yes", "on")
-
-
-def schema_names(value: str) -> Tuple[str, ...]:
-    """Names separated by commas, each taken literally: `Sales` is not `sales`, unlike in SQL.
-
-    A name with commas, quotes or blanks is put in double quotes as in SQL: `a,"b ""c"", d"`.
-    """
-    names: List[str] = []
-    rest, position = text(value) + ",", 0
-    while position < len(rest):
-        match = NAME.match(rest, position)
-        if match is None:
-            raise ValueError(
-                "must be names separated by commas; "
-                "one that holds commas, quotes or blanks goes in double quotes, as in SQL"
-            )
-        quoted, plain = match.groups()
-        name = plain if quoted is None else quoted.replace('""', '"')
-        names.append(_checked_schema(name, names))
-        position = match.end()
-    return tuple(names)
-
-
-def _checked_schema(name: str, earlier: List[str]) -> str:
-    if not name:
-        raise ValueError("an empty name is not allowed; check for an extra comma")
-    if name in earlier:
-        raise ValueError(f"the name {shortened(name)} is listed twice")
-    if len(name.encode("utf-8")) > LONGEST_NAME:
-        raise ValueError(f"the name {shortened(name)} is longer than {LONGEST_NAME} bytes")
-    if name.startswith("pg_") or name == "information_schema":
-        raise ValueError(f"the name {shortened(name)} is reserved by PostgreSQL")
-    return name
 
 
 def shortened(value: str) -> str:

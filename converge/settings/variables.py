@@ -3,7 +3,6 @@
 `VARIABLES` is the one statement of them; a new setting is a line there and a field of `Settings`.
 """
 
-import os
 from typing import (
     Any,
     Callable,
@@ -26,12 +25,14 @@ from converge.settings.checks import (
     host,
     one_of,
     password_file,
-    schema_names,
     shortened,
     text,
     whole_number,
 )
+from converge.settings.dotenv import read_dotenv
 from converge.settings.nearly import nearly_ours
+from converge.settings.schemas import Source, schema_file, schema_list, schema_query
+from converge.settings.shard import MOST_SHARDS, Shard, shard, shard_of_job
 from converge.settings.url import url
 
 LARGEST_BIGINT = 2**63 - 1
@@ -50,7 +51,13 @@ class Settings(NamedTuple):
     password: str
     sslmode: Optional[str]
     sslrootcert: Optional[str]
-    schemas: Tuple[str, ...]
+    schemas: Tuple[str, ...]  # in the order in which they are to be done; those of `source`
+    source: Source
+    shard: Optional[Shard]
+    parallel: int  # connections that work at once
+    canary_schemas: int  # are finished before any other is begun
+    on_refusal: str  # "stop" or "skip"
+    citus_distribute: bool
     log_level: str
     log_format: str
     max_retries: int
@@ -60,6 +67,7 @@ class Settings(NamedTuple):
     rewrite_max_rows: int
     verify_indexes: bool
     enable_performance_test: bool
+    benchmark_schemas: int
     own: Mapping[str, str]  # the values of the variables that are not the engine's, by field
     doubts: Tuple[str, ...] = ()  # what is set and not read, though it is nearly one of them
 
@@ -93,9 +101,12 @@ LOCK_PATIENCE = duration(least=0, most=LONGEST_TIMEOUT, allowed="from 0 to 596h"
 RETRY_DELAY = duration(least=0, most=DAY, allowed="from 0 to 24h")
 SSL_MODES = one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", WARN="WARNING")
+COUNT_OF_SHARDS, COUNT_FROM_0 = whole_number(1, MOST_SHARDS), whole_number(0, MOST_SHARDS - 1)
+MANY = whole_number(0, 1_000_000)
 
 URL = "DATABASE_URL"
-SECRETS = (str, url)  # the checks of what is never shown
+SHARD, SHARDS, SHARD_INDEX = "SHARD", "SHARDS", "JOB_COMPLETION_INDEX"
+SECRETS = (str, url, schema_query)  # the checks of what is never shown
 
 VARIABLES = (
     Variable("POSTGRES_HOST", "host", None, host, "server: name, address or socket directory"),
@@ -107,7 +118,52 @@ VARIABLES = (
     Variable("POSTGRES_SSLMODE", "sslmode", "", SSL_MODES, "TLS, as libpq's sslmode"),
     Variable("POSTGRES_SSLROOTCERT", "sslrootcert", "", certificate, "CA certificate, or `system`"),
     Variable(URL, "url", "", url, "or a URL with all of these, of which the above take the place"),
-    Variable("POSTGRES_SCHEMAS", "schemas", "public", schema_names, "schemas, comma-separated"),
+    Variable(
+        "POSTGRES_SCHEMAS",
+        "source",
+        "public",
+        schema_list,
+        "schemas, comma-separated; tenant_* stands for those that exist",
+    ),
+    Variable(
+        "POSTGRES_SCHEMAS_QUERY",
+        "source",
+        "",
+        schema_query,
+        "or a SELECT that returns their names, in the order to do them in",
+    ),
+    Variable(
+        "POSTGRES_SCHEMAS_FILE", "source", "", schema_file, "or a file that holds them, one a line"
+    ),
+    Variable(SHARD, "shard", "", shard, "the part of the schemas to do: 3/8 is the third of 8"),
+    Variable(
+        SHARDS, "shards", "", COUNT_OF_SHARDS, "or how many pods of an Indexed Job share them"
+    ),
+    Variable(
+        SHARD_INDEX, "shard_index", "", COUNT_FROM_0, "with SHARDS: which pod, set by Kubernetes"
+    ),
+    Variable("PARALLEL", "parallel", "1", whole_number(1, 32), "connections that work at once"),
+    Variable(
+        "CANARY_SCHEMAS",
+        "canary_schemas",
+        "1",
+        MANY,
+        "how many schemas are finished before any other is begun",
+    ),
+    Variable(
+        "ON_REFUSAL",
+        "on_refusal",
+        "stop",
+        one_of("stop", "skip"),
+        "stop: one schema is refused, and none is changed; skip: the others are",
+    ),
+    Variable(
+        "CITUS_DISTRIBUTE",
+        "citus_distribute",
+        "false",
+        boolean,
+        "distribute new schemas with Citus",
+    ),
     Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
     Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "format of the log"),
     Variable("MAX_RETRIES", "max_retries", "5", whole_number(1, 1000), "attempts in all"),
@@ -141,9 +197,16 @@ VARIABLES = (
         boolean,
         "time the benchmark queries after the run",
     ),
+    Variable("BENCHMARK_SCHEMAS", "benchmark_schemas", "3", MANY, "in how many schemas, at most"),
 )
 # A slip in the name of one of these is no warning: the run might be another than was meant.
-GUARDS = ("POSTGRES_SCHEMAS", "POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT")
+GUARDS = (
+    "POSTGRES_SCHEMAS",
+    "POSTGRES_SCHEMAS_QUERY",
+    "POSTGRES_SCHEMAS_FILE",
+    "POSTGRES_SSLMODE",
+    "POSTGRES_SSLROOTCERT",
+)
 NOTHING_GIVEN = "Set them here or in .env; --help lists all; `make run` has a server of its own."
 
 
@@ -156,10 +219,11 @@ def load_settings(
     Raises `ConfigurationError` with all mistakes at once, and no secret.
     """
     variables = (*VARIABLES, *own)
-    dotenv = _read_dotenv(dotenv_path)
+    dotenv = read_dotenv(dotenv_path)
     given = _given(variables, environ, dotenv)
     parts, mistakes = _parts(variables, given)
     values, wrong = _values(variables, given, parts)
+    wrong += _shard_of_pod(given, values)
     missing = () if mistakes else _missing_or_twice(variables, {**parts, **given})
     mistakes += [*wrong, *missing]
     names = [variable.name for variable in variables]
@@ -167,6 +231,8 @@ def load_settings(
         meant: f"{name} is not read; {meant} is"
         for name, meant in nearly_ours([*environ, *dotenv], names, given)
     }
+    if SHARD in given and SHARDS in given:
+        unread[SHARD] = f"{SHARDS} is not read; {SHARD} is"
     mistakes += [unread.pop(name) for name in GUARDS if name in unread]
     if mistakes:
         if not given:
@@ -175,7 +241,8 @@ def load_settings(
         raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
     del values["url"]
     mine = {variable.field: values.pop(variable.field) for variable in own}
-    return Settings(**values, own=mine, doubts=tuple(unread.values()))
+    found = values["source"].names
+    return Settings(**values, schemas=found, own=mine, doubts=tuple(unread.values()))
 
 
 def _parts(
@@ -219,6 +286,18 @@ def _values(
     return values, mistakes
 
 
+def _shard_of_pod(given: Mapping[str, str], values: Dict[str, Any]) -> List[str]:
+    """Let a pod's number in its Indexed Job be its SHARD; return what is wrong with it."""
+    shards, index = values.pop("shards", None), values.pop("shard_index", None)
+    if SHARD in given or shards is None or (index is None and SHARD_INDEX in given):
+        return []
+    try:
+        values["shard"] = shard_of_job(shards, index)
+    except ValueError as error:
+        return [f"{SHARDS}={given[SHARDS]!r}: {error}"]
+    return []
+
+
 def _given(
     variables: Sequence[Variable], environ: Mapping[str, str], dotenv: Mapping[str, str]
 ) -> Dict[str, str]:
@@ -228,6 +307,8 @@ def _given(
     for variable in variables:
         if variable.field not in decided and dotenv.get(variable.name):
             given[variable.name] = dotenv[variable.name]
+    if SHARD in given or SHARDS not in given:
+        given.pop(SHARD_INDEX, None)  # any Indexed Job has it
     return given
 
 
@@ -250,30 +331,10 @@ def _shown(variable: Variable, value: str) -> str:
 def _missing_or_twice(variables: Sequence[Variable], given: Mapping[str, str]) -> Iterator[str]:
     for variable in variables:
         names = [other.name for other in variables if other.field == variable.field]
-        count = sum(name in given for name in names)
-        if variable.default is None and count == 0:
+        found = [name for name in names if name in given]
+        if variable.default is None and not found:
             yield f"{' or '.join(names)} is missing: {variable.meaning}"
-        if variable.name == names[0] and count > 1:
-            yield f"{' and '.join(names)} are both given: keep one of them"
-
-
-def _read_dotenv(path: str) -> Dict[str, str]:
-    if not os.path.exists(path):
-        return {}
-    from dotenv.parser import parse_stream  # Here: it takes as long as all our own modules.
-
-    try:
-        # The parser and not dotenv_values(), which passes over a broken line with a warning, and
-        # would replace the ${...} in a password.
-        with open(path, encoding="utf-8-sig") as file:
-            bindings = list(parse_stream(file))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8") from None
-    broken = [str(binding.original.line) for binding in bindings if binding.error]
-    if broken:
-        raise ConfigurationError(
-            f"{path} has lines that are not NAME=value: line {', '.join(broken)}"
-        )
-    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}
+        if variable.name == names[0] and len(found) > 1:
+            *others, last = found
+            count = "both" if len(found) == 2 else "all"
+            yield f"{', '.join(others)} and {last} are {count} given: keep one of them"

@@ -35,6 +35,9 @@ MISTAKES = [
     ({"postgresql": {"port": 70000}}, "port"),
     ({"postgresql": {"database": ""}}, "database"),
     ({"postgresql": {"schemas": ["public"]}}, "schemas"),
+    ({"postgresql": {"schemasFile": "schemas"}}, "schemasFile"),
+    ({"settings": {"PARALLEL": 33}}, "PARALLEL"),
+    ({"settings": {"ON_REFUSAL": "ask"}}, "ON_REFUSAL"),
     ({"postgresql": {"existingSecret": ""}}, "existingSecret"),
     ({"postgresql": {"existingSecret": "My Secret"}}, "existingSecret"),
     ({"postgresql": {"password": "secret"}}, "password"),
@@ -225,7 +228,7 @@ def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
     """Large numbers too, which a template would write as 5e+06; and the program takes them all."""
     given = environment(ours(engine.render(CHART, EVERY)[0]))
     assert given["REWRITE_MAX_ROWS"] == "5000000"
-    assert given["POSTGRES_SCHEMAS"] == 'berlin,"New York"'
+    assert given["POSTGRES_SCHEMAS_QUERY"] == "SELECT name FROM tenants ORDER BY id"
     for variable in VARIABLES:
         text = given.get(variable.name)  # an empty one counts as unset
         if isinstance(text, str) and text and not text.startswith("/"):
@@ -234,14 +237,25 @@ def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
 
 def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
     """The chart has every variable; only the format of the log is another, for collectors."""
-    of_server = ("POSTGRES_", "DATABASE_")
-    settings = {v.name: v for v in VARIABLES if not v.name.startswith(of_server)}
+    others = ("POSTGRES_", "DATABASE_", "SHARD", "JOB_")  # of the server, and of an Indexed Job
+    settings = {v.name: v for v in VARIABLES if not v.name.startswith(others)}
     assert list(VALUES["settings"]) == list(settings)
     given = environment(ours(engine.render(CHART)[0]))
     expected = {name: v.default for name, v in settings.items()}
     assert {name: given[name] for name in settings} == {**expected, "LOG_FORMAT": "json"}
     both = set(given) | set(environment(ours(engine.render(CHART, EVERY)[0])))
-    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES}
+    shards = {"SHARD", "SHARDS", "JOB_COMPLETION_INDEX"}
+    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES} - shards
+
+
+def test_schemas_are_named_in_one_way(engine: Helm) -> None:
+    """The program refuses two, so the default gives way."""
+    server = {"schemas": 'berlin,"New York"'}
+    given = environment(ours(engine.render(CHART, {"postgresql": server})[0]))
+    assert given["POSTGRES_SCHEMAS"] == 'berlin,"New York"'
+    for name, value in (("schemasQuery", "SELECT 'a'"), ("schemasFile", "/a/b")):
+        given = environment(ours(engine.render(CHART, {"postgresql": {name: value}})[0]))
+        assert len([name for name in given if name.startswith("POSTGRES_SCHEMAS")]) == 1
 
 
 def test_nothing_is_rendered_when_it_is_switched_off(engine: Helm) -> None:

@@ -42,7 +42,8 @@ def test_every_variable_is_there_with_its_default() -> None:
 def test_no_other_variable_has_a_row() -> None:
     """A variable that the code does not read would be set in vain."""
     first_cells = "\n".join(row.split(" | ")[0] for row in ROW.findall(README))
-    assert set(VARIABLE.findall(first_cells)) == {variable.name for variable in VARIABLES}
+    names = {variable.name for variable in VARIABLES}  # a single word may be PostgreSQL's as well
+    assert set(VARIABLE.findall(first_cells)) == {name for name in names if "_" in name}
 
 
 def test_every_option_is_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,30 +10,9 @@ from hypothesis import strategies as st
 
 import chater
 from converge.errors import ConfigurationError
+from converge.settings.schemas import Entry, Source
 from converge.settings.variables import VARIABLES, Settings, load_settings
-
-REQUIRED = {
-    "POSTGRES_HOST": "db.example.org",
-    "POSTGRES_DB": "eater",
-    "POSTGRES_USER": "eater_admin",
-    "POSTGRES_PASSWORD": "s3cret",
-}
-PREFIX = "The configuration is unusable; nothing was done.\n  "
-NO_DOTENV = os.path.join(os.sep, "no", "such", "directory", ".env")
-
-
-def loaded(**variables: str) -> Settings:
-    """Load what is required and `variables`."""
-    return load_settings({**REQUIRED, **variables}, NO_DOTENV, chater.VARIABLES)
-
-
-def complaint(**variables: str) -> str:
-    """Return what is said of one mistake."""
-    with pytest.raises(ConfigurationError) as caught:
-        loaded(**variables)
-    text = str(caught.value)
-    assert text.startswith(PREFIX)
-    return text[len(PREFIX) :]
+from tests.support.settings import NO_DOTENV, REQUIRED, complaint, loaded
 
 
 def test_only_four_variables_are_required() -> None:
@@ -47,6 +26,12 @@ def test_only_four_variables_are_required() -> None:
         sslmode=None,
         sslrootcert=None,
         schemas=("public",),
+        source=Source((Entry("public"),)),
+        shard=None,
+        parallel=1,
+        canary_schemas=1,
+        on_refusal="stop",
+        citus_distribute=False,
         log_level="INFO",
         log_format="text",
         max_retries=5,
@@ -56,6 +41,7 @@ def test_only_four_variables_are_required() -> None:
         rewrite_max_rows=100_000,
         verify_indexes=True,
         enable_performance_test=True,
+        benchmark_schemas=3,
         own={"default_user_email": "legacy@localhost"},
     )
 
@@ -113,6 +99,11 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("LOCK_PATIENCE", "1.5min", "lock_patience", 90.0),
         ("LOCK_PATIENCE", "1h", "lock_patience", 3600.0),
         ("REWRITE_MAX_ROWS", "9223372036854775807", "rewrite_max_rows", 2**63 - 1),
+        ("PARALLEL", "32", "parallel", 32),
+        ("CANARY_SCHEMAS", "0", "canary_schemas", 0),
+        ("ON_REFUSAL", "Skip", "on_refusal", "skip"),
+        ("CITUS_DISTRIBUTE", "yes", "citus_distribute", True),
+        ("BENCHMARK_SCHEMAS", "0", "benchmark_schemas", 0),
         ("DEFAULT_USER_EMAIL", "n@example.org", "own", {"default_user_email": "n@example.org"}),
         *[("VERIFY_INDEXES", yes, "verify_indexes", True) for yes in ("true", "1", "YES", "On")],
         *[("VERIFY_INDEXES", no, "verify_indexes", False) for no in ("False", "0", "no", "OFF")],
@@ -173,6 +164,12 @@ WAIT = (
             "must be a whole number from 0 to 9223372036854775807",
         ),
         ("DEFAULT_USER_EMAIL", " ", "must not be blank"),
+        ("PARALLEL", "0", "must be a whole number from 1 to 32"),
+        ("PARALLEL", "33", "must be a whole number from 1 to 32"),
+        ("CANARY_SCHEMAS", "-1", "must be a whole number from 0 to 1000000"),
+        ("BENCHMARK_SCHEMAS", "all", "must be a whole number from 0 to 1000000"),
+        ("ON_REFUSAL", "go on", "must be one of stop, skip"),
+        ("CITUS_DISTRIBUTE", "maybe", "must be true, 1, yes, on, false, 0, no or off"),
         ("VERIFY_INDEXES", "maybe", "must be true, 1, yes, on, false, 0, no or off"),
     ],
 )
@@ -218,58 +215,6 @@ def test_the_password_is_not_in_the_repr() -> None:
     assert "password='***'" in shown
     assert "hunter2" not in shown
     assert "hunter2" not in str(loaded(POSTGRES_PASSWORD="hunter2"))
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("public", ("public",)),
-        ("a,b , c", ("a", "b", "c")),
-        ("Sales,sales", ("Sales", "sales")),
-        ('"a,b"', ("a,b",)),
-        ('"we,ird ""x""", plain', ('we,ird "x"', "plain")),
-        ('" leading"', (" leading",)),
-        ("größe,日本", ("größe", "日本")),
-        ("a" * 63, ("a" * 63,)),
-        ("pg,pgx,information_schema2", ("pg", "pgx", "information_schema2")),
-        ("$user", ("$user",)),
-    ],
-)
-def test_schemas_are_taken_literally(text: str, names: Any) -> None:
-    """No folding; double quotes as in SQL hold what a list cannot."""
-    assert loaded(POSTGRES_SCHEMAS=text).schemas == names
-
-
-EMPTY = "an empty name is not allowed; check for an extra comma"
-LIST = (
-    "must be names separated by commas; "
-    "one that holds commas, quotes or blanks goes in double quotes, as in SQL"
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (",", EMPTY),
-        ("a,", EMPTY),
-        ("a,,b", EMPTY),
-        ('""', EMPTY),
-        ("a b", LIST),
-        ('"a', LIST),
-        ('"a"b', LIST),
-        ('a"b', LIST),
-        ("a\tb", r"must not hold '\t', which nobody sees"),
-        ("a,b,a", "the name 'a' is listed twice"),
-        ('a,"a"', "the name 'a' is listed twice"),
-        ("ü" * 32, f"the name {'ü' * 32!r} is longer than 63 bytes"),
-        ("pg_temp", "the name 'pg_temp' is reserved by PostgreSQL"),
-        ("information_schema", "the name 'information_schema' is reserved by PostgreSQL"),
-        ("a\nb", LINE),
-    ],
-)
-def test_a_wrong_list_of_schemas_is_refused(text: str, reason: str) -> None:
-    """Each way to get it wrong has its own reason."""
-    assert complaint(POSTGRES_SCHEMAS=text) == f"POSTGRES_SCHEMAS={text!r}: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -420,6 +365,11 @@ def test_other_words_for_a_value() -> None:
         ("REWRITE_MAXROWS", "REWRITE_MAX_ROWS"),
         ("VERIFY_INDEX", "VERIFY_INDEXES"),
         ("DEFAULT_USER_MAIL", "DEFAULT_USER_EMAIL"),
+        ("PARALEL", "PARALLEL"),
+        ("ON_REFUSALS", "ON_REFUSAL"),
+        ("CANARY_SCHEMA", "CANARY_SCHEMAS"),
+        ("BENCHMARK_SCHEMA", "BENCHMARK_SCHEMAS"),
+        ("CITUS_DISTRIBUTED", "CITUS_DISTRIBUTE"),
     ],
 )
 def test_a_name_that_is_nearly_one_of_ours_is_a_doubt(name: str, meant: str) -> None:
@@ -433,6 +383,8 @@ def test_a_name_that_is_nearly_one_of_ours_is_a_doubt(name: str, meant: str) -> 
     ("name", "meant"),
     [
         ("POSTGRES_SCHEMA", "POSTGRES_SCHEMAS"),
+        ("POSTGRES_SCHEMA_QUERY", "POSTGRES_SCHEMAS_QUERY"),
+        ("POSTGRES_SCHEMAS_FILES", "POSTGRES_SCHEMAS_FILE"),
         ("POSTGRES_SSL_MODE", "POSTGRES_SSLMODE"),
         ("POSTGRES_SSLROOT_CERT", "POSTGRES_SSLROOTCERT"),
     ],

@@ -14,7 +14,7 @@ class ConvergeError(Exception):
 
 
 class ConfigurationError(ConvergeError):
-    """The environment, `.env` or the command line is unusable. Nothing was connected to."""
+    """The environment, `.env` or the command line is unusable. Nothing was changed."""
 
     exit_code = 2
 

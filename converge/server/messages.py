@@ -45,6 +45,13 @@ def rows(
     connection: Connection, sql: str, parameters: Optional[Dict[str, Any]] = None
 ) -> List[Tuple[Any, ...]]:
     """Run one message and return the rows of its last statement, none if it has no result."""
+    return typed_rows(connection, sql, parameters)[1]
+
+
+def typed_rows(
+    connection: Connection, sql: str, parameters: Optional[Dict[str, Any]] = None
+) -> Tuple[List[int], List[Tuple[Any, ...]]]:
+    """Run one message like `rows`, and return the columns' types too, as `pg_type.oid`."""
     if connection.to_roll_back:
         sql, connection.to_roll_back = "ROLLBACK; " + sql, False
     with connection.cursor() as cursor:
@@ -57,7 +64,8 @@ def rows(
             if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
                 raise NoEncoding(str(error)) from None
             raise
-        return cursor.fetchall() if cursor.description else []
+        columns = cursor.description or ()
+        return [column.type_code for column in columns], cursor.fetchall() if columns else []
 
 
 def named(connection: Connection) -> str:

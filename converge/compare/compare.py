@@ -51,6 +51,7 @@ from converge.server.inspect import ServerFacts
 from converge.server.messages import ask
 from converge.server.reading import read
 from converge.server.rights import limited_builds
+from converge.server.states import states
 from converge.settings.variables import Settings
 from converge.steps import Run
 
@@ -88,11 +89,15 @@ def make_plan(
     refuse_other_schemas(settings, desired)
     ddl.for_server(facts.version)
     again = lru_cache(maxsize=None)(lambda: read_again(connection, desired, settings, facts))
+    # Before what is compared: what changes in between, the next look sees.
+    before = states(connection, settings.schemas, desired.managed)
     live = _read(connection, settings, facts, desired, again)
     asking = partial(ask, connection)
     plan = compare(live, Given(desired, settings, facts, asking, asking, again))
     limited = limited_builds(connection, facts, plan.steps)
-    return plan._replace(refusals=(*plan.refusals, *limited)).numbered()
+    fingerprints = {name: state.managed for name, state in before.items() if name in live}
+    refusals = (*plan.refusals, *limited)
+    return plan._replace(refusals=refusals, fingerprints=fingerprints).numbered()
 
 
 def _read(
@@ -131,7 +136,6 @@ def compare(live: Dict[str, Schema], given: Given) -> Plan:
     """Return what brings the live schemas to the desired one."""
     plan = joined(_schema(schema, live.get(schema), given) for schema in given.settings.schemas)
     return plan._replace(
-        fingerprints={name: schema.fingerprint for name, schema in live.items()},
         recorded=frozenset(n for n, s in live.items() if HISTORY_TABLE in s.relations),
         managed=given.desired.managed,
     )

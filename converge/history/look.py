@@ -7,7 +7,7 @@ asked for a comment, even where there is no such table yet.
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from psycopg2 import errors
 
@@ -15,8 +15,9 @@ from converge.history.sources import sources
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
 from converge.quoting import identifier
 from converge.server.connection import Connection
-from converge.server.messages import named, rows, unhindered
+from converge.server.messages import named, rows
 from converge.server.sql import ENGINE, statement
+from converge.server.states import alike
 
 NOTE_START = f'{{"{NOTE_KEY}" : '  # any other comment is somebody else's
 # The files that decide what a difference is, and what it leads to.
@@ -24,9 +25,15 @@ RULES = (
     "compare",
     "server/catalog.py",
     "server/catalog.sql",
+    "server/hashed.sql",
+    "server/managed.sql",
     "server/reading.py",
+    "server/sequence.sql",
+    "server/states.py",
     "server/tables.sql",
 )
+LISTED = 20  # schemas that a reason names
+UNREADABLE = (errors.InvalidTextRepresentation, errors.InvalidParameterValue)
 
 
 class Fingerprints(NamedTuple):
@@ -37,9 +44,13 @@ class Fingerprints(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What the quick look found. Without `reasons`, there is nothing to do."""
+    """What the quick look found. Without `reasons`, there is nothing to do.
+
+    Those of `pending` have to be compared. All else is of the other schemas, which are current.
+    """
 
     reasons: Tuple[str, ...]
+    pending: Tuple[str, ...] = ()  # schemas, in the order in which they were asked
     version: str = ""
     verified: str = ""
     tables: Tuple[str, ...] = ()
@@ -73,26 +84,26 @@ def _digest(files: Sequence[str]) -> str:
 
 
 def look(connection: Connection, schemas: Sequence[str], expected: Fingerprints) -> Look:
-    """Return whether all is as the last verified run left it; in one round trip.
+    """Return which schemas are as the last verified run left them; in one round trip.
 
     If something is not, or never was verified, only a full comparison can tell what to do.
     """
     query = statement("history/look.sql", schemas=schemas, history=HISTORY_TABLE, note=NOTE_START)
     try:
-        found = rows(connection, unhindered(connection) + named(connection) + query)
-    except errors.InvalidTextRepresentation:  # somebody has edited a note
-        return Look(("the note of the last verified run cannot be read",))
+        found = rows(connection, alike(connection) + named(connection) + query)
+    except UNREADABLE:  # somebody has edited a note
+        return Look(("the note of the last verified run cannot be read",), tuple(schemas))
     noted = {schema: _Noted(json.loads(note), *rest) for schema, note, *rest in found}
-    reasons = tuple(_reasons(schemas, noted, expected))
-    if reasons:
-        return Look(reasons)
-    notes = [of_schema.note for of_schema in noted.values()]
+    reasons = {schema: _reason(noted.get(schema), expected) for schema in schemas}
+    current = {schema: noted[schema] for schema, reason in reasons.items() if reason is None}
+    notes = [of_schema.note for of_schema in current.values()]
     return Look(
-        reasons,
+        tuple(_said(reasons, noted)),
+        tuple(schema for schema in reasons if schema not in current),
         ", ".join(sorted({str(note["version"]) for note in notes})),
-        min(str(note["verified"]) for note in notes),
-        tuple(notes[0]["tables"]),
-        tuple((schema, table) for schema in noted for table in noted[schema].stale),
+        min((str(note["verified"]) for note in notes), default=""),
+        tuple(notes[0]["tables"]) if notes else (),
+        tuple((schema, table) for schema in current for table in current[schema].stale),
     )
 
 
@@ -111,42 +122,47 @@ class _Reason(NamedTuple):
     before: str
     behind: str = ""
     names_schemas: bool = True
+    since: bool = False  # and when they were verified
 
-    def said_of(self, schemas: Sequence[str], *, all_schemas: bool) -> str:
-        listed = ", ".join(map(identifier, schemas))
-        if self.names_schemas:
-            return " ".join(part for part in (self.before, listed, self.behind) if part)
-        return self.before if all_schemas else f"{self.before} ({listed})"
+    def said_of(self, schemas: Sequence[str], verified: Sequence[str], *, all_schemas: bool) -> str:
+        listed = ", ".join(map(identifier, schemas[:LISTED]))
+        if len(schemas) > LISTED:
+            listed += f", … and {len(schemas) - LISTED:,} more"
+        if not self.names_schemas:
+            return self.before if all_schemas else f"{self.before} ({listed})"
+        behind = self.behind
+        if self.since:
+            later = " or later" if len(set(verified)) > 1 else ""
+            behind += f" since it was verified at {min(verified)}{later}"
+        return " ".join(part for part in (self.before, listed, behind) if part)
 
 
-def _reasons(
-    schemas: Sequence[str],
-    noted: Mapping[str, _Noted],
-    expected: Fingerprints,
-) -> List[str]:
+NOT_RECORDED = _Reason("no verified run is recorded for schema")
+COPIED = _Reason("schema", "was copied or restored", since=True)
+CHANGED = _Reason("schema", "has changed", since=True)
+
+
+def _said(reasons: Mapping[str, Optional[_Reason]], noted: Mapping[str, _Noted]) -> Iterator[str]:
     """Say why the notes do not prove that all is current, once for the schemas that share it."""
     found: Dict[_Reason, List[str]] = {}
-    for schema in schemas:
-        reason = _reason(noted.get(schema), expected)
-        if reason:
+    for schema, reason in reasons.items():
+        if reason is not None:
             found.setdefault(reason, []).append(schema)
-    return [
-        reason.said_of(these, all_schemas=len(these) == len(schemas))
-        for reason, these in found.items()
-    ]
+    for reason, these in found.items():
+        verified = [str(noted[schema].note.get("verified")) for schema in these if reason.since]
+        yield reason.said_of(these, verified, all_schemas=len(these) == len(reasons))
 
 
 def _reason(noted: Optional[_Noted], expected: Fingerprints) -> Optional[_Reason]:
     if noted is None:
-        return _Reason("no verified run is recorded for schema")
+        return NOT_RECORDED
     tool = noted.note.get("tool")
-    since = f"since it was verified at {noted.note.get('verified')}"
     reasons = {
         "desired": (expected.models, _shared("the models have changed")),
         "tool": (VERSION, _shared(f"it was verified by version {tool} of this tool")),
         "rules": (expected.rules, _shared("the rules of the comparison have changed")),
-        "place": (noted.place, _Reason("schema", f"was copied or restored {since}")),
-        "live": (noted.live, _Reason("schema", f"has changed {since}")),
+        "place": (noted.place, COPIED),
+        "live": (noted.live, CHANGED),
     }
     differ = (reason for key, (now, reason) in reasons.items() if noted.note.get(key) != now)
     return next(differ, None)

@@ -241,7 +241,6 @@ class Schema(NamedTuple):
     types: Mapping[str, OwnType] = {}
     sequences: Mapping[str, OwnSequence] = {}
     can_create: bool = True
-    fingerprint: str = ""
     foreign: Sequence[str] = ()  # relations that belong to a role that is not ours
     history: Optional[Sequence[str]] = None  # the columns of the table that has its name
     unmanaged: Mapping[str, str] = {}  # types and sequences: TYPE, DOMAIN or SEQUENCE, by name

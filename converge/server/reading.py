@@ -71,7 +71,6 @@ def _schema(document: Dict[str, Any]) -> Schema:
         types={name: OwnType(**value) for name, value in (contents["types"] or {}).items()},
         sequences={n: OwnSequence(**value) for n, value in (contents["sequences"] or {}).items()},
         can_create=document["can_create"],
-        fingerprint=document["fingerprint"],
         foreign=foreign,
         history=document["history"],
         unmanaged=document["unmanaged"] or {},

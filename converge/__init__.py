@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
     from converge.console.plan_text import render as render
+    from converge.console.plan_text import render_all as render_all
+    from converge.crew import Crew as Crew
     from converge.history.consent import ask as ask
     from converge.history.consent import refuse_older as refuse_older
     from converge.history.journal import Journal as Journal
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from converge.history.rollback import require_newest as require_newest
     from converge.history.show import show as show
     from converge.history.show import show_run as show_run
+    from converge.plan import Alike as Alike
     from converge.plan import Plan as Plan
+    from converge.plan import alike as alike
+    from converge.plan import joined as joined
     from converge.server.inspect import ServerFacts as ServerFacts
     from converge.server.inspect import inspect as inspect
     from converge.server.locks import not_acquired as not_acquired
@@ -30,17 +35,22 @@ if TYPE_CHECKING:
     from converge.steps import Kind as Kind
 
 WHERE = {
+    "Alike": "plan",
     "Applier": "change.apply",
+    "Crew": "crew",
     "Journal": "history.journal",
     "Kind": "steps",
+    "alike": "plan",
     "ask": "history.consent",
     "inspect": "server.inspect",
+    "joined": "plan",
     "left_over": "history.left_over",
     "not_acquired": "server.locks",
     "newest_runs": "history.rollback",
     "plan_rollback": "history.rollback",
     "refuse_older": "history.consent",
     "render": "console.plan_text",
+    "render_all": "console.plan_text",
     "require_newest": "history.rollback",
     "run_lock": "server.locks",
     "show": "history.show",

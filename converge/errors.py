@@ -71,6 +71,14 @@ class LockNotAcquired(ConvergeError):
     exit_code = 6
 
 
+class SchemasFailed(ConvergeError):
+    """Some of the schemas are not done; the others are. `exit_code` is the gravest of theirs."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class Terminated(BaseException):
     """SIGTERM or SIGINT: the running statement was cancelled on the server. Safe to run again.
 

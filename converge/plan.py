@@ -3,7 +3,9 @@
 As in its steps, what the program needs to know is a field, and nothing reads a text back.
 """
 
-from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+import hashlib
+import re
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from converge.quoting import identifier, qualified
 from converge.steps import Step
@@ -65,6 +67,7 @@ class Refusal(NamedTuple):
         return self.after("Nothing was changed.")
 
 
+ANY_SCHEMA = "*"  # stands for the name of one
 # What others may have put beside ours; a schema may be full of their types and sequences.
 NOTED = ("table", "column", "constraint", "index")
 
@@ -163,6 +166,55 @@ class Plan(NamedTuple):
         return self._replace(steps=tuple(steps))
 
 
+class Alike(NamedTuple):
+    """Schemas that differ from the models in the same way; the plan is the first one's."""
+
+    plan: Plan
+    schemas: Tuple[str, ...]
+
+    def of(self, schema: str) -> Plan:
+        """Return the plan of any of them."""
+        found: Plan = renamed(self.plan, self.schemas[0], schema)
+        return found
+
+    def each(self) -> Plan:
+        """Return the plans of all of them as one."""
+        return joined(map(self.of, self.schemas))
+
+
+def alike(plans: Mapping[str, Plan]) -> List[Alike]:
+    """Return plans by their schemas as one for those that differ in the schema's name only."""
+    found: Dict[str, List[str]] = {}
+    for schema, plan in plans.items():
+        text = repr(renamed(plan, schema, ANY_SCHEMA))
+        found.setdefault(hashlib.sha256(text.encode()).hexdigest(), []).append(schema)
+    return [Alike(plans[schemas[0]], tuple(schemas)) for schemas in found.values()]
+
+
+def renamed(value: Any, schema: str, new: str) -> Any:
+    """Return a value with another name of its schema in all its texts.
+
+    Both names are quoted, or neither is, and neither has what a text would have to escape.
+    """
+    if schema == new:
+        return value
+    return _renamed(value, re.compile(rf"(?<![\w$]){re.escape(schema)}(?![\w$])"), schema, new)
+
+
+def _renamed(value: Any, name: "re.Pattern[str]", schema: str, new: str) -> Any:
+    if isinstance(value, str):
+        return name.sub(lambda _: new, value) if schema in value else value
+    if isinstance(value, dict):
+        items = ((key, value[key]) for key in value)
+        return {_renamed(k, name, schema, new): _renamed(v, name, schema, new) for k, v in items}
+    if not isinstance(value, (tuple, list, frozenset)) or not value:
+        return value
+    parts = [_renamed(part, name, schema, new) for part in value]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*parts)
+    return type(value)(parts)
+
+
 def looking(refusals: Iterable[Refusal]) -> Tuple[List[Refusal], List[str]]:
     """Split refusals into those that count for looking, and notes of what counts for a run."""
     kept, notes = [], []
@@ -177,14 +229,17 @@ def looking(refusals: Iterable[Refusal]) -> Tuple[List[Refusal], List[str]]:
 
 
 def joined(parts: Iterable[Plan]) -> Plan:
-    """Return one plan with the steps, refusals and notes of all."""
+    """Return one plan with what all have; their steps keep their numbers."""
     parts = list(parts)
     return Plan(
         tuple(step for part in parts for step in part.steps),
         tuple(refusal for part in parts for refusal in part.refusals),
         tuple(note for part in parts for note in part.notes),
         tuple(warning for part in parts for warning in part.warnings),
-        unmanaged=tuple(one for part in parts for one in part.unmanaged),
+        {name: found for part in parts for name, found in part.fingerprints.items()},
+        frozenset(name for part in parts for name in part.recorded),
+        next((part.managed for part in parts if part.managed != Managed()), Managed()),
+        tuple(one for part in parts for one in part.unmanaged),
     )
 
 

@@ -70,6 +70,10 @@ class Kind(enum.Enum):
         return self in (Kind.CREATE_INDEX, Kind.SWAP_INDEX)
 
     @property
+    def undoes(self) -> bool:
+        return self is Kind.UNDO
+
+    @property
     def renames(self) -> bool:
         return self.value.startswith("rename_")
 

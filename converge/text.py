@@ -16,6 +16,14 @@ def plural(noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun[-1] == "x" else "s")
 
 
+def some(names: Sequence[str], noun: str = "schema", most: int = 3) -> str:
+    """Return `tenant_1`, or `9,997 schemas: tenant_0001, tenant_0002, tenant_0003 …`."""
+    if len(names) == 1:
+        return names[0]
+    more = " …" if len(names) > most else ""
+    return f"{counted(len(names), noun)}: {', '.join(names[:most])}{more}"
+
+
 def rows_of(count: int, total: int) -> str:
     """Return `3 of 120,418 rows`."""
     return f"{count:,} of {counted(total, 'row')}"

@@ -8,7 +8,7 @@ import logging
 import time
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence, Set
+from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence
 
 import psycopg2
 from psycopg2 import errors
@@ -32,10 +32,6 @@ from converge.text import counted, duration
 
 log = logging.getLogger(__name__)
 
-# A table with its indexes takes about 55 entries of the server's lock table, which by default has
-# room for 6,400 (max_locks_per_transaction times max_connections). So this many schemas are created
-# entirely or not at all.
-SCHEMAS_PER_TRANSACTION = 50
 # For a lock behind which no reader or writer queues. Autovacuum gives way to whoever waits for
 # longer than deadlock_timeout, which by default is a second.
 SHARED_LOCK_SECONDS = 2.0
@@ -253,18 +249,13 @@ def _counts(steps: Sequence[Step]) -> str:
     return ", ".join(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns))
 
 
-def _together(steps: Iterable[Step]) -> Iterator[List[Step]]:
-    """Split the steps into those that one transaction takes, whole schemas each."""
+def _together(steps: Iterable[Step]) -> List[List[Step]]:
+    """Split the steps into those that one transaction takes: a schema's.
+
+    The locks of one, some 60, are few among the 6,400 that a server has by default (64, its
+    max_locks_per_transaction, for each of 100 connections).
+    """
     ordered: Dict[str, List[Step]] = {}
     for step in steps:
         ordered.setdefault(step.schema, []).append(step)
-    batch: List[Step] = []
-    schemas: Set[str] = set()
-    for step in (step for of_schema in ordered.values() for step in of_schema):
-        if step.schema not in schemas and len(schemas) == SCHEMAS_PER_TRANSACTION:
-            yield batch
-            batch, schemas = [], set()
-        schemas.add(step.schema)
-        batch.append(step)
-    if batch:
-        yield batch
+    return list(ordered.values())

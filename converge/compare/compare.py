@@ -42,6 +42,7 @@ from converge.compare.placed import placed
 from converge.compare.refusals import rename
 from converge.compare.shapes import refuse_by_shape
 from converge.compare.table import ComparedTable, Given
+from converge.compare.trial import Ask
 from converge.errors import Refused
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan, joined
@@ -80,10 +81,16 @@ FIRST = {Run.AHEAD: 0, Run.NEW: 1}  # in the order in which they run; the others
 
 
 def make_plan(
-    connection: Connection, facts: ServerFacts, *, settings: Settings, desired: Desired
+    connection: Connection,
+    facts: ServerFacts,
+    *,
+    settings: Settings,
+    desired: Desired,
+    asking: Optional[Ask] = None,
 ) -> Plan:
     """Compare the live schemas with the models. Touches nothing.
 
+    `asking` is what asks about live rows, in the place of `messages.ask`.
     Raises `Refused` if the models are for another schema, or the server does not take them.
     """
     refuse_other_schemas(settings, desired)
@@ -92,7 +99,7 @@ def make_plan(
     # Before what is compared: what changes in between, the next look sees.
     before = states(connection, settings.schemas, desired.managed)
     live = _read(connection, settings, facts, desired, again)
-    asking = partial(ask, connection)
+    asking = asking or partial(ask, connection)
     plan = compare(live, Given(desired, settings, facts, asking, asking, again))
     limited = limited_builds(connection, facts, plan.steps)
     fingerprints = {name: state.managed for name, state in before.items() if name in live}

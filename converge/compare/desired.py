@@ -112,7 +112,7 @@ class Desired:
         left_out = set() if permitted else self._with_operators()
         created = [c for c in self.create_all("pg_temp") if c.name not in left_out]
         for sql in (sql for creation in created for sql in creation.statements):
-            statements.append(_temporary(sql, settings.schemas, self.managed))
+            statements.append(_temporary(sql, settings.every_schema, self.managed))
         return statements
 
     def _with_operators(self) -> Set[str]:

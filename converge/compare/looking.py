@@ -19,12 +19,12 @@ def refuse_other_schemas(settings: Settings, desired: Desired) -> None:
     Each schema of POSTGRES_SCHEMAS has all of the models, so they may name no other.
     """
     named = desired.named_schemas
-    if not named or (len(named) == 1 and tuple(named) == tuple(settings.schemas)):
+    if not named or (len(named) == 1 and tuple(named) == settings.every_schema):
         return
     tables = [table for table in desired.tables.values() if table.schema]
     listed = ", ".join(f"{identifier(str(t.schema))}.{identifier(t.name)}" for t in tables)
     what = f"the models put into a schema of their own: {listed or ', '.join(named)}."
-    why = f"POSTGRES_SCHEMAS is {','.join(settings.schemas)}, and each has all of the models."
+    why = f"POSTGRES_SCHEMAS is {','.join(settings.every_schema)}, and each has all of the models."
     advice = f"Leave schema= out of the models, or run with POSTGRES_SCHEMAS={named[0]}."
     if len(named) > 1:
         advice = "Leave schema= out of the models: POSTGRES_SCHEMAS says where they go."

@@ -19,6 +19,7 @@ from converge.steps import EVERY_ROW, NO_UNDO, Kind, Lock, Run, Step, Undo
 
 OURS = f"""SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = '{HISTORY_TABLE}' AND c.relkind = 'r' ORDER BY 1"""
+TYPED = 20  # names, at most, that somebody may have typed
 TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
 
 
@@ -36,8 +37,13 @@ def missing_schema(schema: str, given: Given) -> Plan:
 
 
 def _beside(schema: str, given: Given) -> Tuple[str, ...]:
-    """Return what to say where there are schemas of ours: a slip in a name would make another."""
-    ours = [name for (name,) in given.ask_catalog(OURS)]
+    """Return what to say where there are schemas of ours: a slip in a name would make another.
+
+    A list of many was not typed.
+    """
+    if len(given.settings.every_schema) > TYPED:
+        return ()
+    ours = [name for (name,) in given.ask_catalog(OURS) if name not in given.settings.every_schema]
     like = get_close_matches(schema, ours, 1, 0)
     return tuple(f"schema {identifier(schema)} is new; there is {identifier(it)}" for it in like)
 

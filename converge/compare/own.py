@@ -20,7 +20,7 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
     parts = []
     for name, wanted in desired.types.items():
         found, own = live.types.get(name), _Own(schema, name, live, given)
-        if found is None and len(given.settings.schemas) == 1:
+        if found is None and len(given.settings.every_schema) == 1:
             parts += [_refuse_elsewhere(own, there) for there in own.elsewhere(desired)]
         elif found is not None and found != wanted:
             rule = _enum if found.kind == wanted.kind == "e" else _domain

@@ -9,7 +9,8 @@ import logging
 import re
 import sys
 import time
-from typing import Dict
+from contextlib import contextmanager
+from typing import Dict, Iterator
 
 from converge.names import APPLICATION_NAME
 from converge.text import visible
@@ -32,6 +33,23 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
             root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level)
+
+
+@contextmanager
+def hushed(but: str) -> Iterator[None]:
+    """Leave out what others than the logger `but` say at INFO, while the block runs."""
+
+    def heard(record: logging.LogRecord) -> bool:
+        return record.levelno != logging.INFO or record.name == but
+
+    handlers = [h for h in logging.getLogger().handlers if h.get_name() == APPLICATION_NAME]
+    for handler in handlers:
+        handler.addFilter(heard)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(heard)
 
 
 class _TextFormatter(logging.Formatter):

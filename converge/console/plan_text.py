@@ -1,11 +1,11 @@
 """A plan as SQL that says why, how and under which lock each statement runs."""
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from converge.plan import Plan
+from converge.plan import Alike, Plan, joined
 from converge.quoting import identifier, qualified
 from converge.steps import Lock, Run, Step
-from converge.text import counted
+from converge.text import counted, some
 
 PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default
 HOW: Dict[Run, str] = {
@@ -24,6 +24,19 @@ WHO_WAITS: Dict[Lock, str] = {
     Lock.SHARED: "SHARE UPDATE EXCLUSIVE on {}: readers and writers go on",
     Lock.ROWS: "ROW EXCLUSIVE on {}, and each batch's rows: others write other rows",
 }
+
+
+def render_all(found: Sequence[Alike]) -> str:
+    """Return the plans of all schemas, one for those that have the same."""
+    if all(len(alike.schemas) == 1 for alike in found):
+        return render(joined(alike.plan for alike in found))
+    return "\n\n".join(f"{_where(alike)}\n{render(alike.plan)}" for alike in found)
+
+
+def _where(alike: Alike) -> str:
+    same = f"The same {counted(len(alike.plan.steps), 'step')} in " if alike.schemas[1:] else "In "
+    names = [identifier(schema) for schema in alike.schemas]
+    return _comment(f"{same}{some(names)}") + "\n"
 
 
 def render(plan: Plan) -> str:

@@ -5,15 +5,16 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from converge.errors import ConvergeError
-from converge.text import duration, table, visible
+from converge.text import duration, some, table, visible
 
 if TYPE_CHECKING:
-    from converge.steps import Done
+    from converge.steps import Done, Step
 
 log = logging.getLogger(__name__)
+LINE_EACH = 20  # up to so many schemas have a line of their own
 
 
 class Stopwatch:
@@ -53,18 +54,73 @@ def put(text: str) -> None:
             raise ConvergeError(f"the output can't be written: {error.strerror}") from None
 
 
+class Counts(NamedTuple):
+    """The names of what was done in a schema."""
+
+    created: FrozenSet[str] = frozenset()  # tables
+    altered: FrozenSet[str] = frozenset()
+    indexed: FrozenSet[str] = frozenset()  # indexes
+    touched: FrozenSet[str] = frozenset()  # tables
+
+
+class Tally:
+    """What was done in each schema, and which tables were changed and not analyzed since."""
+
+    def __init__(self) -> None:
+        self.by_schema: Dict[str, Counts] = {}
+        self.undone = 0  # steps
+        self._changed: Dict[str, Set[str]] = {}
+        self._same: Dict[FrozenSet[str], FrozenSet[str]] = {}  # of 10,000 schemas, one each
+
+    def add(self, done: "Done") -> None:
+        self.undone += sum(step.kind.undoes for step in done.steps)
+        for step in done.steps:
+            old = self.by_schema.get(step.schema, Counts())
+            if step.table:
+                self._changed.setdefault(step.schema, set()).add(step.table)
+                self.by_schema[step.schema] = self._with(old, step)
+            else:
+                self.by_schema.setdefault(step.schema, old)
+
+    def _with(self, counts: Counts, step: "Step") -> Counts:
+        kind = step.kind
+        new = Counts(
+            counts.created | {step.table} if kind.creates_table else counts.created,
+            counts.altered if kind.changes_only_indexes else counts.altered | {step.table},
+            counts.indexed | {step.name} if kind.completes_index else counts.indexed,
+            counts.touched | {step.table},
+        )
+        return Counts(*(self._same.setdefault(names, names) for names in new))
+
+    def changed(self, schemas: Sequence[str]) -> List[Tuple[str, str]]:
+        """Return schema and name of the tables that were changed since this was asked."""
+        changed = ((schema, self._changed.pop(schema, ())) for schema in schemas)
+        return [(schema, table) for schema, tables in changed for table in tables]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_schema)
+
+    def of(self, schema: str, tables: int) -> Tuple[int, ...]:
+        """Return how much was created, altered, indexed and left unchanged in a schema."""
+        counts = self.by_schema.get(schema, Counts())
+        altered = len(counts.altered - counts.created)
+        unchanged = tables - len(counts.touched)
+        return (len(counts.created), altered, len(counts.indexed), unchanged)
+
+
 def summary(
-    done: Iterable["Done"], schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
+    tally: Tally, schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
 ) -> str:
-    """Return what was created, altered, indexed and left unchanged in each schema."""
-    steps = [step for item in done for step in item.steps if step.table]
-    body = []
+    """Return what was created, altered, indexed and left unchanged in each schema.
+
+    Of many schemas, those with the same numbers are one line.
+    """
+    alike: Dict[Tuple[int, ...], List[str]] = {}
     for schema in schemas:
-        ours = [step for step in steps if step.schema == schema]
-        created = {step.table for step in ours if step.kind.creates_table}
-        altered = {step.table for step in ours if not step.kind.changes_only_indexes} - created
-        indexed = {step.name for step in ours if step.kind.completes_index}
-        unchanged = len(tables) - len({step.table for step in ours})
-        body.append((schema, len(created), len(altered), len(indexed), unchanged))
+        alike.setdefault(tally.of(schema, len(tables)), []).append(schema)
+    if len(schemas) > LINE_EACH:
+        body = [(some(these), *numbers) for numbers, these in alike.items()]
+    else:
+        body = [(schema, *tally.of(schema, len(tables))) for schema in schemas]
     head = ("schema", "created", "altered", "indexed", "unchanged")
     return f"{table(head, body)}\ntime: {stopwatch}"

@@ -2,17 +2,18 @@
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
-from converge.errors import Refused
+from converge.errors import ConvergeError, Refused, SchemasFailed
 from converge.names import APPLICATION_NAME
-from converge.text import counted
+from converge.text import counted, some
 
 if TYPE_CHECKING:
-    from converge.plan import Plan
+    from converge.plan import Alike, Plan
     from converge.settings.variables import Settings
 
 log = logging.getLogger(APPLICATION_NAME)
+GRAVEST = (1, 5, 4, 6)  # the exit codes of what ends a schema, not the run
 
 
 def tell_dotenv(name: str, program: str) -> None:
@@ -57,3 +58,32 @@ def refuse(plan: "Plan") -> None:
     """Raise `Refused` with all that the plan refuses, if anything."""
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
+
+
+def refuse_any(found: "Sequence[Alike]") -> None:
+    """Raise `Refused` with all that is refused in any schema; then nothing is done in any."""
+    refused = [f"{refusal}{also_in(alike)}" for alike in found for refusal in alike.plan.refusals]
+    if refused:
+        raise Refused("\n".join(refused))
+
+
+def also_in(alike: "Alike") -> str:
+    """Return the line that names the other schemas of which the same is true."""
+    others = alike.schemas[1:]
+    return f"\n  The same in {some(others, 'other schema')}." if others else ""
+
+
+def tell_failed(failed: Mapping[str, ConvergeError], schemas: Sequence[str]) -> None:
+    """Raise `SchemasFailed` if something ended schemas; each was logged with its reason."""
+    if failed:
+        listed = some(sorted(failed), most=20)
+        raise SchemasFailed(
+            f"{len(failed):,} of {counted(len(schemas), 'schema')} not done: {listed}\n"
+            "  The log names the reason of each; the others are done. Safe to run again.",
+            gravest(failed.values()),
+        )
+
+
+def gravest(errors: Iterable[ConvergeError]) -> int:
+    """Return the exit code of a run in which these ended schemas."""
+    return min((error.exit_code for error in errors), key=GRAVEST.index)

@@ -1,9 +1,10 @@
 """The history as tables for people."""
 
-from typing import Any, Callable, Iterator, List, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple, TypeVar
 
 from psycopg2 import errors
 
+from converge.console.summary import LINE_EACH
 from converge.errors import Refused
 from converge.history.recorded import UNDONE, RecordedRun, runs
 from converge.names import HISTORY_TABLE
@@ -14,7 +15,7 @@ from converge.server.failures import first_line
 from converge.server.inspect import ADMINISTRATOR
 from converge.server.messages import ask, rows
 from converge.server.others import taken_history
-from converge.text import duration, table
+from converge.text import duration, some, table
 
 SHOW = """SELECT run, version, action, finished || ' of ' || json_array_length(steps),
   finished, {undone}, COALESCE(NULLIF(left(desired, 12), ''), '-'),
@@ -26,6 +27,7 @@ HEAD = (
     *("schema", "run", "version", "action", "steps", "undone"),
     *("models", "started", "duration", "by", "tool"),
 )
+TIMES = ("started", "duration")
 STEPS_HEAD = ("schema", "step", "undone", "what", "why")
 T = TypeVar("T")
 
@@ -33,9 +35,10 @@ T = TypeVar("T")
 def show(connection: Connection, schemas: Sequence[str]) -> str:
     """Return the history of the schemas as a table, newest run first.
 
+    Of many schemas, those with the same history are one, with the times of the first of them.
     Raises `Refused` if the role may not read it.
     """
-    body: List[Sequence[object]] = []
+    body: List[Sequence[Any]] = []
     for schema in schemas:
         for *run, finished, undone, models, started, seconds, role, tool in _read(
             connection, schema, _rows
@@ -43,7 +46,27 @@ def show(connection: Connection, schemas: Sequence[str]) -> str:
             taken = "not verified" if seconds is None else duration(seconds)
             took_back = _undone(undone or 0, finished)
             body.append((schema, *run, took_back, models, started, taken, role, tool))
+    if len(schemas) > LINE_EACH:
+        body = _together(body)
     return table(HEAD, body) if body else "No run has changed anything yet."
+
+
+def _together(body: Iterable[Sequence[Any]]) -> List[Sequence[Any]]:
+    """Return the lines of schemas whose histories differ in their times only as those of one."""
+    by_schema: Dict[str, List[Sequence[Any]]] = {}
+    for line in body:
+        by_schema.setdefault(line[0], []).append(line)
+    alike: Dict[Tuple[Sequence[Any], ...], List[str]] = {}
+    for schema, lines in by_schema.items():
+        alike.setdefault(tuple(_without_times(line) for line in lines), []).append(schema)
+    return [
+        (some(schemas), *line[1:]) for schemas in alike.values() for line in by_schema[schemas[0]]
+    ]
+
+
+def _without_times(line: Sequence[Any]) -> Sequence[Any]:
+    timed = HEAD if len(line) == len(HEAD) else STEPS_HEAD
+    return tuple(cell for name, cell in zip(timed, line) if name not in ("schema", *TIMES))
 
 
 def show_run(connection: Connection, schemas: Sequence[str], number: int) -> str:
@@ -60,7 +83,9 @@ def show_run(connection: Connection, schemas: Sequence[str], number: int) -> str
     if not found:
         what = f"there is no run {number} in the history of {', '.join(map(identifier, schemas))}."
         raise Refused(str(Refusal("", "", what, WayOut("Look at --history."))))
-    body = [row for schema, run in found for row in _steps(schema, run)]
+    body: List[Sequence[Any]] = [row for schema, run in found for row in _steps(schema, run)]
+    if len(schemas) > LINE_EACH:
+        body = _together(body)
     return table(STEPS_HEAD, body) if body else f"Run {number} had no steps."
 
 

@@ -6,7 +6,7 @@ Every connection is in autocommit mode; what is sent over it is made in `message
 import select
 import time
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, ClassVar, Dict, Optional, Tuple
 
 import psycopg2
 import psycopg2.extensions
@@ -68,6 +68,8 @@ class Connection(psycopg2.extensions.connection):
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
     lifted_for: Optional[Tuple[str, ...]] = None
     to_roll_back = False  # a transaction is open that the next message ends first
+    # Signals reach the main thread alone: what it leaves here ends the waits of the others.
+    interrupted: ClassVar[Optional[BaseException]] = None
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever
 
     def __init__(self, dsn: str, patience: float, **kwargs: Any) -> None:
@@ -112,6 +114,8 @@ def wait(connection: psycopg2.extensions.connection) -> None:
 
 def _is_done(connection: psycopg2.extensions.connection, look_in: float) -> bool:
     """Wait for a tick, or until a look that is due before; True if the server has answered."""
+    if Connection.interrupted is not None:
+        raise Connection.interrupted
     state = connection.poll()
     if state == psycopg2.extensions.POLL_OK:
         return True

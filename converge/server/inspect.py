@@ -22,6 +22,8 @@ READ_ONLY_FOR = {
     "database user": "ALTER ROLE … IN DATABASE … SET",
 }
 ADMINISTRATOR = "Let an administrator run:"
+NO_RIGHT_TO_EXTENSION = Right("CREATE EXTENSION", "")
+HOMES = 20  # the schemas of a run that are tried for an extension where `public` is not usable
 
 
 class ExtensionFacts(NamedTuple):
@@ -68,7 +70,7 @@ class ServerFacts(NamedTuple):
 
     def new_home(self, settings: Settings) -> str:
         """Return the schema in which an extension is created."""
-        return self.home or settings.schemas[0]
+        return self.home or settings.every_schema[0]
 
     def homes(self, new_home: str) -> List[str]:
         """Return the schemas in which the extensions live, once those that lack are created."""
@@ -103,7 +105,7 @@ def inspect(
         "server/facts.sql",
         extensions=[extension.name for extension in extensions],
         schemas=settings.schemas,
-        homes=["public", *settings.schemas],
+        homes=["public", *settings.every_schema[:HOMES]],
         unlimited=json.dumps(UNLIMITED),
         pid=str(connection.info.backend_pid),
     )
@@ -191,7 +193,7 @@ def no_right_to_extension(facts: ServerFacts, extension: str) -> Refusal:
         f"extension {name} is missing, and {facts.user} lacks the right to create it.",
         f"Let an administrator run in database {identifier(facts.database)}:",
         f"CREATE EXTENSION {name}",
-    )._replace(lacks=Right("CREATE EXTENSION", ""))
+    )._replace(lacks=NO_RIGHT_TO_EXTENSION)
 
 
 def _obstacle(what: str, advice: str, *statements: str) -> Refusal:

@@ -31,15 +31,20 @@ KEEPALIVES = {
 
 @contextmanager
 def run_lock(
-    control: Connection, settings: Settings, extensions: Sequence[str] = ()
+    control: Connection,
+    settings: Settings,
+    extensions: Sequence[str] = (),
+    *,
+    wait: bool = True,
 ) -> Iterator[Optional[Connection]]:
     """Keep other runs out while the block runs, and yield a connection to work on.
 
-    None is yielded, and nothing is held, if it had to wait for another run, which may have done
-    all. The lock is this tool's advisory locks on the schemas and, where one of the `extensions` is
-    missing, on the database. `control` holds them in a transaction that stays open: READ COMMITTED
-    and idle, it has no snapshot for which a CREATE INDEX CONCURRENTLY would wait. A killed run's
-    locks end with its connection, and so do those of a block that raises an error.
+    None is yielded, and nothing is held, if another run is at work: with `wait` once that has
+    ended, as it may have done all. The lock is this tool's advisory locks on the schemas and,
+    where one of the `extensions` is missing, on the database. `control` holds them in a
+    transaction that stays open: READ COMMITTED and idle, it has no snapshot for which a CREATE
+    INDEX CONCURRENTLY would wait. A killed run's locks end with its connection, and so do those
+    of a block that raises an error.
 
     The connection to work on is opened only now: those who wait have one each, and leave room for
     the one who works. Raises `NoSecondConnection` if none can be opened, and
@@ -47,7 +52,8 @@ def run_lock(
     """
     tries = _tries(control, settings, extensions)
     if not _acquired(control, tries):
-        _wait(control, settings, tries)
+        if wait:
+            _wait(control, settings, tries)
         yield None
         return
     try:

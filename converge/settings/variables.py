@@ -70,6 +70,15 @@ class Settings(NamedTuple):
     benchmark_schemas: int
     own: Mapping[str, str]  # the values of the variables that are not the engine's, by field
     doubts: Tuple[str, ...] = ()  # what is set and not read, though it is nearly one of them
+    run_schemas: Tuple[str, ...] = ()  # all of the run, where `schemas` are a part of them
+
+    @property
+    def every_schema(self) -> Tuple[str, ...]:
+        return self.run_schemas or self.schemas
+
+    def of(self, schemas: Sequence[str]) -> "Settings":
+        """Return them for a part of the run's schemas."""
+        return self._replace(schemas=tuple(schemas), run_schemas=self.every_schema)
 
     def __repr__(self) -> str:
         """Show all but the password."""

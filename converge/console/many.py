@@ -1,0 +1,74 @@
+"""The progress of a run over many schemas: a bar on a terminal, elsewhere a line now and then."""
+
+import logging
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any, Optional
+
+from converge.console.logs import hushed
+from converge.console.summary import LINE_EACH
+from converge.errors import ConvergeError
+from converge.text import duration
+
+log = logging.getLogger(__name__)
+
+# After which a line is written, in seconds; then every SECONDS_BETWEEN.
+FIRST_SECONDS = (3.0, 10.0, 30.0)
+SECONDS_BETWEEN = 60.0
+
+
+class Progress:
+    """Shows how many schemas are done. Up to `LINE_EACH` of them speak for themselves.
+
+    Of more than that, the log's lines of each are left out; warnings stay.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.failed = total, 0, 0
+        self.shown = total > LINE_EACH
+        self._stack = ExitStack()
+        self._bar: Optional[Any] = None
+
+    def __enter__(self) -> "Progress":
+        self._started = time.monotonic()
+        self._due = list(FIRST_SECONDS)
+        if self.shown:
+            self._stack.enter_context(hushed(__name__))
+            if sys.stderr.isatty():
+                from tqdm import tqdm  # only here: few runs have so many schemas
+
+                self._bar = self._stack.enter_context(
+                    tqdm(total=self.total, unit=" schemas", leave=False)
+                )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def advance(self, by: int) -> None:
+        """Count schemas that are done."""
+        self.done += by
+        self._show(by)
+
+    def fail(self, schema: str, error: ConvergeError) -> None:
+        """Count a schema that has failed, and say why."""
+        self.failed += 1
+        log.warning("schema %s: %s", schema, error)
+        self._show(1)
+
+    def _show(self, by: int) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{self.failed} failed" if self.failed else "")
+            self._bar.update(by)
+            return
+        seconds = time.monotonic() - self._started
+        if self.shown and seconds >= self._due[0]:
+            self._due = self._due[1:] or [seconds + SECONDS_BETWEEN]
+            log.info("%s", self._line(seconds))
+
+    def _line(self, seconds: float) -> str:
+        so_far = self.done + self.failed
+        left = seconds / so_far * (self.total - so_far)
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{so_far:,} of {self.total:,} schemas{failed}, {duration(left)} left"

@@ -1,0 +1,116 @@
+"""One run: its settings, its connections, the comparison with the models, and what it has done."""
+
+import logging
+from contextlib import ExitStack, closing
+from copy import copy
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence
+
+import chater
+import converge
+from converge.console.command_line import Options
+from converge.console.importing import importing
+from converge.console.summary import Stopwatch, Tally
+from converge.errors import ConvergeError
+from converge.history.look import fingerprints
+from converge.names import APPLICATION_NAME
+from converge.server import retries
+from converge.server.connection import Connection
+from converge.settings.variables import Settings
+
+if TYPE_CHECKING:
+    from converge.compare.alike import Comparison
+
+log = logging.getLogger(APPLICATION_NAME)
+# What is done in schemas, with `wait` even if another run is at work on them: see `crew.Hand`.
+Work = Callable[["Job", Sequence[str], bool], bool]
+
+
+class Job:
+    """One run, or what works beside it on a connection of its own (`another`)."""
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self.settings, self.options = settings, options
+        self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
+        self.stopwatch = Stopwatch()
+        self.step = self.stopwatch.step
+        self.tally = Tally()
+        self.failed: Dict[str, ConvergeError] = {}  # by schema
+        self.tables: Sequence[str] = ()  # of the models, once they are known
+        self._connection: Optional[Connection] = None
+        self._comparison: Optional[Comparison] = None
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection; a new one, with retries, if there is none or it was lost."""
+        if self._connection is None or self._connection.closed:
+            with self.step("connect"):
+                self._connection = retries.connect(self.settings)
+            converge.watch(self._connection, self.settings)
+            where = self.settings
+            log.info("connected to %s:%s, database %s", where.host, where.port, where.database)
+        return self._connection
+
+    @property
+    def comparison(self) -> "Comparison":
+        """The comparison with the models, which are imported once it is needed."""
+        if self._comparison is None:
+            self._comparison = load_models(self.settings)
+            self.tables = self._comparison.desired.managed.tables
+        return self._comparison
+
+    def another(self) -> "Job":
+        """Return one that works beside this, and adds to the same numbers."""
+        other = copy(self)
+        other._connection, other._comparison = None, self.comparison
+        return other
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+class Hand:
+    """One of those who work on many schemas, with a job of its own (`converge.crew.Hand`)."""
+
+    def __init__(self, job: Job, work: Work) -> None:
+        self.job, self._work = job, work
+
+    def work(self, schemas: Sequence[str], *, wait: bool) -> bool:
+        return self._work(self.job, schemas, wait)
+
+    def close(self) -> None:
+        self.job.close()
+
+
+def share_out(job: Job, schemas: Sequence[str], work: Work) -> None:
+    """Do some work on many schemas, on PARALLEL connections: each schema for itself.
+
+    What ended the work on some is in `job.failed`. Raises what `converge.Crew.settle` does.
+    """
+    with ExitStack() as closed:
+        others = (job.another() for _ in range(1, job.settings.parallel))
+        hands = [closed.enter_context(closing(Hand(other, work))) for other in others]
+        crew = converge.Crew(job.settings, [Hand(job, work), *hands])
+        crew.settle(schemas)
+    job.failed.update(crew.failed)
+
+
+def load_models(settings: Settings) -> "Comparison":
+    """Return the comparison with the models.
+
+    It is the one door to SQLAlchemy, whose import takes ten times the whole look.
+    """
+    with importing(chater.MODELS[0], settings.password):
+        from indexes import INDEXES
+        from models import Base
+    from converge.compare.alike import Comparison
+    from converge.compare.desired import Desired
+
+    desired = Desired(
+        Base.metadata,
+        indexes=INDEXES,
+        extensions=chater.EXTENSIONS,
+        backfills=settings.own,
+        date_shapes=chater.DATE_SHAPES,
+    )
+    return Comparison(desired)

@@ -54,6 +54,7 @@ class Told(NamedTuple):
     date_shapes: Sequence[str] = (written.ISO,)  # in which texts may hold dates, preferred first
     utc: bool = False  # timestamps without a time zone are in UTC
     labels: Mapping[str, Sequence[str]] = {}  # of the types that are enums
+    bases: Mapping[str, str] = {}  # of the types that are domains, what no domain is
 
 
 CONVERSIONS = (
@@ -182,10 +183,15 @@ def holds(live: str, desired: str) -> bool:
 
 
 def conversion(live: str, desired: str, told: Told) -> Optional[Tuple[str, str]]:
-    """Return (using, fits) as templates in `{c}`, or None if no safe way is known."""
+    """Return (using, fits) as templates in `{c}`, or None if no safe way is known.
+
+    Where the desired type is a domain, `using` raises what that says of a value.
+    """
     live, desired = (re.sub(" COLLATE .*", "", name) for name in (live, desired))
     if live.endswith("[]") and desired.endswith("[]"):
         return _of_elements(desired, conversion(live[:-2], desired[:-2], told))
+    if live in told.bases or desired in told.bases:
+        return _of_domains(live, desired, told)
     for rule in _rules(told):
         if re.fullmatch(rule.live, live) and re.fullmatch(rule.desired, desired):
             using = rule.using.replace("{type}", _as_template(desired))
@@ -214,6 +220,13 @@ def _rules(told: Told) -> Iterator[Conversion]:
 
 def _as_template(sql: str) -> str:
     return sql.replace("{", "{{").replace("}", "}}")
+
+
+def _of_domains(live: str, desired: str, told: Told) -> Optional[Tuple[str, str]]:
+    """Return the conversion of what they are over; a domain may refuse the value all the same."""
+    has, wants = (told.bases.get(name, name) for name in (live, desired))
+    known = ("{c}", ALWAYS) if has == wants else conversion(has, wants, told)
+    return known and (f"({known[0]})::{_as_template(desired)}", known[1])
 
 
 def _of_elements(desired: str, of_one: Optional[Tuple[str, str]]) -> Optional[Tuple[str, str]]:

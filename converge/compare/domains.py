@@ -1,11 +1,13 @@
-"""The safety rule for a new column of a domain: it may refuse what existing rows get.
+"""The safety rules for columns of a domain: it may refuse what existing rows get or have.
 
 https://www.postgresql.org/docs/current/sql-createdomain.html
 """
 
 import psycopg2
 
-from converge.compare.table import ComparedTable
+from converge.compare.raising import RAISED, refuse_raising
+from converge.compare.rows import ask_ahead
+from converge.compare.table import ColumnPair, ComparedTable
 from converge.names import TRIAL_TABLE
 from converge.plan import WayOut
 from converge.quoting import qualified
@@ -39,5 +41,18 @@ def refuse_by_domain(table: ComparedTable, name: str, addition: str) -> bool:
             return False
         what = "is missing; its type refuses what existing rows would get."
         table.refuse(name, what, f"The server says: {said(error)}.", way_out=WAY_OUT)
+        return True
+    return False
+
+
+def refuse_misfits(table: ComparedTable, pair: ColumnPair, using: str) -> bool:
+    """Refuse a domain as the type of a column if it refuses the value that some row would get."""
+    domains = [qualified(table.schema, n) for n, known in table.types.items() if known.kind == "d"]
+    if pair.desired.type not in domains:
+        return False
+    try:
+        ask_ahead(table, f"SELECT count({using}) FROM {table.rows()}")
+    except RAISED as error:
+        refuse_raising(table, pair.name, f"{pair.differs}.", using, error, columns=[pair.name])
         return True
     return False

@@ -6,6 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from converge.compare import conversions, limits, references, written
 from converge.compare.by_hand import refuse_unknown
 from converge.compare.conversions import ALWAYS, Told
+from converge.compare.domains import refuse_misfits
 from converge.compare.in_the_way import refuse_what_the_server_would
 from converge.compare.refusals import (
     refuse_large,
@@ -21,6 +22,13 @@ from converge.steps import Kind, Lock, Undo
 
 LABELS = """SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype({type})
 ORDER BY enumsortorder"""
+# By its name with the schema. No domain but the innermost has a modifier.
+BASE = """SET LOCAL search_path = '';
+WITH RECURSIVE over AS (
+  SELECT to_regtype({type})::oid AS type, -1 AS modifier, 0 AS depth UNION ALL
+  SELECT t.typbasetype, t.typtypmod, o.depth + 1 FROM over o JOIN pg_type t ON t.oid = o.type
+  WHERE t.typtype = 'd')
+SELECT format_type(type, modifier) FROM over WHERE depth > 0 ORDER BY depth DESC LIMIT 1"""
 
 
 class Way(NamedTuple):
@@ -75,13 +83,20 @@ def _reads_anew(pair: ColumnPair) -> bool:
 def _told(table: ComparedTable, pair: ColumnPair) -> Told:
     """Return what is known of the values besides the types."""
     labels: Dict[str, List[str]] = {}
+    bases: Dict[str, str] = {}
     for name in (pair.live.type, pair.desired.type):
         type_name = name[:-2] if name.endswith("[]") else name
         if "." in type_name:  # none that the server brings itself
-            found = table.ask(LABELS.format(type=literal(type_name)))
-            labels.update({type_name: [label for (label,) in found]} if found else {})
+            bases.update((type_name, base) for (base,) in _asked(table, BASE, type_name))
+            enum = bases.get(type_name, type_name)
+            found = _asked(table, LABELS, enum)
+            labels.update({enum: [label for (label,) in found]} if found else {})
     utc = table.models.time_zone(table.name, pair.name) == "UTC"
-    return Told(table.models.date_shapes, utc, labels)
+    return Told(table.models.date_shapes, utc, labels, bases)
+
+
+def _asked(table: ComparedTable, query: str, type_name: str) -> List[Tuple[str]]:
+    return table.ask(query.format(type=literal(type_name)))
 
 
 def _changes(
@@ -117,6 +132,8 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
     bad = 0 if way.fits == ALWAYS else table.count(misfits)
     if bad:
         refuse_rows(table, name, what, bad, ("does not convert", "do not convert"), misfits)
+        return
+    if way.lock is not Lock.INSTANT and refuse_misfits(table, pair, way.using):
         return
     statements = [table.alter(change) for change in way.changes]
     does = "reads" if way.lock is Lock.READ else "rewrites"

@@ -2,10 +2,11 @@
 
 from typing import Any, Callable, List
 
-from sqlalchemy import Column, Integer, String, column, text
+from sqlalchemy import BigInteger, Column, Enum, Integer, String, Text, column, text
 from sqlalchemy.dialects.postgresql import DOMAIN
 
 from tests.support.construct import Construct, table
+from tests.support.construct import column as column_of
 
 ROWS = "INSERT INTO t (a) VALUES (1), (2)"
 
@@ -28,6 +29,17 @@ def new(name: str, make: Callable[[], Any], *, there: bool = False, **options: A
         lambda m: table(m, *first(), make()),
         **given,
     )
+
+
+def changed(name: str, first: Callable[[], Any], then: Any, **options: Any) -> Construct:
+    """Return a change of the type of a column `v` with rows."""
+    given: Any = {"rows": "INSERT INTO t (v) VALUES ('1'), ('22'), (NULL)", **options}
+    return column_of(f"domain: {name}", first, then, **given)
+
+
+def with_kind() -> "Column[Any]":
+    """Return a column of an enum, which SQLAlchemy does not create for a domain alone."""
+    return Column("k", Enum("1", "22", name="kind"))
 
 
 FIVE: Any = {"holds": "SELECT bool_and(v = 5) FROM t"}
@@ -97,5 +109,62 @@ DOMAINS = (
         "a backfill that its check refuses",
         lambda: some(of={"check": "VALUE > 2"}, nullable=False, info={"backfill": text("a + 1")}),
         refused="1 of 2 rows",
+    ),
+    changed("of a plain type", lambda: Column("v", Integer), some),
+    changed("to a plain type", some, lambda: Column("v", Integer), leaves=True),
+    changed(
+        "of a plain type, with a check",
+        lambda: Column("v", Integer),
+        lambda: some(of={"check": "VALUE < 23"}),
+    ),
+    changed(
+        "of a plain type, with a check that a row breaks",
+        lambda: Column("v", Integer),
+        lambda: some(of={"check": "VALUE < 22"}),
+        refused="1 of 3 rows fails; the server says: value for domain",
+    ),
+    changed(
+        "of a plain type, NOT NULL",
+        lambda: Column("v", Integer),
+        lambda: some(**NOT_NULL),
+        refused="1 of 3 rows fails",
+    ),
+    changed(
+        "of another plain type, with a check",
+        lambda: Column("v", Text),
+        lambda: some(of={"check": "VALUE < 23"}),
+    ),
+    changed(
+        "of a plain type that does not convert",
+        lambda: Column("v", Text),
+        some,
+        rows="INSERT INTO t (v) VALUES ('1'), ('one'), (NULL)",
+        refused="1 of 3 rows does not convert",
+    ),
+    changed(
+        "over a longer text",
+        lambda: some(String(9)),
+        lambda: Column("v", String(2)),
+        leaves=True,
+    ),
+    changed(
+        "over a text that is too long",
+        lambda: some(String(9)),
+        lambda: Column("v", String(1)),
+        refused="1 of 3 rows does not convert",
+    ),
+    changed(
+        "of another domain, with an index and a default",
+        lambda: some(of={"check": "VALUE > 0"}, index=True, server_default="5"),
+        lambda: Column("v", DOMAIN("other", BigInteger), index=True, server_default="5"),
+        leaves=True,
+    ),
+    Construct(
+        "domain: over an enum",
+        lambda m: table(m, with_kind(), Column("v", Text)),
+        lambda m: table(
+            m, with_kind(), some(Enum("1", "22", name="kind"), of={"check": "VALUE >= '1'"})
+        ),
+        rows="INSERT INTO t (v) VALUES ('1'), ('22'), (NULL)",
     ),
 )

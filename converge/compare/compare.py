@@ -149,8 +149,7 @@ def compare(live: Dict[str, Schema], given: Given) -> Plan:
 
 
 def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
-    again = given.again
-    given = looking_along(name, live, given)._replace(again=lambda: placed(again(), name))
+    given = looking_along(name, live, given)
     parts = [missing.missing_schema(name, given)] if live is None else []
     if name == given.settings.schemas[0]:
         parts.append(missing.missing_extensions(given))
@@ -173,7 +172,7 @@ def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
 def _in_words_of(schema: str, given: Given) -> Schema:
     """Return the desired state as the server would word it in a schema."""
     home = given.desired.trial_home(given.settings, given.facts)
-    return placed(given.desired.in_server_words[home], schema)
+    return placed(given.desired.in_server_words[home], schema, given.desired.outside)
 
 
 def _tables(name: str, live: Schema, desired: Schema, given: Given) -> Plan:

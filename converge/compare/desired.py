@@ -4,6 +4,7 @@ Nothing here asks a server.
 """
 
 import re
+from copy import copy
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, Index, MetaData, Table
@@ -73,6 +74,7 @@ class Desired:
         refuse_unusable(metadata, types, self.sequences, self.backfills)
         # What the server made of it, by the schema of new extensions: it is asked once.
         self.in_server_words: Dict[str, Schema] = {}
+        self.outside: Mapping[str, str] = {}  # the live schemas of `types_nowhere`, by name
 
     @property
     def names(self) -> List[str]:
@@ -90,7 +92,22 @@ class Desired:
 
     def schemas(self, schema: str) -> Schemas:
         """Return the schema for what the models put into none, and into one that they name."""
-        return {None: schema, **dict.fromkeys(self.named_schemas, schema)}
+        nowhere = next(iter(self.outside.values()), schema)
+        return {None: nowhere, **dict.fromkeys(self.named_schemas, schema)}
+
+    @property
+    def types_nowhere(self) -> List[str]:
+        """The enums for which no schema is said, if one is for everything else."""
+        names = [name for name, kind in self.types.items() if not kind.schema]
+        others = [*self.tables.values(), *self.sequences.values()]
+        enums = all(isinstance(self.types[name], ENUM) for name in names)
+        return names if enums and all(thing.schema for thing in others) else []
+
+    def with_types_outside(self, outside: Mapping[str, str]) -> "Desired":
+        """Return the same with its `types_nowhere` in the live schemas that they are in."""
+        changed = copy(self)
+        changed.outside = outside
+        return changed
 
     def trial_home(self, settings: Settings, facts: ServerFacts) -> str:
         """Return the schema in which new extensions live while the desired state is tried out."""

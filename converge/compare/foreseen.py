@@ -12,6 +12,7 @@ from psycopg2 import errors
 from converge.compare.declared import TABLES, declares, formers
 from converge.compare.desired import Desired
 from converge.compare.namesakes import renamed_objects
+from converge.compare.outside import types_outside
 from converge.compare.placed import placed
 from converge.plan import Managed
 from converge.quoting import identifier, qualified
@@ -34,6 +35,10 @@ def foreseen(
 
     `words` are the desired ones, and `again` returns the server's words for these.
     """
+    live = {
+        name: types_outside(connection, name, schema, desired, words.types)
+        for name, schema in live.items()
+    }
     declared = any(declares(table) for table in desired.tables.values())
     reworded = {
         name: _reworded(connection, name, schema, desired) if declared else schema
@@ -41,14 +46,17 @@ def foreseen(
     }
     return {
         name: renamed_objects(
-            schema, desired, placed(words, name), partial(_placed_again, again, name)
+            schema,
+            desired,
+            placed(words, name, schema.outside),
+            partial(_placed_again, again, name, schema.outside),
         )
         for name, schema in reworded.items()
     }
 
 
-def _placed_again(again: Callable[[], Schema], name: str) -> Schema:
-    return placed(again(), name)
+def _placed_again(again: Callable[[], Schema], name: str, outside: Names) -> Schema:
+    return placed(again(), name, outside)
 
 
 def _reworded(connection: Connection, name: str, schema: Schema, desired: Desired) -> Schema:

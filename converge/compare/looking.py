@@ -4,6 +4,7 @@ from typing import List, Optional
 
 from converge.compare.desired import Desired
 from converge.compare.missing import missing
+from converge.compare.placed import placed
 from converge.compare.table import Given
 from converge.errors import Refused
 from converge.plan import Refusal, WayOut
@@ -32,16 +33,23 @@ def refuse_other_schemas(settings: Settings, desired: Desired) -> None:
 
 
 def looking_along(schema: str, live: Optional[Schema], given: Given) -> Given:
-    """Return what a comparison of a schema is made with: it finds there what the models name.
+    """Return what a comparison of a schema is made with: it finds and words what the models name.
 
     What they bring along is made before a question, and rolled back after it, where it is missing.
     """
-    path = tuple(dict.fromkeys([schema, *given.facts.homes(given.facts.new_home(given.settings))]))
-    ask, before = given.ask, [f"SET LOCAL {search_path(path)}"]
+    outside = {} if live is None else live.outside
+    given = given._replace(desired=given.desired.with_types_outside(outside))
+    homes = given.facts.homes(given.facts.new_home(given.settings))
+    path = tuple(dict.fromkeys([schema, *outside.values(), *homes]))
+    ask, again, before = given.ask, given.again, [f"SET LOCAL {search_path(path)}"]
     if live is not None:
         needed = _needed(schema, live, given)
         before += ["SET TRANSACTION READ WRITE", *needed] if needed else []
-    return given._replace(path=path, ask=lambda sql: ask(";\n".join([*before, sql])))
+    return given._replace(
+        path=path,
+        ask=lambda sql: ask(";\n".join([*before, sql])),
+        again=lambda: placed(again(), schema, outside),
+    )
 
 
 def _needed(schema: str, live: Schema, given: Given) -> List[str]:

@@ -21,7 +21,9 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
     for name, wanted in desired.types.items():
         found, own = live.types.get(name), _Own(schema, name, live, given)
         if found is None and len(given.settings.every_schema) == 1:
-            parts += [_refuse_elsewhere(own, there) for there in own.elsewhere(desired)]
+            named = given.desired.types[name].schema is not None
+            others = own.elsewhere(desired)
+            parts += [_refuse_elsewhere(own, there, named=named) for there in others]
         elif found is not None and found != wanted:
             rule = _enum if found.kind == wanted.kind == "e" else _domain
             parts.append(rule(own, found, wanted))
@@ -29,7 +31,13 @@ def types_and_sequences(schema: str, live: Schema, desired: Schema, given: Given
         there = live.sequences.get(name)
         if there is not None and there != numbers:
             parts.append(_sequence(_Own(schema, name, live, given), there, numbers))
+    parts += [Plan(notes=(_noted(schema, *there),)) for there in live.outside.items()]
     return joined(parts)
+
+
+def _noted(schema: str, name: str, home: str) -> str:
+    outside = f"type {qualified(home, name)} is not in schema {identifier(schema)}"
+    return f"{outside}: the models say none for it"
 
 
 class _Own:
@@ -85,13 +93,13 @@ def _element(type_name: str) -> str:
     return type_name[:-2] if type_name.endswith("[]") else type_name
 
 
-def _refuse_elsewhere(own: _Own, there: str) -> Plan:
-    """Refuse to make a type again: `create_all` puts one that names no schema where it happens."""
+def _refuse_elsewhere(own: _Own, there: str, *, named: bool) -> Plan:
+    """Refuse to make a type again: `create_all` puts one of no schema where it happens."""
     what = f"is missing; columns have the type {there}."
     why = "The models name no schema for it, so it was made in the first of a search_path."
     advice = "Move it, in an instant; who names it without a schema needs that on the search_path:"
     move = f"ALTER TYPE {there} SET SCHEMA {identifier(own.schema)}"
-    return own.refuse(what, WayOut(advice, (move,)), why)
+    return own.refuse(what, WayOut(advice, (move,)), *([] if named else [why]))
 
 
 def _enum(own: _Own, live: OwnType, desired: OwnType) -> Plan:

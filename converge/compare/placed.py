@@ -4,7 +4,7 @@ In `pg_temp`, own types and sequences read without a schema; where they are live
 """
 
 import re
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from converge.quoting import identifier, qualified
 from converge.server.catalog import Column, Constraint, Index, Schema, Table
@@ -12,11 +12,11 @@ from converge.server.catalog import Column, Constraint, Index, Schema, Table
 Words = Callable[[Optional[str]], Any]  # a text, or None, with its names qualified
 
 
-def placed(trial: Schema, schema: str) -> Schema:
-    """Return what was read in `pg_temp` as it would read in a schema."""
+def placed(trial: Schema, schema: str, outside: Mapping[str, str]) -> Schema:
+    """Return what was read in `pg_temp` as it would read in a schema, but for types `outside`."""
     if not trial.types and not trial.sequences:
         return trial
-    words = _words(trial, schema)
+    words = _words(trial, schema, outside)
     types = {
         name: value._replace(
             base=words(value.base),
@@ -64,8 +64,9 @@ def _index(index: Index, words: Words) -> Index:
     )
 
 
-def _words(trial: Schema, schema: str) -> Words:
-    types = "|".join(re.escape(identifier(name)) for name in trial.types) or "(?!)"
+def _words(trial: Schema, schema: str, outside: Mapping[str, str]) -> Words:
+    homes = {identifier(name): identifier(outside.get(name, schema)) for name in trial.types}
+    types = "|".join(map(re.escape, homes)) or "(?!)"
     sequences = {identifier(name): qualified(schema, name) for name in trial.sequences}
     # A literal, maybe of a sequence's name; a cast to a type; a type that stands alone.
     pattern = re.compile(rf"('(?:[^']|'')*')(::regclass)?|(^|::)({types})(?![\w$.\"(])")
@@ -73,7 +74,7 @@ def _words(trial: Schema, schema: str) -> Words:
     def replaced(found: "re.Match[str]") -> str:
         text, regclass, before, name = found.groups()
         if name is not None:
-            return f"{before}{identifier(schema)}.{name}"
+            return f"{before}{homes[name]}.{name}"
         sequence = sequences.get(text[1:-1].replace("''", "'")) if regclass else None
         # As `pg_get_expr()` quotes it: a backslash is one among others.
         quoted = sequence and sequence.replace("'", "''")

@@ -245,3 +245,4 @@ class Schema(NamedTuple):
     history: Optional[Sequence[str]] = None  # the columns of the table that has its name
     unmanaged: Mapping[str, str] = {}  # types and sequences: TYPE, DOMAIN or SEQUENCE, by name
     renamed: Sequence[Renamed] = ()  # by a plan, in its order
+    outside: Mapping[str, str] = {}  # the schemas of types that are in another one, by name

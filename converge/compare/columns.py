@@ -32,8 +32,10 @@ def add_and_change(table: ComparedTable) -> None:
     """Add the missing columns and change types and defaults; unknown columns are left alone."""
     missing = []
     for name, desired in table.desired.columns.items():
-        if desired.inherited or waits(table, name):
+        if desired.inherited:
             continue  # what becomes of its parent's becomes of it
+        if waits(table, name):
+            continue  # it is added or changed once its sources are filled: computed_from_filled
         if name not in table.live.columns:
             missing.append(name)
             continue

@@ -6,7 +6,7 @@ from converge.compare.computed import fills_each_row
 from converge.compare.order import in_order
 from converge.compare.refusals import refuse_rows
 from converge.compare.table import FROM_A_SEQUENCE, ComparedTable
-from converge.names import NEW_PREFIX, helper_name
+from converge.names import NEW_PREFIX, chosen_name, helper_name
 from converge.quoting import identifier
 from converge.server.catalog import Column
 from converge.server.proofs import stores
@@ -134,8 +134,22 @@ def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: boo
 def _unproven(table: ComparedTable, name: str) -> List[str]:
     """Return what puts back a NOT NULL that held for new rows only, as it may from 18 on."""
     live = table.live.columns.get(name)
-    add = table.alter(f"ADD NOT NULL {identifier(name)} NOT VALID")
-    return [add] if live is not None and live.unproven else []
+    return [f"{_add(table, name, live)} NOT VALID"] if live is not None and live.unproven else []
+
+
+def _add(table: ComparedTable, name: str, live: Column) -> str:
+    """Return what adds a NOT NULL anew, as it is called: from 18 on."""
+    own = f"CONSTRAINT {identifier(live.not_null_name)} " if live.not_null_name else ""
+    return table.alter(f"ADD {own}NOT NULL {identifier(name)}")
+
+
+def _again(table: ComparedTable, name: str, live: Column) -> List[str]:
+    """Return what puts back a NOT NULL: by its name, if the server would choose another."""
+    if live.unproven:
+        return _unproven(table, name)
+    if live.not_null_name in (None, chosen_name(table.name, name, "not_null")):
+        return [table.alter_column(name, "SET NOT NULL")]
+    return [_add(table, name, live)]
 
 
 def _proof_name(column: str) -> str:
@@ -176,14 +190,13 @@ def allow_nulls(table: ComparedTable) -> None:
             continue  # what becomes of its parent's becomes of it
         if name in stays:
             continue  # a key that the models do not have is left alone, and so is its NOT NULL
-        back = _unproven(table, name) or [table.alter_column(name, "SET NOT NULL")]
         table.step(
             Kind.DROP_NOT_NULL,
             name,
             "it is NOT NULL; the model says nullable",
             [table.alter_column(name, "DROP NOT NULL")],
             undo=Undo(
-                statements=tuple(back),
+                statements=tuple(_again(table, name, live)),
                 guard=None if live.unproven else f"{identifier(name)} IS NULL",
             ),
         )

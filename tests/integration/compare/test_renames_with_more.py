@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, Column, Enum, Identity, Index, Integer
 
 from tests.support.changing import Changing, release
 from tests.support.database import Database
+from tests.support.structure import structure
 
 WAS_T = {"renamed_from": "t"}
 
@@ -136,6 +137,17 @@ def test_a_parent_of_which_a_child_has_the_same_column(changing: Changing) -> No
     )
     assert changing.rolled_back(1).refusals == ()
     assert changing.planned(family("parent")).empty
+
+
+def test_a_not_null_that_goes_with_a_rename_comes_back_by_its_name(changing: Changing) -> None:
+    """From 18 on it has one, and the server would choose that of the new names."""
+    before = release(("t", Column("old", Integer, nullable=False)))
+    new = Column("new", Integer, info={"renamed_from": "old"})
+    changing.apply(before)
+    was = structure(changing.database, "public")
+    changing.apply(release(("u", new, {"info": WAS_T})))
+    assert changing.rolled_back(1).refusals == ()
+    assert structure(changing.database, "public") == was
 
 
 def test_a_renamed_parent_is_inherited_from_by_its_live_name(changing: Changing) -> None:

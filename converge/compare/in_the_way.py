@@ -21,6 +21,7 @@ class Dependent(NamedTuple):
 
     drop: str
     change: Optional[str] = None
+    check: str = ""  # the name of one
 
 
 def refuse_what_the_server_would(
@@ -37,15 +38,27 @@ def refuse_what_the_server_would(
 
 def _without(table: ComparedTable, name: str, changes: Sequence[str]) -> WayOut:
     """Return what drops as much as has to be dropped, if the next run makes all of it anew."""
+    needed = _needed(table, name, changes)
+    advice = "In a maintenance window, drop what the next run makes anew, and run again:"
+    return WayOut(advice, tuple(one.drop for one in needed)) if needed else OUT_OF_THE_WAY
+
+
+def checks_in_the_way(table: ComparedTable, name: str, changes: Sequence[str]) -> List[str]:
+    """Return the checks without which the server takes changes of a column; none if more is."""
+    needed = _needed(table, name, changes)
+    return [one.check for one in needed] if all(one.check for one in needed) else []
+
+
+def _needed(table: ComparedTable, name: str, changes: Sequence[str]) -> List[Dependent]:
+    """Return what has to be dropped, and no more; nothing if the server refuses that, too."""
     needed = _dependents(table, name)
     if _refused(table, changes, needed) is not None:
-        return OUT_OF_THE_WAY
+        return []
     for one in list(needed):
         fewer = [other for other in needed if other != one]
         if _refused(table, changes, fewer) is None:
             needed = fewer
-    advice = "In a maintenance window, drop what the next run makes anew, and run again:"
-    return WayOut(advice, tuple(one.drop for one in needed))
+    return needed
 
 
 def _dependents(table: ComparedTable, name: str) -> List[Dependent]:
@@ -61,7 +74,7 @@ def _dependents(table: ComparedTable, name: str) -> List[Dependent]:
         checks = constraint.kind == "c" and name in (constraint.columns or [])
         if known in desired.constraints and checks and not constraint.inherited:
             change = f"DROP CONSTRAINT {identifier(known)}"
-            found.append(Dependent(table.alter(change), change))
+            found.append(Dependent(table.alter(change), change, known))
     for known, index in table.live.indexes.items():
         indexed = mentioned([name], f"{index.using} {index.predicate or ''}")
         if known in desired.indexes and indexed and not (index.attached or index.used_by):

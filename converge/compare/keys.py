@@ -188,7 +188,12 @@ def back(table: ComparedTable, name: str, old: Optional[Old]) -> Undo:
     if live is not None and live.kind not in KEYS:
         unproven = "" if live.valid or live.sql.endswith(" NOT ENFORCED") else " NOT VALID"
         add = table.alter(f"ADD CONSTRAINT {identifier(old.name)} {live.sql}{unproven}")
-        return Undo(statements=(drop, add, *comment), lock=Lock.READ, creates=live.kind == "x")
+        return Undo(
+            statements=(drop, add, *comment),
+            lock=Lock.READ,
+            creates=live.kind == "x",
+            guard=_violators(table, live) if live.kind == "c" and live.valid else None,
+        )
     assert old.owned_index is not None
     again = (
         _renamed(table, temporary, old.name)
@@ -198,6 +203,12 @@ def back(table: ComparedTable, name: str, old: Optional[Old]) -> Undo:
     besides = carried_over(table, old.owned_index, old.name)
     index = built(table, temporary, old.owned_index)
     return Undo((index,), (drop, again, *besides, *comment), creates=True)
+
+
+def _violators(table: ComparedTable, check: Constraint) -> Optional[str]:
+    """Return what is true for a row that violates a check; None if a type that it reads changes."""
+    same = all(table.values.get(name) == identifier(name) for name in check.columns or [])
+    return f"NOT ({check.expression})" if same else None
 
 
 def _by_index(table: ComparedTable, name: str, key: Constraint, index: str) -> str:

@@ -7,12 +7,13 @@ from converge.compare import conversions, limits, references, written
 from converge.compare.by_hand import refuse_unknown
 from converge.compare.conversions import ALWAYS, Told
 from converge.compare.domains import refuse_misfits
-from converge.compare.in_the_way import refuse_what_the_server_would
+from converge.compare.in_the_way import checks_in_the_way, refuse_what_the_server_would
 from converge.compare.refusals import (
     refuse_large,
     refuse_rows,
     refuse_used,
 )
+from converge.compare.said_anew import added, around, comments, former, or_violates, say_anew
 from converge.compare.table import ColumnPair, ComparedTable, alter_column
 from converge.compare.words import default_written, has_own_default
 from converge.names import free_name
@@ -38,6 +39,7 @@ class Way(NamedTuple):
     fits: str
     changes: Sequence[str]  # of ALTER TABLE
     lock: Optional[Lock]  # None: the server does not take it
+    checks: Sequence[str] = ()  # that compare with a value of the old type, which it can't convert
 
 
 def change_type(table: ComparedTable, pair: ColumnPair) -> None:
@@ -128,6 +130,8 @@ def _lock(
 def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
     """Change the type if every row fits, the table is small enough and the server agrees."""
     name, what = pair.name, f"{pair.differs}."
+    if way.lock is None:
+        way = _with_checks(table, pair, way)
     misfits = f"{identifier(name)} IS NOT NULL AND NOT ({way.fits})"
     bad = 0 if way.fits == ALWAYS else table.count(misfits)
     if bad:
@@ -135,7 +139,8 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
         return
     if way.lock is not Lock.INSTANT and refuse_misfits(table, pair, way.using):
         return
-    statements = [table.alter(change) for change in way.changes]
+    changes = around(way.checks, way.changes, added(table, way.checks))
+    statements = [*map(table.alter, changes), *comments(table, way.checks)]
     does = "reads" if way.lock is Lock.READ else "rewrites"
     if way.lock is not Lock.INSTANT and refuse_large(table, name, what, statements, does=does):
         return
@@ -146,7 +151,7 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
     if way.fits != ALWAYS:
         statements = [*no_row(table.relation, misfits), *statements]
     table.values[name] = f"({way.using})"
-    table.type_changes += way.changes
+    table.type_changes += changes
     if len(way.changes) > 1:
         table.defaults_changed.add(name)
     table.step(
@@ -155,24 +160,40 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
         f"it {pair.differs}",
         statements,
         lock=way.lock or Lock.REWRITE,
-        undo=_undo(table, pair, way.changes),
+        undo=_undo(table, pair, way),
     )
+    say_anew(table, way.checks)
 
 
-def _undo(table: ComparedTable, pair: ColumnPair, changes: Sequence[str]) -> Undo:
+def _with_checks(table: ComparedTable, pair: ColumnPair, way: Way) -> Way:
+    """Return the way that says such checks anew, in the models' words.
+
+    Only if the server takes it, and there is a way back.
+    """
+    checks = checks_in_the_way(table, pair.name, way.changes)
+    lock = _lock(table, pair, around(checks, way.changes, added(table, checks)))
+    if lock is None or _way_back(table, pair, around(checks, way.changes, ())) is None:
+        return way
+    return way._replace(checks=checks, lock=lock)
+
+
+def _undo(table: ComparedTable, pair: ColumnPair, way_there: Way) -> Undo:
     """Return what changes the type back."""
     name, live, _ = pair
     column = identifier(name)
     keep: Tuple[str, ...] = ()
-    way = _way_back(table, pair, changes)
+    way = _way_back(table, pair, around(way_there.checks, way_there.changes, ()))
     if way is None:  # it is only for a column without values, or for one converted by hand
         way = Way(f"{column}::text::{live.type}", _has_type(table, name, live.type), (), None)
         keep = _kept_aside(table, pair)
-    statements = [table.alter_column(name, f"TYPE {live.type} USING {way.using}")]
+    changes = [alter_column(name, f"TYPE {live.type} USING {way.using}")]
     if has_own_default(live):
-        statements.insert(0, table.alter_column(name, "DROP DEFAULT"))
-        statements.append(table.alter_column(name, f"SET DEFAULT {live.default_sql}"))
+        changes.insert(0, alter_column(name, "DROP DEFAULT"))
+        changes.append(alter_column(name, f"SET DEFAULT {live.default_sql}"))
+    changes = around(way_there.checks, changes, former(table, way_there.checks))
+    statements = [*map(table.alter, changes), *comments(table, way_there.checks)]
     guard = None if way.fits == ALWAYS else f"{column} IS NOT NULL AND NOT ({way.fits})"
+    guard = or_violates(table, way_there.checks, guard, name=name, using=way.using)
     lock = way.lock or Lock.REWRITE
     return Undo(statements=tuple(statements), lock=lock, guard=guard, keep=keep)
 

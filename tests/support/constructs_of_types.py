@@ -58,6 +58,17 @@ def both_ways(
     )
 
 
+def checked(name: str, first: str, then: str, **options: Any) -> Construct:
+    """Return a change of a text to a date, which a check compares."""
+    return column(
+        f"type {name}",
+        lambda: Column("v", Text, CheckConstraint(first, name="k", comment="of it")),
+        lambda: Column("v", Date, CheckConstraint(then, name="k", comment="of it")),
+        rows="INSERT INTO t (v) VALUES ('2024-01-31'), ('2025-01-31'), (NULL)",
+        **options,
+    )
+
+
 EVERY: Tuple[Any, ...] = (
     *(Boolean, SmallInteger, BigInteger, Numeric(5, 1), Float(20), Double, String(5), Text, Date),
     *(Time, DateTime, INTERVAL(fields="DAY TO SECOND", precision=2), LargeBinary, Uuid, MACADDR),
@@ -124,6 +135,14 @@ TYPES = (
         lambda: Column("v", String(9), server_default="1"),
         lambda: Column("v", Integer, server_default="2"),
         rows="INSERT INTO t (v) VALUES ('1'), ('2')",
+    ),
+    checked("that is compared", "v > '2024'", "v > '2024-01-01'"),
+    checked("that is compared as before", "v > '2023-12-31'", "v > '2023-12-31'"),
+    checked(
+        "that is compared, of which a row fails then",
+        "v > '2024'",
+        "v > '2024-02-01'",
+        refused="1 row would violate it",
     ),
     Construct(
         "type of both ends of a foreign key",

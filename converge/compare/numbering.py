@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/ddl-identity-columns.html
 from typing import List, Optional, Tuple
 
 from converge.compare import ddl
+from converge.compare.conversions import BITS
 from converge.compare.refusals import refuse_large
 from converge.compare.table import ColumnPair, ComparedTable
 from converge.compare.words import default_written
@@ -14,6 +15,13 @@ from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column
 from converge.steps import Kind, Lock, Undo
 
+OPTIONS = {
+    "start": "START WITH",
+    "increment": "INCREMENT BY",
+    "cache": "CACHE",
+    "minimum": "MINVALUE",
+    "maximum": "MAXVALUE",
+}
 IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}  # as in `pg_attribute.attidentity`
 
 
@@ -37,7 +45,15 @@ def _set_identity(table: ComparedTable, pair: ColumnPair) -> None:
     if to:
         change, undo = (table.alter_column(name, " ".join(options)) for options in (to, back))
         why = f"it is {', '.join(back)}; the model says {', '.join(to)}"
-        table.step(Kind.SET_IDENTITY, name, why, [change], undo=Undo(statements=(undo,)))
+        converted = table.values[name] != identifier(name)  # by then: its sequence is longer
+        table.step(
+            Kind.SET_IDENTITY,
+            name,
+            why,
+            [change],
+            undo=Undo(statements=(undo,)),
+            tried=() if converted else None,
+        )
 
 
 def _identity_options(live: Column, desired: Column) -> List[str]:
@@ -47,15 +63,24 @@ def _identity_options(live: Column, desired: Column) -> List[str]:
     found = []
     if live.identity != desired.identity:
         found.append(f"SET GENERATED {IDENTITY[desired.identity]}")
-    names = {"start": "START WITH", "increment": "INCREMENT BY", "cache": "CACHE"}
-    if live.type == desired.type:  # else they follow the type
-        names.update(minimum="MINVALUE", maximum="MAXVALUE")
-    for field, words in names.items():
-        if getattr(live.sequence, field) != getattr(desired.sequence, field):
-            found.append(f"SET {words} {getattr(desired.sequence, field)}")
+    for field, words in OPTIONS.items():
+        has, wants = getattr(live.sequence, field), getattr(desired.sequence, field)
+        follows = live.type != desired.type and _is_end(live, has) and _is_end(desired, wants)
+        if has != wants and not follows:
+            found.append(f"SET {words} {wants}")
     if live.sequence.cycle != desired.sequence.cycle:
         found.append("SET CYCLE" if desired.sequence.cycle else "SET NO CYCLE")
     return found
+
+
+def _is_end(column: Column, number: int) -> bool:
+    """True if it is the first or last number of a column's type.
+
+    A sequence that ends there goes on to the end of a new type.
+    https://www.postgresql.org/docs/current/sql-altersequence.html
+    """
+    end = 1 << BITS[column.type]
+    return number in (-end, end - 1)
 
 
 def _add_identity(table: ComparedTable, pair: ColumnPair) -> None:

@@ -198,6 +198,16 @@ NUMBERED = (
         lambda m: keyed(m, Column("id", BigInteger, Identity(), primary_key=True)),
     ),
     Construct(
+        "an identity key of bigint, with an end",
+        lambda m: keyed(m, Column("id", Integer, Identity(), primary_key=True)),
+        lambda m: keyed(m, Column("id", BigInteger, Identity(maxvalue=10**12), primary_key=True)),
+    ),
+    Construct(
+        "an identity key of bigint, without its end",
+        lambda m: keyed(m, Column("id", Integer, Identity(maxvalue=99), primary_key=True)),
+        lambda m: keyed(m, Column("id", BigInteger, Identity(), primary_key=True)),
+    ),
+    Construct(
         "a new identity column",
         table,
         lambda m: table(m, Column("n", Integer, Identity(start=7))),

@@ -15,6 +15,13 @@ Under an alias .Chart.Name is the alias, and `eaterInit` is not a name that Kube
 {{- regexReplaceAll "[-.]+$" (trunc 50 $name) "" -}}
 {{- end }}
 
+{{/*
+A CronJob's name is at most 52 characters: those of its Jobs have the time behind it.
+*/}}
+{{- define "eater-init.verifyName" -}}
+{{- regexReplaceAll "[-.]+$" (trunc 45 (include "eater-init.fullname" .)) "" }}-verify
+{{- end }}
+
 {{- define "eater-init.jobName" -}}
 {{- include "eater-init.fullname" . -}}
 {{- if not .Values.job.hookEvents }}-{{ .Release.Revision }}{{ end -}}
@@ -81,6 +88,21 @@ A variable from the Secret's key, if one is named, else its value.
 {{- end }}
 {{- end }}
 
+{{/*
+A name of a list is quoted as in SQL where it has to be.
+*/}}
+{{- define "eater-init.schemas" -}}
+{{- if kindIs "string" . }}{{ . }}
+{{- else -}}
+{{- $names := list -}}
+{{- range . -}}
+{{- $plain := regexMatch "^[^\\s,\"]+$" . -}}
+{{- $names = append $names (ternary . (printf "\"%s\"" (replace "\"" "\"\"" .)) $plain) -}}
+{{- end -}}
+{{- join "," $names -}}
+{{- end -}}
+{{- end }}
+
 {{- define "eater-init.ownEnv" -}}
 {{- $server := .Values.postgresql -}}
 {{- $port := include "eater-init.text" $server.port -}}
@@ -97,7 +119,7 @@ A variable from the Secret's key, if one is named, else its value.
 {{- end }}
 {{- if not (or $server.schemasQuery $server.schemasFile) }}
 - name: POSTGRES_SCHEMAS
-  value: {{ $server.schemas | quote }}
+  value: {{ include "eater-init.schemas" $server.schemas | quote }}
 {{- end }}
 {{- with $server.schemasQuery }}
 - name: POSTGRES_SCHEMAS_QUERY
@@ -125,6 +147,10 @@ A variable from the Secret's key, if one is named, else its value.
 - name: {{ $name }}
   value: {{ include "eater-init.text" $value | quote }}
 {{- end }}
+{{- with .shards }}
+- name: SHARDS # of which a pod's is its JOB_COMPLETION_INDEX
+  value: {{ include "eater-init.text" . | quote }}
+{{- end }}
 {{- end }}
 
 {{- define "eater-init.image" -}}
@@ -150,6 +176,10 @@ A variable from the Secret's key, if one is named, else its value.
 - name: eater-init
   image: {{ include "eater-init.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
+  {{- with .args }}
+  args:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   env:
     {{- include "eater-init.env" . | trim | nindent 4 }}
   {{- with .Values.envFrom }}
@@ -167,6 +197,100 @@ A variable from the Secret's key, if one is named, else its value.
   terminationMessagePolicy: FallbackToLogsOnError
   {{- with .Values.extraVolumeMounts }}
   volumeMounts:
+    {{- tpl (toYaml .) $ | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/*
+The argument is what becomes of the Job, or of one shard of it, that somebody has to act for.
+*/}}
+{{- define "eater-init.podFailurePolicy" -}}
+rules:
+  {{- if eq . "FailIndex" }}
+  # Exit code 2: the other shards would end the same.
+  {{- include "eater-init.failAt" (list "FailJob" 2) | nindent 2 }}
+  # Exit codes 4 and 5: another attempt would end the same until somebody acts.
+  {{- include "eater-init.failAt" (list . 4 5) | nindent 2 }}
+  {{- else }}
+  # Exit codes 2, 4 and 5: another attempt would end the same until somebody acts.
+  {{- include "eater-init.failAt" (list . 2 4 5) | nindent 2 }}
+  {{- end }}
+  # A pod that is evicted, or whose node is drained, is no attempt that failed.
+  - action: Ignore
+    onPodConditions:
+      - type: DisruptionTarget
+        status: "True"
+{{- end }}
+
+{{- define "eater-init.failAt" -}}
+- action: {{ first . }}
+  onExitCodes:
+    containerName: eater-init
+    operator: In
+    values: [{{ rest . | join ", " }}]
+  onPodConditions: [] # The schema of Kubernetes 1.25 requires it.
+{{- end }}
+
+{{/*
+The metadata and spec of every pod. Beside .Values there are its own restartPolicy, args and shards.
+*/}}
+{{- define "eater-init.pod" -}}
+metadata:
+  labels:
+    {{- include "eater-init.labels" . | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- end }}
+  {{- with .Values.podAnnotations }}
+  annotations:
+    {{- tpl (toYaml .) $ | nindent 4 }}
+  {{- end }}
+spec:
+  restartPolicy: {{ .restartPolicy }}
+  terminationGracePeriodSeconds: {{ include "eater-init.text" .Values.job.terminationGracePeriodSeconds }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with include "eater-init.serviceAccount" . }}
+  serviceAccountName: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . | quote }}
+  {{- end }}
+  {{- with include "eater-init.pullSecrets" . | trim }}
+  imagePullSecrets:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.extraInitContainers }}
+  initContainers:
+    {{- tpl (toYaml .) $ | nindent 4 }}
+  {{- end }}
+  containers:
+    {{- include "eater-init.container" . | nindent 4 }}
+    {{- with .Values.extraContainers }}
+    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- end }}
+  {{- with .Values.extraVolumes }}
+  volumes:
     {{- tpl (toYaml .) $ | nindent 4 }}
   {{- end }}
 {{- end }}

@@ -39,7 +39,9 @@ def patched(manifest: Manifest, patch: Manifest) -> Manifest:
     """Return the manifest with a strategic merge patch, as `kubectl patch --local` does it."""
     result = copy.deepcopy(manifest)
     for key, value in patch.items():
-        if isinstance(value, dict):
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
             result[key] = patched(result.get(key, {}), value)
         elif key in MERGED_BY:
             result[key] = _merged(result.get(key, []), value, MERGED_BY[key])
@@ -59,7 +61,10 @@ def _merged(items: List[Manifest], patches: List[Manifest], key: str) -> List[Ma
 
 
 def pod(manifest: Manifest) -> Manifest:
-    spec: Manifest = manifest["spec"]["template"]["spec"]
+    """Return the specification of the pods: of a workload, a CronJob or a pod itself."""
+    spec: Manifest = manifest["spec"]
+    for inner in ("jobTemplate", "template"):
+        spec = spec.get(inner, {}).get("spec", spec)
     return spec
 
 

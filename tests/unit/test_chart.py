@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import kubernetes_validate
 import pytest
@@ -12,6 +12,7 @@ import yaml
 from kubernetes_validate.utils import all_versions
 
 from converge.names import VERSION
+from converge.settings.schemas import schema_list
 from tests.support import helm
 from tests.support.helm import Helm, Refused
 from tests.support.manifests import ROOT, environment, ours, pod, read, violations
@@ -21,8 +22,17 @@ CHART = ROOT / "chart"
 VALUES: Dict[str, Any] = read("chart/values.yaml")
 EVERY: Dict[str, Any] = read("tests/support/every_value.yaml")
 # Groups of which every member is a value of its own; another object is one value.
-GROUPS = ("global", "image", "postgresql", "settings", "job", "serviceAccount")
+GROUPS = ("global", "image", "postgresql", "settings", "job", "verify", "serviceAccount")
 
+VERIFY = {"verify": {"enabled": True}}
+PER_INDEX_SINCE = "1.29.0"  # https://kubernetes.io/docs/concepts/workloads/controllers/job/
+
+# What a value needs beside it to have an effect.
+ONLY_WITH = {
+    "serviceAccount.annotations": "serviceAccount.create",
+    "job.maxFailedIndexes": "job.shards",
+    **{f"verify.{name}": "verify.enabled" for name in VALUES["verify"] if name != "enabled"},
+}
 MISTAKES = [
     ({"enable": True}, "enable"),
     ({"enabled": "yes"}, "enabled"),
@@ -34,10 +44,16 @@ MISTAKES = [
     ({"postgresql": {"port": "5432"}}, "port"),
     ({"postgresql": {"port": 70000}}, "port"),
     ({"postgresql": {"database": ""}}, "database"),
-    ({"postgresql": {"schemas": ["public"]}}, "schemas"),
+    ({"postgresql": {"schemas": []}}, "schemas"),
+    ({"postgresql": {"schemas": ["a", "a"]}}, "schemas"),
     ({"postgresql": {"schemasFile": "schemas"}}, "schemasFile"),
     ({"settings": {"PARALLEL": 33}}, "PARALLEL"),
     ({"settings": {"ON_REFUSAL": "ask"}}, "ON_REFUSAL"),
+    ({"settings": {"PARALLEL": 0}}, "PARALLEL"),
+    ({"job": {"shards": 0}}, "shards"),
+    ({"job": {"args": ["--rollback", "--yes"]}}, "args"),
+    ({"verify": {"schedule": "4 o'clock"}}, "schedule"),
+    ({"verify": {"startingDeadlineSeconds": 9}}, "startingDeadlineSeconds"),
     ({"postgresql": {"existingSecret": ""}}, "existingSecret"),
     ({"postgresql": {"existingSecret": "My Secret"}}, "existingSecret"),
     ({"postgresql": {"password": "secret"}}, "password"),
@@ -118,6 +134,18 @@ def leaves(values: Dict[str, Any]) -> Dict[str, Any]:
     return found
 
 
+def the_job(
+    engine: Helm, values: Optional[Dict[str, Any]] = None, release: str = "demo"
+) -> Dict[str, Any]:
+    """Return the Job of the chart."""
+    return of_kind(engine.render(CHART, values, release), "Job")
+
+
+def of_kind(rendered: List[Dict[str, Any]], kind: str) -> Dict[str, Any]:
+    [found] = [manifest for manifest in rendered if manifest["kind"] == kind]
+    return found
+
+
 def only(path: str, value: Any) -> Dict[str, Any]:
     """Return values in which one is set."""
     first, _, rest = path.partition(".")
@@ -130,23 +158,119 @@ def test_it_is_linted_without_a_warning(engine: Helm) -> None:
     engine.lint(CHART, EVERY)
 
 
-@pytest.mark.parametrize("values", [{}, EVERY], ids=["defaults", "every value"])
-def test_kubernetes_takes_the_job_and_restricts_it(engine: Helm, values: Dict[str, Any]) -> None:
+@pytest.mark.parametrize("values", [VERIFY, EVERY], ids=["defaults", "every value"])
+def test_kubernetes_takes_it_all_and_restricts_it(engine: Helm, values: Dict[str, Any]) -> None:
     """Strictly, for the oldest and the newest version that the validator knows."""
     rendered = engine.render(CHART, values)
     for version in (all_versions()[0], all_versions()[-1]):
         for manifest in rendered:
             kubernetes_validate.validate(manifest, version, strict=True)
-    [job] = [manifest for manifest in rendered if manifest["kind"] == "Job"]
-    assert violations(job) == []
-    assert pod(job)["automountServiceAccountToken"] is False
-    assert pod(job)["enableServiceLinks"] is False
-    assert ours(job)["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    for workload in (of_kind(rendered, kind) for kind in ("Job", "CronJob", "Pod")):
+        assert violations(workload) == []
+        assert pod(workload)["automountServiceAccountToken"] is False
+        assert pod(workload)["enableServiceLinks"] is False
+        assert ours(workload)["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_what_verifies_is_the_job_with_another_argument(engine: Helm) -> None:
+    """Before Kubernetes kills a look that hangs, and with the pod and the attempts of the Job."""
+    rendered = engine.render(CHART, VERIFY)
+    job, cron, test = (of_kind(rendered, kind) for kind in ("Job", "CronJob", "Pod"))
+    for looking in (cron, test):
+        assert ours(looking) == {**ours(job), "args": ["--verify"]}
+        looked = {**pod(looking), "containers": None, "activeDeadlineSeconds": None}
+        assert looked == {**pod(job), "containers": None, "activeDeadlineSeconds": None}
+    job_of_cron = cron["spec"]["jobTemplate"]["spec"]
+    assert job_of_cron["podFailurePolicy"] == job["spec"]["podFailurePolicy"]
+    assert (job_of_cron["activeDeadlineSeconds"], pod(test)["activeDeadlineSeconds"]) == (600, 600)
+    assert {**cron["spec"], "jobTemplate": None} == {
+        "schedule": "17 4 * * *",
+        "suspend": False,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": None,
+    }
+
+
+def test_nothing_verifies_that_is_not_asked_to(engine: Helm) -> None:
+    """The CronJob is off by default; the pod of `helm test` is a hook that nothing else starts."""
+    kinds = [manifest["kind"] for manifest in engine.render(CHART)]
+    assert sorted(kinds) == ["Job", "Pod"]
+    annotations = of_kind(engine.render(CHART), "Pod")["metadata"]["annotations"]
+    assert annotations["helm.sh/hook"] == "test"
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
+    without = engine.render(CHART, {"verify": {"test": False}})
+    assert [manifest["kind"] for manifest in without] == ["Job"]
+
+
+def test_shards_are_an_indexed_job(engine: Helm) -> None:
+    """A refused shard ends alone, a wrong setting ends all; each is tried again for itself."""
+    job = the_job(engine, {"job": {"shards": 8, "maxFailedIndexes": 0}})
+    for version in (PER_INDEX_SINCE, all_versions()[-1]):
+        kubernetes_validate.validate(job, version, strict=True)
+    spec = job["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 8, 8)
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == (3, 0)
+    assert "backoffLimit" not in spec  # It would count the failures of all of them together.
+    all_end, one_ends, evicted = spec["podFailurePolicy"]["rules"]
+    assert (all_end["action"], all_end["onExitCodes"]["values"]) == ("FailJob", [2])
+    assert (one_ends["action"], one_ends["onExitCodes"]["values"]) == ("FailIndex", [4, 5])
+    assert evicted["action"] == "Ignore"
+    assert environment(ours(job))["SHARDS"] == "8"
+
+
+def test_shards_that_fail_stop_the_others_only_if_that_is_said(engine: Helm) -> None:
+    """Kubernetes lets every index end where there is no maximum."""
+    assert "maxFailedIndexes" not in the_job(engine, {"job": {"shards": 8}})["spec"]
+
+
+@pytest.mark.parametrize("why", ["older", "OnFailure"])
+def test_shards_without_attempts_of_their_own(engine: Helm, tmp_path: Path, why: str) -> None:
+    """Kubernetes before 1.29 has no limit per index, and none takes it with `OnFailure`."""
+    shutil.copytree(CHART, tmp_path / "chart")
+    template = tmp_path / "chart/templates/job.yaml"
+    text = template.read_text(encoding="utf-8")
+    if why == "older":  # than any: the engine renders for one version only
+        template.write_text(text.replace(">=1.29-0", ">=99-0"), encoding="utf-8")
+    policy = why if why == "OnFailure" else "Never"
+    values = {"job": {"shards": 8, "restartPolicy": policy, "maxFailedIndexes": 1}}
+    job = of_kind(engine.render(tmp_path / "chart", values), "Job")
+    kubernetes_validate.validate(job, all_versions()[0], strict=True)
+    assert job["spec"]["backoffLimit"] == 3
+    assert ("podFailurePolicy" in job["spec"]) == (policy == "Never")
+
+
+def test_only_the_shards_of_a_job_are_shards(engine: Helm, parent: Path) -> None:
+    """One pod has them all; so have the init container, the CronJob and the test."""
+    assert "SHARDS" not in environment(ours(the_job(engine)))
+    values = {**VERIFY, "job": {"shards": 8}}
+    rendered = engine.render(parent, {"eaterInit": values})
+    for kind in ("Deployment", "CronJob", "Pod"):
+        assert "SHARDS" not in environment(ours(of_kind(rendered, kind)))
+
+
+def test_schemas_may_be_a_list(engine: Helm) -> None:
+    """The program reads the names that are in it, quoted as in SQL where they have to be."""
+    names = ["berlin", "tenant_*", "Sales", "New York", 'a "b", c']
+    given = environment(ours(the_job(engine, {"postgresql": {"schemas": names}})))
+    read_back = schema_list(given["POSTGRES_SCHEMAS"])
+    assert [entry.text for entry in read_back.entries] == names
+    assert read_back.patterns == ("tenant_*",)
+
+
+def test_schemas_are_named_in_one_way(engine: Helm) -> None:
+    """A query or a file takes the place of the names; what is given besides it is refused."""
+    for value, variable in (("schemasQuery", "QUERY"), ("schemasFile", "FILE")):
+        given = environment(ours(the_job(engine, {"postgresql": {value: "/tenants"}})))
+        assert given[f"POSTGRES_SCHEMAS_{variable}"] == "/tenants"
+        assert "POSTGRES_SCHEMAS" not in given
 
 
 def test_the_job_is_that_of_the_plain_manifest(engine: Helm) -> None:
     """Both ways to run it are one container, but for what the chart spells out."""
-    job, plain = ours(engine.render(CHART)[0]), ours(read("eater_init_job.yaml"))
+    job, plain = ours(the_job(engine)), ours(read("eater_init_job.yaml"))
     assert environment(plain).items() <= environment(job).items()
     assert job["image"] == "eater-init:latest"
     assert {**job, "env": None} == {**plain, "env": None}
@@ -154,7 +278,7 @@ def test_the_job_is_that_of_the_plain_manifest(engine: Helm) -> None:
 
 def test_attempts_are_those_of_the_plain_manifest(engine: Helm) -> None:
     """How many, for how long, and which exit codes end them: both ways to run it are one Job."""
-    chart, manifest = engine.render(CHART)[0], read("eater_init_job.yaml")
+    chart, manifest = the_job(engine), read("eater_init_job.yaml")
     job, plain = chart["spec"], manifest["spec"]
     assert {**job, "template": None} == {**plain, "template": None}
     assert pod(chart)["restartPolicy"] == pod(manifest)["restartPolicy"]
@@ -162,7 +286,7 @@ def test_attempts_are_those_of_the_plain_manifest(engine: Helm) -> None:
 
 def test_a_pod_that_is_restarted_has_no_failure_policy(engine: Helm) -> None:
     """Kubernetes takes it only with `restartPolicy: Never`, which no schema says."""
-    [job] = engine.render(CHART, {"job": {"restartPolicy": "OnFailure"}})
+    job = the_job(engine, {"job": {"restartPolicy": "OnFailure"}})
     assert pod(job)["restartPolicy"] == "OnFailure"
     assert "podFailurePolicy" not in job["spec"]
 
@@ -197,7 +321,7 @@ OPERATORS = {
 def test_the_secret_of_an_operator_is_taken_as_it_is(engine: Helm, operator: str) -> None:
     """By the names of its keys."""
     values, expected = OPERATORS[operator]
-    [job] = engine.render(CHART, {"postgresql": values})
+    job = the_job(engine, {"postgresql": values})
     kubernetes_validate.validate(job, all_versions()[-1], strict=True)
     given = [e for e in ours(job)["env"] if "valueFrom" in e]
     keys = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in given}
@@ -213,9 +337,10 @@ def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
         changed = not default
     assert changed != default
     without, values = {}, only(path, changed)  # type: Dict[str, Any], Dict[str, Any]
-    if path == "serviceAccount.annotations":  # of one that there is
-        without = only("serviceAccount.create", True)
-        values["serviceAccount"].update(without["serviceAccount"])
+    if path in ONLY_WITH:
+        group, _, name = ONLY_WITH[path].partition(".")
+        without = {group: {name: EVERY[group][name]}}
+        values[group].update(without[group])
     assert engine.render(CHART, values) != engine.render(CHART, without)
 
 
@@ -226,7 +351,7 @@ def test_every_value_is_tried() -> None:
 
 def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
     """Large numbers too, which a template would write as 5e+06; and the program takes them all."""
-    given = environment(ours(engine.render(CHART, EVERY)[0]))
+    given = environment(ours(the_job(engine, EVERY)))
     assert given["REWRITE_MAX_ROWS"] == "5000000"
     assert given["POSTGRES_SCHEMAS_QUERY"] == "SELECT name FROM tenants ORDER BY id"
     for variable in VARIABLES:
@@ -240,29 +365,19 @@ def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
     others = ("POSTGRES_", "DATABASE_", "SHARD", "JOB_")  # of the server, and of an Indexed Job
     settings = {v.name: v for v in VARIABLES if not v.name.startswith(others)}
     assert list(VALUES["settings"]) == list(settings)
-    given = environment(ours(engine.render(CHART)[0]))
+    given = environment(ours(the_job(engine)))
     expected = {name: v.default for name, v in settings.items()}
     assert {name: given[name] for name in settings} == {**expected, "LOG_FORMAT": "json"}
-    both = set(given) | set(environment(ours(engine.render(CHART, EVERY)[0])))
-    shards = {"SHARD", "SHARDS", "JOB_COMPLETION_INDEX"}
-    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES} - shards
-
-
-def test_schemas_are_named_in_one_way(engine: Helm) -> None:
-    """The program refuses two, so the default gives way."""
-    server = {"schemas": 'berlin,"New York"'}
-    given = environment(ours(engine.render(CHART, {"postgresql": server})[0]))
-    assert given["POSTGRES_SCHEMAS"] == 'berlin,"New York"'
-    for name, value in (("schemasQuery", "SELECT 'a'"), ("schemasFile", "/a/b")):
-        given = environment(ours(engine.render(CHART, {"postgresql": {name: value}})[0]))
-        assert len([name for name in given if name.startswith("POSTGRES_SCHEMAS")]) == 1
+    both = set(given) | set(environment(ours(the_job(engine, EVERY))))
+    of_pods = {"SHARD", "JOB_COMPLETION_INDEX"}  # Kubernetes sets the second.
+    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES} - of_pods
 
 
 def test_nothing_is_rendered_when_it_is_switched_off(engine: Helm) -> None:
     """Whatever else is set."""
     assert engine.render(CHART, {"enabled": False}) == []
     assert engine.render(CHART, {**EVERY, "enabled": False}) == []
-    assert engine.render(CHART, {"job": {"enabled": False}}) == []
+    assert engine.render(CHART, {"job": {"enabled": False}, "verify": {"test": False}}) == []
 
 
 @pytest.mark.parametrize(("values", "where"), MISTAKES)
@@ -307,7 +422,7 @@ def test_a_dependency_that_is_switched_off_leaves_nothing(engine: Helm, parent: 
 def test_the_volumes_come_with_the_init_container(engine: Helm, parent: Path) -> None:
     """A mount without its volume would be refused."""
     values = {"extraVolumes": EVERY["extraVolumes"], "job": {"enabled": False}}
-    [deployment] = engine.render(parent, {"eaterInit": values})
+    deployment = of_kind(engine.render(parent, {"eaterInit": values}), "Deployment")
     assert pod(deployment)["volumes"] == EVERY["extraVolumes"]
 
 
@@ -322,14 +437,20 @@ def test_a_mistake_in_a_dependency_is_refused(engine: Helm, parent: Path) -> Non
 )
 @pytest.mark.parametrize("values", [{}, {"job": {"hookEvents": []}}], ids=["hook", "ordinary"])
 def test_the_name_fits_into_a_label(engine: Helm, release: str, values: Dict[str, Any]) -> None:
-    """Kubernetes puts a Job's name into a label of its pods: at most 63 characters."""
-    [job] = engine.render(CHART, values, release)
-    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", job["metadata"]["name"])
+    """Kubernetes puts a Job's name into a label of its pods: at most 63 characters.
+
+    A CronJob's, of which those of its Jobs are made, has at most 52.
+    """
+    rendered = engine.render(CHART, {**values, **VERIFY}, release)
+    for kind, longest in (("Job", 63), ("Pod", 63), ("CronJob", 52)):
+        name = of_kind(rendered, kind)["metadata"]["name"]
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
+        assert len(name) <= longest
 
 
 def test_labels_name_the_release(engine: Helm) -> None:
     """`kubectl logs -l app.kubernetes.io/instance=one` shows this release's run, and no other's."""
-    [job] = engine.render(CHART, {}, "one")
+    job = the_job(engine, {}, "one")
     for labels in (job["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]):
         assert labels["app.kubernetes.io/instance"] == "one"
 
@@ -339,7 +460,7 @@ def test_text_that_looks_like_a_number_stays_text(engine: Helm) -> None:
     secret = {"existingSecret": "123", "userKey": "true", "passwordKey": "-"}
     values = {"postgresql": secret, "serviceAccount": {"name": "1e3"}, "priorityClassName": "on"}
     for override in ("", "456"):
-        [job] = engine.render(CHART, {**values, "fullnameOverride": override}, "2026")
+        job = the_job(engine, {**values, "fullnameOverride": override}, "2026")
         kubernetes_validate.validate(job, all_versions()[-1], strict=True)
     given = environment(ours(job))
     assert given["POSTGRES_USER"] == {"secretKeyRef": {"name": "123", "key": "true"}}
@@ -354,7 +475,7 @@ def test_an_image_comes_from_the_platforms_registry(engine: Helm) -> None:
         "image": {"digest": digest},
         "imagePullSecrets": [{"name": "own"}],
     }
-    [job] = engine.render(CHART, values)
+    job = the_job(engine, values)
     assert ours(job)["image"] == f"mirror.example:5000/eater-init@{digest}"
     assert pod(job)["imagePullSecrets"] == [{"name": "all"}, {"name": "own"}]
 
@@ -362,13 +483,23 @@ def test_an_image_comes_from_the_platforms_registry(engine: Helm) -> None:
 def test_a_service_account_is_there_before_the_job(engine: Helm) -> None:
     """A hook of the same events, and an earlier one; the pod gets no token of it."""
     values = {"serviceAccount": {"create": True}}
-    account, job = sorted(
-        engine.render(CHART, values), key=lambda found: str(found["kind"] == "Job")
-    )
+    rendered = engine.render(CHART, values)
+    account, job = of_kind(rendered, "ServiceAccount"), of_kind(rendered, "Job")
     weights = [int(m["metadata"]["annotations"]["helm.sh/hook-weight"]) for m in (account, job)]
     assert weights == [-1, 0]
     assert pod(job)["serviceAccountName"] == account["metadata"]["name"] == "demo-eater-init"
     assert account["automountServiceAccountToken"] is False
+
+
+def test_a_service_account_that_no_job_needs_is_no_hook(engine: Helm) -> None:
+    """Then only what verifies has it, and Helm keeps it with the release."""
+    values = {"serviceAccount": {"create": True}, "job": {"enabled": False}, **VERIFY}
+    rendered = engine.render(CHART, values)
+    account = of_kind(rendered, "ServiceAccount")
+    assert "annotations" not in account["metadata"]
+    for kind in ("CronJob", "Pod"):
+        name = pod(of_kind(rendered, kind))["serviceAccountName"]
+        assert name == account["metadata"]["name"]
 
 
 def test_texts_may_be_templates(engine: Helm) -> None:
@@ -381,7 +512,7 @@ def test_texts_may_be_templates(engine: Helm) -> None:
         "extraEnv": [{"name": "PGOPTIONS", "value": "-c role={{ .Release.Name }}"}],
         "annotations": {"example/of": "{{ .Release.Name }}"},
     }
-    [job] = engine.render(CHART, values, "one")
+    job = the_job(engine, values, "one")
     given = environment(ours(job))
     assert given["POSTGRES_HOST"] == "one-db"
     assert given["POSTGRES_USER"]["secretKeyRef"]["name"] == "one-pg"
@@ -392,7 +523,7 @@ def test_texts_may_be_templates(engine: Helm) -> None:
 def test_what_runs_beside_it_is_in_its_pod(engine: Helm) -> None:
     """Before, or as long as it does; and it keeps its own name among them."""
     values = {name: EVERY[name] for name in ("extraInitContainers", "extraContainers", "envFrom")}
-    [job] = engine.render(CHART, values)
+    job = the_job(engine, values)
     assert pod(job)["initContainers"] == EVERY["extraInitContainers"]
     assert [c["name"] for c in pod(job)["containers"]] == ["eater-init", "proxy"]
     assert ours(job)["envFrom"] == EVERY["envFrom"]
@@ -401,7 +532,7 @@ def test_what_runs_beside_it_is_in_its_pod(engine: Helm) -> None:
 def test_a_variable_of_the_operator_replaces_ours(engine: Helm) -> None:
     """Helm 4 applies on the server, which refuses a list that has one name twice."""
     host = {"name": "POSTGRES_HOST", "valueFrom": {"secretKeyRef": {"name": "db", "key": "host"}}}
-    env = ours(engine.render(CHART, {"extraEnv": [host]})[0])["env"]
+    env = ours(the_job(engine, {"extraEnv": [host]}))["env"]
     names = [item["name"] for item in env]
     assert len(set(names)) == len(names)
     assert host in env
@@ -410,7 +541,7 @@ def test_a_variable_of_the_operator_replaces_ours(engine: Helm) -> None:
 def test_a_large_number_stays_a_whole_one(engine: Helm) -> None:
     """A template would write a million as 1e+06, which Kubernetes doesn't take."""
     whole = {name: 10**6 for name in VALUES["job"] if name.endswith("Seconds")}
-    [job] = engine.render(CHART, {"job": whole})
+    job = the_job(engine, {"job": whole})
     kubernetes_validate.validate(job, all_versions()[-1], strict=True)
     assert pod(job)["terminationGracePeriodSeconds"] == 10**6
 

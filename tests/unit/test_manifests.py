@@ -1,5 +1,9 @@
 """The manifests are valid, restricted, and say what the code says."""
 
+import copy
+import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Set, Tuple
 
@@ -23,10 +27,14 @@ from tests.support.variables import VARIABLES
 
 JOB = "eater_init_job.yaml"
 DEPLOYMENT = "examples/init-container.yaml"
-PATCHES = ("mesh", "password-file", "sidecar", "tls")
-JOBS = (JOB, *PATCHES)
+PATCHES = ("indexed-job", "mesh", "password-file", "sidecar", "tls")
+WHOLE_JOBS = (JOB, *(name for name in PATCHES if name != "indexed-job"))
+KUBECTL = shutil.which("kubectl")
 VERSIONS = all_versions()
-SIDECARS_SINCE = "1.29.0"  # https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+SINCE = {
+    "sidecar": "1.29.0",  # https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    "indexed-job": "1.29.0",  # https://kubernetes.io/docs/concepts/workloads/controllers/job/
+}
 
 ALL: Dict[str, Manifest] = {
     JOB: read(JOB),
@@ -48,9 +56,22 @@ def test_every_example_is_tried() -> None:
 @every_manifest
 def test_oldest_and_newest_kubernetes_take_it(name: str) -> None:
     """Strictly: a field that does not exist is a mistake, not a remark."""
-    oldest = SIDECARS_SINCE if name == "sidecar" else VERSIONS[0]
-    for version in (oldest, VERSIONS[-1]):
+    for version in (SINCE.get(name, VERSIONS[0]), VERSIONS[-1]):
         kubernetes_validate.validate(ALL[name], version, strict=True)
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_kubectl_patches_as_these_tests_do(name: str) -> None:
+    """What is held here is what the command in the example's head makes."""
+    command = [KUBECTL or "", "patch", "--local", "--output=json", "-f", JOB]
+    patch = f"--patch-file=examples/{name}.yaml"
+    if not KUBECTL:
+        pytest.skip("NOT TRIED: this needs kubectl on the PATH.")
+    made = subprocess.run([*command, patch], capture_output=True, check=True, cwd=ROOT).stdout
+    kubectl, here = json.loads(made), copy.deepcopy(ALL[name])
+    for manifest in (kubectl, here):  # It puts what the patch names first.
+        ours(manifest)["env"].sort(key=lambda entry: str(entry["name"]))
+    assert kubectl == here
 
 
 @every_manifest
@@ -127,7 +148,7 @@ def test_the_job_ends_whatever_happens() -> None:
     assert set(ours(ALL[JOB])["resources"]) == {"requests", "limits"}
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", WHOLE_JOBS)
 def test_attempts_that_are_in_vain_are_not_made(name: str) -> None:
     """Somebody must act first; all else counts as an attempt, but for a pod that was evicted."""
     failed, evicted = ALL[name]["spec"]["podFailurePolicy"]["rules"]
@@ -137,6 +158,21 @@ def test_attempts_that_are_in_vain_are_not_made(name: str) -> None:
     disruption = {"type": "DisruptionTarget", "status": "True"}
     assert evicted == {"action": "Ignore", "onPodConditions": [disruption]}
     assert pod(ALL[name])["restartPolicy"] == "Never"  # With another the server refuses the policy.
+
+
+def test_shards_are_those_of_the_chart() -> None:
+    """As many as the variable says; a refused one ends alone, a wrong setting ends all."""
+    spec = ALL["indexed-job"]["spec"]
+    shards = int(environment(ours(ALL["indexed-job"]))["SHARDS"])
+    assert (spec["completionMode"], spec["completions"]) == ("Indexed", shards)
+    assert (spec["parallelism"], spec["maxFailedIndexes"]) == (shards, shards)
+    assert spec["backoffLimitPerIndex"] == 3
+    assert "backoffLimit" not in spec
+    all_end, one_ends, evicted = spec["podFailurePolicy"]["rules"]
+    assert (all_end["action"], one_ends["action"]) == ("FailJob", "FailIndex")
+    codes = [*all_end["onExitCodes"]["values"], *one_ends["onExitCodes"]["values"]]
+    assert codes == SOMEBODY_MUST_ACT
+    assert evicted["action"] == "Ignore"
 
 
 def test_the_init_container_is_the_job_without_the_benchmark() -> None:

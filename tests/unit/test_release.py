@@ -74,6 +74,17 @@ def test_the_notes_say_what_there_is(values: Dict[str, Any], said: str) -> None:
     assert exit_codes(notes) == ([2, 3, 4, 5, 6] if job else [])
 
 
+def test_the_notes_say_how_to_look() -> None:
+    """By the test of the release, and by a Job of the CronJob if there is one."""
+    _, notes = release({"verify": {"enabled": True}})
+    assert f"helm test --namespace {helm.NAMESPACE} demo --logs\n" in notes
+    job = "--from=cronjob/demo-eater-init-verify verify-now"
+    assert f"kubectl create job --namespace {helm.NAMESPACE} {job}\n" in notes
+    _, neither = release({"verify": {"test": False}})
+    assert "helm test" not in neither
+    assert "CronJob" not in neither
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [("Never", "2, 4 and 5 fail the Job at once"), ("OnFailure", "All are tried again")],
@@ -83,3 +94,10 @@ def test_the_notes_say_what_is_tried_again(policy: str, said: str) -> None:
     job, notes = release({"job": {"restartPolicy": policy}})
     assert ("podFailurePolicy" in job["spec"]) == (policy == "Never")
     assert f"\n{said}" in notes
+    assert "shards" not in notes
+
+
+def test_the_notes_say_what_becomes_of_a_shard() -> None:
+    """One that is refused does not end the others."""
+    _, notes = release({"job": {"shards": 8}})
+    assert "\nOf the 8 shards, 4 and 5 fail one: the others go on.\n" in notes

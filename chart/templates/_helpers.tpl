@@ -23,7 +23,7 @@ A CronJob's name is at most 52 characters: those of its Jobs have the time behin
 {{- end }}
 
 {{- define "eater-init.jobName" -}}
-{{- include "eater-init.fullname" . -}}
+{{- .Values.job.name | default (include "eater-init.fullname" .) -}}
 {{- if not .Values.job.hookEvents }}-{{ .Release.Revision }}{{ end -}}
 {{- end }}
 

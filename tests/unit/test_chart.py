@@ -291,44 +291,6 @@ def test_a_pod_that_is_restarted_has_no_failure_policy(engine: Helm) -> None:
     assert "podFailurePolicy" not in job["spec"]
 
 
-# What the Secrets of operators have, and which variables come of it.
-OPERATORS = {
-    "CloudNativePG": ({"existingSecret": "cluster-app", "urlKey": "uri"}, {"DATABASE_URL": "uri"}),
-    "Crunchy": (
-        {
-            "existingSecret": "hippo-pguser-hippo",
-            "hostKey": "host",
-            "portKey": "port",
-            "databaseKey": "dbname",
-            "userKey": "user",
-        },
-        {
-            "POSTGRES_HOST": "host",
-            "POSTGRES_PORT": "port",
-            "POSTGRES_DB": "dbname",
-            "POSTGRES_USER": "user",
-            "POSTGRES_PASSWORD": "password",
-        },
-    ),
-    "Zalando": (
-        {"existingSecret": "chater.acid-db.credentials.postgresql.acid.zalan.do"},
-        {"POSTGRES_USER": "username", "POSTGRES_PASSWORD": "password"},
-    ),
-}
-
-
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_the_secret_of_an_operator_is_taken_as_it_is(engine: Helm, operator: str) -> None:
-    """By the names of its keys."""
-    values, expected = OPERATORS[operator]
-    job = the_job(engine, {"postgresql": values})
-    kubernetes_validate.validate(job, all_versions()[-1], strict=True)
-    given = [e for e in ours(job)["env"] if "valueFrom" in e]
-    keys = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in given}
-    secret = values["existingSecret"]
-    assert keys == {name: {"name": secret, "key": key} for name, key in expected.items()}
-
-
 @pytest.mark.parametrize("path", leaves(EVERY))
 def test_no_value_is_without_effect(engine: Helm, path: str) -> None:
     """Each value alone, other than its default, changes what is rendered."""

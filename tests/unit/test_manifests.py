@@ -250,7 +250,9 @@ def test_every_exit_code_is_tried_again_or_not() -> None:
     assert _codes() == {0, *SOMEBODY_MUST_ACT, *TRIED_AGAIN}
 
 
-@pytest.mark.parametrize("name", ["README.md", "chart/README.md", "chart/templates/NOTES.txt"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/kubernetes.md", "chart/README.md", "chart/templates/NOTES.txt"]
+)
 def test_the_documents_say_which_exit_codes_end_the_job(name: str) -> None:
     """They are what whoever is woken reads."""
     *others, last = SOMEBODY_MUST_ACT

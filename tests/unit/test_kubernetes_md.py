@@ -17,7 +17,9 @@ import pytest
 import yaml
 from kubernetes_validate.utils import all_versions
 
+import chater
 from converge.console.command_line import parse
+from converge.settings.variables import load_settings
 from tests.support import checkov, helm
 from tests.support.document import Document
 from tests.support.helm import Helm, Values
@@ -203,6 +205,21 @@ def test_values_are_taken_and_make_what_kubernetes_takes(engine: Helm, title: st
     job_of(engine, values_of(title))
 
 
+@pytest.mark.parametrize("title", VALUES)
+def test_the_program_takes_what_the_pod_is_given(engine: Helm, title: str, tmp_path: Path) -> None:
+    """All variables together, with any Secret behind them, and in a shard its number."""
+    file = tmp_path / "file"
+    file.write_text("berlin\n")
+    secret = {"DATABASE_URL": "postgresql://chater:secret@db/chater_db"}
+    given = {"JOB_COMPLETION_INDEX": "2"} if "many schemas" in title else {}
+    for name, value in environment(ours(job_of(engine, values_of(title)))).items():
+        text = value if isinstance(value, str) else secret.get(name, "5432")
+        given[name] = str(file) if text.startswith("/") else text
+    settings = load_settings(given, str(tmp_path / "none"), own=chater.VARIABLES)
+    assert settings.doubts == ()
+    assert str(settings.shard or "") == ("3/8" if "many schemas" in title else "")
+
+
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_the_secret_of_an_operator_is_taken_as_it_is(engine: Helm, operator: str) -> None:
     """By the names of its keys."""
@@ -239,12 +256,14 @@ def test_flux_waits_for_the_job_as_long_as_it_may_take(engine: Helm) -> None:
     assert waiting["dependsOn"] == [{"name": "eater-init"}]
 
 
-def test_connections_are_pods_times_parallel_and_one() -> None:
-    """The table is the formula."""
+def test_connections_are_two_for_each_that_works() -> None:
+    """The table is the formula, which tests/integration/server/test_connections.py measures."""
     rows = re.findall(r"\| (\d+) \| (\d+) \| (\d+) \|", DOCUMENT.section("Connections and poolers"))
-    assert len(rows) == 4
+    assert len(rows) == 5
     for pods, parallel, connections in rows:
-        assert int(pods) * (int(parallel) + 1) == int(connections)
+        assert int(pods) * int(parallel) * 2 == int(connections)
+    example = (ROOT / "examples/indexed-job.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"# Their connections are 8 .* PARALLEL .* 2 = (\d+)\.", example) == ["32"]
 
 
 def test_the_shards_of_values_and_example_are_as_many(engine: Helm) -> None:
@@ -268,6 +287,12 @@ def test_what_it_points_at_exists() -> None:
         assert not anchor or anchor in anchors, link
     for file in re.findall(r"`((?:examples/)[\w-]+\.yaml)`", DOCUMENT.text):
         assert (ROOT / file).is_file()
+
+
+def test_the_versions_that_it_names_are_those_that_are_tried() -> None:
+    """The oldest and the newest that the validator knows."""
+    oldest, newest = (version.rpartition(".")[0] for version in (all_versions()[0], NEWEST))
+    assert f"valid for Kubernetes {oldest} to {newest} " in DOCUMENT.section("What checkers say")
 
 
 def manifests_for_checkov(engine: Helm) -> List[Manifest]:

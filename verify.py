@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOWN_TABLES = 100
+
 
 def verify(found: "Sequence[Alike]") -> None:
     """Print the differences and raise `VerificationFailed`, unless there are none."""
@@ -45,5 +47,7 @@ def analyze(connection: Connection, tables: Sequence[Tuple[str, str]]) -> None:
     """ANALYZE tables, given as schema and name; the others' statistics are still fresh."""
     for warning in statistics.analyze(connection, tables):
         log.warning("ANALYZE: %s", warning)
-    named = ", ".join(f"{schema}.{table}" for schema, table in tables)
-    log.info("analyzed %s", named or "nothing: the statistics are fresh")
+    named = ", ".join(f"{schema}.{table}" for schema, table in tables[:SHOWN_TABLES])
+    rest = len(tables) - SHOWN_TABLES
+    more = f" and {counted(rest, 'more table')}" if rest > 0 else ""
+    log.info("analyzed %s%s", named or "nothing: the statistics are fresh", more)

@@ -60,9 +60,9 @@ def bring_to_models(job: Job) -> None:
     if found.stale or not schemas[1:]:  # of many, the others are analyzed by now
         with job.step("analyze"):
             analyze(job.connection, found.stale or not_analyzed(job, schemas))
-    if job.settings.enable_performance_test:
+    if job.settings.timed_schemas:
         with job.step("benchmark"):
-            put(benchmark.report(job.connection, QUERIES, schemas) + "\n")
+            put(benchmark.report(job.connection, QUERIES, job.settings.timed_schemas) + "\n")
     put(summary(job.tally, schemas, job.tables or found.tables, job.stopwatch))
     tell_failed(job.failed, schemas)
     log.info("done: %s", "changes were made" if job.tally else "there was nothing to do")

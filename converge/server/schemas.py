@@ -47,7 +47,7 @@ def with_schemas(connection: Connection, settings: Settings) -> Settings:
         log.info(
             "shard %s: %d of %s", settings.shard, len(names), counted(len(everywhere), "schema")
         )
-    elif names != settings.source.names:
+    elif not settings.source.known:
         log.info("found %s", counted(len(names), "schema"))
     return settings._replace(schemas=names)
 
@@ -61,9 +61,11 @@ def named_schemas(connection: Connection, settings: Settings) -> Tuple[str, ...]
     waited for LOCK_PATIENCE.
     """
     source = settings.source
+    if source.known:
+        return source.names
     if source.query:
         return _asked(connection, source.query, settings)
-    return _matched(connection, source) if source.patterns else source.names
+    return _matched(connection, source)
 
 
 def of_shard(names: Sequence[str], shard: Optional[Shard]) -> Tuple[str, ...]:

@@ -32,8 +32,13 @@ class Source(NamedTuple):
 
     @property
     def names(self) -> Tuple[str, ...]:
-        """What is known without a server."""
+        """Those that were said."""
         return tuple(entry.text for entry in self.entries if not entry.pattern)
+
+    @property
+    def known(self) -> bool:
+        """Whether the names are all that there are, without a server."""
+        return not self.query and not self.patterns
 
     @property
     def patterns(self) -> Tuple[str, ...]:

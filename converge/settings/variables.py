@@ -80,6 +80,11 @@ class Settings(NamedTuple):
         """Return them for a part of the run's schemas."""
         return self._replace(schemas=tuple(schemas), run_schemas=self.every_schema)
 
+    @property
+    def timed_schemas(self) -> Tuple[str, ...]:
+        """The schemas in which the key queries are timed."""
+        return self.schemas[: self.benchmark_schemas] if self.enable_performance_test else ()
+
     def __repr__(self) -> str:
         """Show all but the password."""
         shown = self._asdict()

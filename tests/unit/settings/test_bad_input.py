@@ -35,6 +35,7 @@ UNSEEN = "which nobody sees"
 LIST = "must be names separated by commas"
 BLANK = "must not be blank"
 RESERVED = "is reserved by PostgreSQL"
+PARTS = "must be one of all parts: 1/8, 2/8 and so on up to 8/8"
 
 VALUES: List[Tuple[str, Optional[str], str]] = [
     ("POSTGRES_HOST", None, "POSTGRES_HOST is missing: server: name, address or socket directory"),
@@ -96,6 +97,23 @@ VALUES: List[Tuple[str, Optional[str], str]] = [
     ("POSTGRES_SCHEMAS", "pub\u200dlic", UNSEEN),
     ("POSTGRES_SCHEMAS", "a\nb", LINE),
     ("POSTGRES_SCHEMAS", ",".join(["a"] * 100_000), "the name 'a' is listed twice"),
+    ("POSTGRES_SCHEMAS", "pg_*", RESERVED),
+    ("POSTGRES_SCHEMAS", "tenant_*,tenant_*", "the name 'tenant_*' is listed twice"),
+    ("POSTGRES_SCHEMAS_QUERY", "SELECT 'hunter2'; COMMIT", "(its value is not shown): must be one"),
+    ("POSTGRES_SCHEMAS_QUERY", " ; ", "(its value is not shown): must not be blank"),
+    ("POSTGRES_SCHEMAS_FILE", "/no/such/file", "the file cannot be read: No such file"),
+    ("POSTGRES_SCHEMAS_FILE", "directory", "the file cannot be read: Is a directory"),
+    ("SHARD", "0/8", PARTS),
+    ("SHARD", "9/8", PARTS),
+    ("SHARD", "3 of 8", PARTS),
+    ("SHARDS", "8", "an Indexed Job sets JOB_COMPLETION_INDEX; elsewhere, set SHARD"),
+    ("SHARDS", "0", "must be a whole number from 1 to 100000"),
+    ("PARALLEL", "0", "must be a whole number from 1 to 32"),
+    ("PARALLEL", "33", "must be a whole number from 1 to 32"),
+    ("CANARY_SCHEMAS", "one", "must be a whole number from 0 to 1000000"),
+    ("ON_REFUSAL", "ask", "must be one of stop, skip"),
+    ("CITUS_DISTRIBUTE", "ja", BOOLEAN),
+    ("BENCHMARK_SCHEMAS", "-1", "must be a whole number from 0 to 1000000"),
     ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("LOG_LEVEL", "10", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("LOG_FORMAT", "xml", "must be one of text, json"),

@@ -12,14 +12,21 @@ from converge.plan import OUT_OF_THE_WAY, WayOut
 from converge.quoting import identifier, qualified
 from converge.server.failures import is_transient, said
 
+ANEW = "In a maintenance window, drop what the next run makes anew, and run again:"
+IN_PART = (
+    "In a maintenance window, drop what is in the way, run again, and create again what the models "
+    "do not have:"
+)
+
 
 class Dependent(NamedTuple):
-    """What depends on a column, and the models say as well; `change` drops it on a copy.
+    """What depends on a column; `change` drops it on a copy.
 
     Indexes have other names there: a copy has all or none.
     """
 
     drop: str
+    anew: bool  # by the next run, as the models have it
     change: Optional[str] = None
     check: str = ""  # the name of one
 
@@ -37,21 +44,29 @@ def refuse_what_the_server_would(
 
 
 def _without(table: ComparedTable, name: str, changes: Sequence[str]) -> WayOut:
-    """Return what drops as much as has to be dropped, if the next run makes all of it anew."""
-    needed = _needed(table, name, changes)
-    advice = "In a maintenance window, drop what the next run makes anew, and run again:"
-    return WayOut(advice, tuple(one.drop for one in needed)) if needed else OUT_OF_THE_WAY
+    """Return what drops as much as has to be dropped: what the next run makes anew, if it can."""
+    needed = _needed(table, changes, _said_anew(table, name))
+    if needed:
+        return WayOut(ANEW, tuple(one.drop for one in needed))
+    needed = _needed(table, changes, _dependents(table, name))
+    return WayOut(IN_PART, tuple(one.drop for one in needed)) if needed else OUT_OF_THE_WAY
 
 
 def checks_in_the_way(table: ComparedTable, name: str, changes: Sequence[str]) -> List[str]:
     """Return the checks without which the server takes changes of a column; none if more is."""
-    needed = _needed(table, name, changes)
+    needed = _needed(table, changes, _said_anew(table, name))
     return [one.check for one in needed] if all(one.check for one in needed) else []
 
 
-def _needed(table: ComparedTable, name: str, changes: Sequence[str]) -> List[Dependent]:
-    """Return what has to be dropped, and no more; nothing if the server refuses that, too."""
-    needed = _dependents(table, name)
+def _said_anew(table: ComparedTable, name: str) -> List[Dependent]:
+    return [one for one in _dependents(table, name) if one.anew]
+
+
+def _needed(
+    table: ComparedTable, changes: Sequence[str], found: Sequence[Dependent]
+) -> List[Dependent]:
+    """Return what of it has to be dropped; nothing if the server refuses the changes even so."""
+    needed = list(found)
     if _refused(table, changes, needed) is not None:
         return []
     for one in list(needed):
@@ -65,20 +80,21 @@ def _dependents(table: ComparedTable, name: str) -> List[Dependent]:
     """Return the generated columns, checks and indexes that may depend on a column."""
     desired, found = table.desired, []
     for known, column in table.live.columns.items():
-        said_too = known in desired.columns and desired.columns[known].generated
+        anew = known in desired.columns and bool(desired.columns[known].generated)
         reads = column.generated and mentioned([name], column.default_sql or "")
-        if said_too and reads and not column.used_by:
+        if anew and reads and not column.used_by:
             change = f"DROP COLUMN {identifier(known)}"
-            found.append(Dependent(table.alter(change), change))
+            found.append(Dependent(table.alter(change), anew, change))
     for known, constraint in table.live.constraints.items():
         checks = constraint.kind == "c" and name in (constraint.columns or [])
-        if known in desired.constraints and checks and not constraint.inherited:
-            change = f"DROP CONSTRAINT {identifier(known)}"
-            found.append(Dependent(table.alter(change), change, known))
+        if checks and not constraint.inherited:
+            change, anew = f"DROP CONSTRAINT {identifier(known)}", known in desired.constraints
+            found.append(Dependent(table.alter(change), anew, change, known))
     for known, index in table.live.indexes.items():
         indexed = mentioned([name], f"{index.using} {index.predicate or ''}")
-        if known in desired.indexes and indexed and not (index.attached or index.used_by):
-            found.append(Dependent(f"DROP INDEX {qualified(table.schema, known)}"))
+        if indexed and not (index.attached or index.used_by):
+            drop = f"DROP INDEX {qualified(table.schema, known)}"
+            found.append(Dependent(drop, known in desired.indexes))
     return found
 
 

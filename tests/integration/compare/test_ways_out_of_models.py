@@ -16,6 +16,7 @@ from sqlalchemy import (
     Sequence,
     String,
     Table,
+    Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import CITEXT, DOMAIN, UUID
@@ -129,6 +130,15 @@ SITUATIONS: Dict[str, Situation] = {
         chosen(Enum("a", "b", name="kind")),
         chosen(String(10)),
         "INSERT INTO t (id, v) VALUES (1, 'a')",
+    ),
+    "compare.in_the_way._without 2": Situation(
+        table(
+            lambda: Column("v", Text),
+            lambda: CheckConstraint("v > '1'", name="k"),
+            lambda: Index("i", "id", postgresql_where=text("v = '2'")),
+        ),
+        table(lambda: Column("v", Integer)),
+        "INSERT INTO t (id, v) VALUES (1, '2')",
     ),
     "compare.storage._refuse": Situation(
         table(), table(prefixes=["UNLOGGED"]), "INSERT INTO t VALUES (1)"

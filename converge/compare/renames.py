@@ -52,11 +52,22 @@ def rename(table: ComparedTable) -> None:
     if table.former.table != table.name:
         _table(table)
     for name, old in table.former.columns.items():
-        _change(table, Kind.RENAME_COLUMN, "COLUMN", name, old)
+        if not _parents_rename(table, name, old):
+            _change(table, Kind.RENAME_COLUMN, "COLUMN", name, old)
     for one in table.renamed:
         if one.table == table.name:
             _object(table, one)
     _warn(table)
+
+
+def _parents_rename(table: ComparedTable, name: str, old: str) -> bool:
+    """Return whether all parents of a table have the column, and the same is declared of theirs.
+
+    The server renames it along with them.
+    """
+    of = table.live.shape.parents if table.live.columns[name].inherited else ()
+    parents = [other for other in table.others.values() if other.present in of]
+    return 0 < len(of) == sum(parent.former.columns.get(name) == old for parent in parents)
 
 
 def before_the_run(table: ComparedTable) -> None:

@@ -52,6 +52,14 @@ def parents(m: MetaData, name: str = "parent", column: str = "v", **was: Any) ->
     table(m, Column("own", Integer), name="child", postgresql_inherits=name)
 
 
+def family(m: MetaData, v: str = "old", *, of_parent: bool = True, **was: Any) -> None:
+    """Make a table and one that inherits from it, with a column that both say."""
+    columns = [Column(v if of_parent else "old", Integer, info=was if of_parent else {})]
+    table(m, *columns, name="parent")
+    check = CheckConstraint(f"{v} > 0", name="k")
+    table(m, Column(v, Integer, info=was), check, name="child", postgresql_inherits="parent")
+
+
 def chained(name: str, old: str = "") -> "Column[Any]":
     check = CheckConstraint(f"{name} > 0", name=f"{name}_positive")
     return Column(name, Integer, check, index=True, info={"renamed_from": old} if old else {})
@@ -195,6 +203,18 @@ RENAMES = (
         ),
         rows_kept=False,
         holds="SELECT bool_and(b > 0 AND c <> '') FROM t",
+    ),
+    Construct(
+        "renamed: a column of a parent and of a child",
+        family,
+        lambda m: family(m, "new", renamed_from="old"),
+        rows_kept=False,
+    ),
+    Construct(
+        "renamed: a column of a parent that the child alone declares",
+        family,
+        lambda m: family(m, "new", renamed_from="old", of_parent=False),
+        refused="needs columns other than those that it inherits",
     ),
     Construct(
         "renamed: columns in a chain, with indexes and checks",

@@ -202,6 +202,15 @@ A name of a list is quoted as in SQL where it has to be.
 {{- end }}
 
 {{/*
+Whether each shard has attempts of its own, as from Kubernetes 1.29 on, and with Never only.
+*/}}
+{{- define "eater-init.eachShard" -}}
+{{- $job := .Values.job -}}
+{{- $new := semverCompare ">=1.29-0" .Capabilities.KubeVersion.Version -}}
+{{- if and (gt (int $job.shards) 1) $new (eq $job.restartPolicy "Never") }}true{{ end -}}
+{{- end }}
+
+{{/*
 The argument is what becomes of the Job, or of one shard of it, that somebody has to act for.
 */}}
 {{- define "eater-init.podFailurePolicy" -}}

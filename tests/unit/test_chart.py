@@ -230,7 +230,7 @@ def test_shards_that_fail_stop_the_others_only_if_that_is_said(engine: Helm) -> 
 def test_shards_without_attempts_of_their_own(engine: Helm, tmp_path: Path, why: str) -> None:
     """Kubernetes before 1.29 has no limit per index, and none takes it with `OnFailure`."""
     shutil.copytree(CHART, tmp_path / "chart")
-    template = tmp_path / "chart/templates/job.yaml"
+    template = tmp_path / "chart/templates/_helpers.tpl"
     text = template.read_text(encoding="utf-8")
     if why == "older":  # than any: the engine renders for one version only
         template.write_text(text.replace(">=1.29-0", ">=99-0"), encoding="utf-8")

@@ -99,5 +99,7 @@ def test_the_notes_say_what_is_tried_again(policy: str, said: str) -> None:
 
 def test_the_notes_say_what_becomes_of_a_shard() -> None:
     """One that is refused does not end the others."""
+    _, together = release({"job": {"shards": 8, "restartPolicy": "OnFailure"}})
+    assert "shards" not in together
     _, notes = release({"job": {"shards": 8}})
     assert "\nOf the 8 shards, 4 and 5 fail one: the others go on.\n" in notes

@@ -13,8 +13,12 @@ SELECT json_build_object(
   'relations', (
     SELECT json_object_agg(name, kind) FROM (
       SELECT c.relname AS name, c.relkind::text AS kind FROM pg_class c
-      WHERE c.relnamespace = n.oid AND (c.relname = ANY (:names)
-        OR NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
+      WHERE c.relnamespace = n.oid AND c.relname = ANY (:names)
+      UNION  -- There is no index by schema: its objects depend on it.
+      SELECT c.relname, c.relkind::text FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+        AND d.classid = 'pg_class'::regclass
+        AND NOT c.relispartition AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
       UNION ALL  -- A table is a type too, so no other type may have its name.
       SELECT t.typname, 'c' FROM pg_type t
       WHERE t.typnamespace = n.oid AND t.typrelid = 0
@@ -25,10 +29,13 @@ SELECT json_build_object(
   'unmanaged', (  -- Types and sequences. What numbers a column is a part of it.
     SELECT json_object_agg(name, word ORDER BY name) FROM (
       SELECT t.typname AS name, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END AS word
-      FROM pg_type t WHERE t.typnamespace = n.oid AND t.typtype IN ('d', 'e')
+      FROM pg_depend d JOIN pg_type t ON t.oid = d.objid
+      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+        AND d.classid = 'pg_type'::regclass AND t.typtype IN ('d', 'e')
         AND t.typname <> ALL (n.types)
-      UNION ALL SELECT c.relname, 'SEQUENCE' FROM pg_class c
-      WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND c.relname <> ALL (n.sequences)
+      UNION ALL SELECT c.relname, 'SEQUENCE' FROM pg_depend s JOIN pg_class c ON c.oid = s.objid
+      WHERE s.refclassid = 'pg_namespace'::regclass AND s.refobjid = n.oid
+        AND s.classid = 'pg_class'::regclass AND c.relkind = 'S' AND c.relname <> ALL (n.sequences)
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
           AND d.objid = c.oid AND d.deptype IN ('a', 'i'))) u),
   'foreign', (

@@ -8,8 +8,8 @@ SELECT namespace, encode(sha256(convert_to(concat_ws(' ', count(*),
   sum(hashtextextended(fact, 0)), sum(hashtextextended(fact, 1))), 'UTF8')), 'hex') AS hash
 FROM (
   SELECT namespace, fact || CASE WHEN code IS NULL THEN '' WHEN marked = code THEN code
-    WHEN marked ~ E'[^ (,:[\']\x01' OR strpos(regexp_replace(marked,
-        E'\'\x01?[^\' (,:]*\'::reg[a-z]+|(\'([^\']|\'\')*\'|"([^"]|"")*")|[^\'"]+', E'\\1', 'g'),
+    WHEN marked ~ E'[^ (,:['']\x01' OR strpos(regexp_replace(marked,
+        E'''\x01?[^'' (:,]*''::reg[a-z]+|(''([^'']|'''')*''|"([^"]|"")*")|[^''"]+', E'\\1', 'g'),
       E'\x01') > 0 THEN code || own
     ELSE marked END AS fact
   FROM (

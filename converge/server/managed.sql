@@ -2,42 +2,61 @@
 -- each: a part of states.sql and of look.sql. Whatever tables.sql reads changes it, and nothing that
 -- differs between schemas which the models made: neither oids nor the schema's own name.
 -- A fact is a row; `code` is that part of it in which the server names things.
-own AS MATERIALIZED (
-  SELECT n.oid AS namespace, c.oid, c.relname, c.relkind, c.relpersistence, c.reloptions, c.relam,
+named AS MATERIALIZED (
+  SELECT oid AS namespace, 'table' AS what, unnest(tables) AS name FROM chosen
+  UNION ALL SELECT oid, 'type', unnest(types) FROM chosen
+  UNION ALL SELECT oid, 'sequence', unnest(sequences) FROM chosen
+), own AS MATERIALIZED (
+  SELECT n.namespace, c.oid, c.relname, c.relkind, c.relpersistence, c.reloptions, c.relam,
     c.reltablespace, c.relowner, c.relreplident, c.relnatts, c.reltype, c.reloftype,
-    c.relispartition, c.relhassubclass, c.relhasrules, c.relhastriggers
-  FROM chosen n CROSS JOIN LATERAL unnest(n.tables) AS t (name)
-  JOIN pg_class c ON c.relname = t.name AND c.relnamespace = n.oid
-  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+    c.relispartition, c.relhassubclass, c.relhasrules, c.relhastriggers,
+    -- By their numbers, which begin with 1 and leave none out.
+    ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+      ORDER BY a.attnum) AS columns
+  FROM named n JOIN pg_class c ON c.relname = n.name AND c.relnamespace = n.namespace
+  WHERE n.what = 'table' AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 ), keys AS MATERIALIZED (
-  SELECT o.namespace, o.oid AS relation, o.relname, k.oid, k.conname, k.contype, k.condeferrable,
-    k.condeferred, k.convalidated, k.coninhcount, k.connoinherit, k.conkey, k.conindid
+  SELECT o.namespace, o.relname, k.oid, k.conname, k.contype, k.condeferrable, k.condeferred,
+    k.convalidated, k.coninhcount, k.connoinherit, k.conindid, CASE WHEN cardinality(k.conkey) > 1
+      THEN ARRAY(SELECT o.columns[u.number] FROM unnest(k.conkey) WITH ORDINALITY u (number, place)
+        ORDER BY u.place)
+      ELSE ARRAY[o.columns[k.conkey[1]]] END AS columns
   FROM own o JOIN pg_constraint k ON k.conrelid = o.oid AND k.contype IN ('p', 'u', 'c', 'f', 'x', 'n')
 ), indexes AS MATERIALIZED (
-  SELECT o.namespace, o.oid AS relation, o.relname AS "table", x.oid, x.relname, x.relam,
-    x.reloptions, x.relispartition, i.indisunique, i.indisvalid AND i.indisready AND i.indislive AS valid,
-    i.indisreplident, i.indisclustered, i.indnkeyatts, i.indkey, i.indclass, i.indcollation,
-    i.indoption, i.indpred, i.nulls_equal
+  SELECT o.namespace, o.relname AS "table", x.oid, x.relname, x.relam, x.reloptions,
+    x.relispartition, i.indisunique, i.indisvalid AND i.indisready AND i.indislive AS valid,
+    i.indisreplident, i.indisclustered, i.indnkeyatts, i.indclass, i.indcollation, i.indoption,
+    COALESCE(i.indpred, i.indexprs) IS NOT NULL AS expressions, i.nulls_equal,
+    CASE WHEN i.indnatts > 1 THEN
+      ARRAY(SELECT o.columns[u.number] FROM unnest(i.indkey) WITH ORDINALITY u (number, place)
+        ORDER BY u.place)
+      ELSE ARRAY[o.columns[i.indkey[0]]] END AS columns
   -- The column is there from 15 on: before, its name is found one level up.
   FROM (VALUES (false)) AS before_15 (indnullsnotdistinct)
   CROSS JOIN LATERAL (SELECT p.*, indnullsnotdistinct AS nulls_equal FROM pg_index p) i
   JOIN own o ON o.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 ), own_types AS MATERIALIZED (
-  SELECT n.oid AS namespace, t.oid, t.typname, t.typtype, t.typbasetype, t.typtypmod,
+  SELECT n.namespace, t.oid, t.typname, t.typtype, t.typbasetype, t.typtypmod,
     t.typcollation, t.typnotnull, t.typdefaultbin
-  FROM chosen n CROSS JOIN LATERAL unnest(n.types) AS w (name)
-  JOIN pg_type t ON t.typname = w.name AND t.typnamespace = n.oid WHERE t.typtype IN ('e', 'd')
-), draws AS MATERIALIZED (  -- A column and the sequence that it draws from, or that it owns.
+  FROM named n JOIN pg_type t ON t.typname = n.name AND t.typnamespace = n.namespace
+  WHERE n.what = 'type' AND t.typtype IN ('e', 'd')
+), users AS MATERIALIZED (  -- What hangs on a column, but for what a table has by itself.
+  SELECT o.namespace, o.relname, o.oid AS relation, o.columns[d.refobjsubid] AS "column",
+    d.refobjsubid AS number, d.classid, d.objid, d.objsubid
+  FROM own o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
+    AND d.refobjsubid > 0 AND CASE d.classid
+      WHEN 'pg_class'::regclass THEN d.deptype = 'i'
+      WHEN 'pg_constraint'::regclass THEN d.deptype = 'n'
+      ELSE d.classid NOT IN ('pg_attrdef'::regclass, 'pg_statistic_ext'::regclass) END
+), draws AS MATERIALIZED (  -- A column and the sequence that numbers it.
   SELECT o.namespace, o.relname, a.adrelid AS relation, a.adnum::integer AS number, q.seqrelid AS sequence
   FROM own o JOIN pg_attrdef a ON a.adrelid = o.oid
   JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
     AND d.refclassid = 'pg_class'::regclass
   JOIN pg_sequence q ON q.seqrelid = d.refobjid
   UNION
-  SELECT o.namespace, o.relname, o.oid, d.refobjsubid, q.seqrelid
-  FROM own o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
-    AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
-  JOIN pg_sequence q ON q.seqrelid = d.objid
+  SELECT u.namespace, u.relname, u.relation, u.number, q.seqrelid
+  FROM users u JOIN pg_sequence q ON u.classid = 'pg_class'::regclass AND q.seqrelid = u.objid
 ), facts AS (
   SELECT o.namespace, ROW('table', o.relname, o.relkind, o.relpersistence, o.reloptions, m.amname,
       s.spcname, pg_get_userbyid(o.relowner), o.relreplident, o.relnatts)::text AS fact,
@@ -62,7 +81,7 @@ own AS MATERIALIZED (
   JOIN pg_class c ON c.oid = p.oid
   UNION ALL
   SELECT u.namespace, ROW('row type', u.relname)::text,
-    u.relation::regclass::text || '.' || quote_ident(a.attname) FROM (
+    u.relation::regclass::text || ' ' || quote_ident(a.attname) FROM (
     WITH RECURSIVE uses AS (
       SELECT o.namespace, o.relname, o.reltype AS type, NULL::oid AS relation, 0 AS number,
         'c'::"char" AS kind
@@ -112,24 +131,24 @@ own AS MATERIALIZED (
       JOIN pg_attribute a ON a.attrelid = r.prrelid AND a.attnum = u.found[1]::smallint
       ORDER BY 1) AS filter) w
   UNION ALL
-  SELECT o.namespace, ROW('comment', o.relname, a.attname, d.description)::text, NULL
+  SELECT o.namespace, ROW('comment', o.relname, o.columns[d.objsubid], d.description)::text, NULL
   FROM own o JOIN pg_description d ON d.objoid = o.oid AND d.classoid = 'pg_class'::regclass
-  LEFT JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum = d.objsubid
   UNION ALL
   SELECT x.namespace, ROW('comment', x.relname, d.description)::text, NULL
   FROM indexes x JOIN pg_description d ON d.objoid = x.oid AND d.classoid = 'pg_class'::regclass
   UNION ALL
   SELECT k.namespace, ROW('comment', k.relname, 'constraint', k.conname, d.description)::text, NULL
   FROM keys k JOIN pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass
+  WHERE k.contype <> 'n'
   UNION ALL
   SELECT o.namespace, ROW('column', o.relname, a.attname, a.attnotnull, a.attgenerated,
     a.attidentity, a.attinhcount > 0, l.collname)::text, format_type(a.atttypid, a.atttypmod)
   FROM own o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_collation l ON l.oid = a.attcollation
   UNION ALL
-  SELECT o.namespace, ROW('default', o.relname, a.attname)::text, pg_get_expr(d.adbin, d.adrelid)
+  SELECT o.namespace, ROW('default', o.relname, o.columns[d.adnum])::text,
+    pg_get_expr(d.adbin, d.adrelid)
   FROM own o JOIN pg_attrdef d ON d.adrelid = o.oid
-  JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
   UNION ALL
   SELECT s.namespace, ROW('draws', s.relname, a.attname, q.seqtypid::regtype, q.seqstart,
     q.seqincrement, q.seqmin, q.seqmax, q.seqcache, q.seqcycle)::text, q.seqrelid::regclass::text
@@ -137,7 +156,7 @@ own AS MATERIALIZED (
   JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = s.number
   UNION ALL
   SELECT s.namespace, ROW('drawn', s.relname, s.kind)::text,
-    s.sequence::regclass || ' ' || r.oid::regclass || '.' || quote_ident(a.attname)
+    s.sequence::regclass || ' ' || r.oid::regclass || ' ' || quote_ident(a.attname)
   FROM (
     SELECT s.namespace, s.relname, s.sequence, 'by' AS kind, f.adrelid AS relation,
       f.adnum::integer AS number
@@ -151,58 +170,48 @@ own AS MATERIALIZED (
   JOIN pg_class r ON r.oid = s.relation AND r.relpersistence <> 't'
   JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = s.number
   UNION ALL
-  SELECT o.namespace, ROW('user', o.relname, a.attname)::text, i.type || ' ' || i.identity
-  FROM own o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
-    AND d.refobjsubid > 0
-    AND d.classid NOT IN ('pg_class'::regclass, 'pg_attrdef'::regclass, 'pg_statistic_ext'::regclass)
-    -- Those of the table itself are among its constraints.
-    AND NOT (d.classid = 'pg_constraint'::regclass AND d.deptype <> 'n')
-  JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum = d.refobjsubid
-  LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
-  LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+  SELECT u.namespace, ROW('user', u.relname, u.column)::text, i.type || ' ' || i.identity
+  FROM users u
+  LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid
+  LEFT JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid
   CROSS JOIN LATERAL pg_identify_object(
-    CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
-    COALESCE(w.ev_class, d.objid), CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END) i
-  WHERE k.oid IS NULL OR k.contype = 'f'
+    CASE WHEN w.oid IS NULL THEN u.classid ELSE 'pg_class'::regclass END,
+    COALESCE(w.ev_class, u.objid), CASE WHEN w.oid IS NULL THEN u.objsubid ELSE 0 END) i
+  WHERE u.classid <> 'pg_class'::regclass AND (k.oid IS NULL OR k.contype = 'f')
   UNION ALL
   SELECT k.namespace, ROW('user', k.relname, 'constraint', k.conname)::text, i.type || ' ' || i.identity
   FROM keys k JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass
-    AND d.refobjid = k.oid AND d.deptype = 'n'
+    AND d.refobjid = k.oid AND d.deptype = 'n' AND k.contype <> 'n'
   LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
   CROSS JOIN LATERAL pg_identify_object(
     CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
     COALESCE(w.ev_class, d.objid), CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END) i
   UNION ALL
   -- There is no index by what a foreign key refers to: its dependencies have one.
-  SELECT o.namespace, ROW('referenced', o.relname, f.conname, f.conparentid = 0, x.relname)::text,
+  SELECT u.namespace, ROW('referenced', u.relname, f.conname, f.conparentid = 0, x.relname)::text,
     f.conrelid::regclass || ' ' || pg_get_constraintdef(f.oid)
-  FROM own o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
-    AND d.classid = 'pg_constraint'::regclass AND d.deptype = 'n'
-  JOIN pg_constraint f ON f.oid = d.objid AND f.contype = 'f' AND f.confrelid = o.oid
-    AND f.confkey[1] = d.refobjsubid
+  FROM users u JOIN pg_constraint f ON u.classid = 'pg_constraint'::regclass AND f.oid = u.objid
+    AND f.contype = 'f' AND f.confrelid = u.relation AND f.confkey[1] = u.number
   LEFT JOIN pg_class x ON x.oid = f.conindid
   UNION ALL
   SELECT k.namespace, ROW('constraint', k.relname, k.conname, k.contype, k.condeferrable,
-      k.condeferred, k.convalidated, k.coninhcount > 0, k.connoinherit, x.relname)::text,
+      k.condeferred, k.convalidated, k.coninhcount > 0, k.connoinherit, k.columns, x.relname)::text,
     CASE WHEN k.contype IN ('c', 'f', 'x') THEN pg_get_constraintdef(k.oid) END
   FROM keys k LEFT JOIN pg_class x ON x.oid = k.conindid AND k.contype IN ('p', 'u', 'x')
   UNION ALL
-  SELECT k.namespace, ROW('constraint', k.relname, k.conname, u.place, a.attname)::text, NULL
-  FROM keys k CROSS JOIN LATERAL unnest(k.conkey) WITH ORDINALITY u (number, place)
-  JOIN pg_attribute a ON a.attrelid = k.relation AND a.attnum = u.number
+  -- Operator classes and collations by number: those of the server have the same name for good.
+  SELECT x.namespace, ROW('index', x.table, x.relname, x.indisunique, x.relam, x.valid,
+      x.indisreplident, x.indisclustered, x.reloptions, x.nulls_equal, x.columns, x.indnkeyatts,
+      x.indclass, x.indcollation, x.indoption)::text,
+    CASE WHEN x.expressions THEN pg_get_indexdef(x.oid) END
+  FROM indexes x
   UNION ALL
-  SELECT x.namespace, ROW('index', x.table, x.relname, x.indisunique, m.amname, x.valid,
-      x.indisreplident, x.indisclustered, x.reloptions, x.indnkeyatts, x.nulls_equal)::text,
-    pg_get_expr(x.indpred, x.relation)
-  FROM indexes x JOIN pg_am m ON m.oid = x.relam
+  SELECT x.namespace, ROW('index', x.relname, c.oid, c.opcname,
+    NULLIF(c.opcnamespace, x.namespace)::regnamespace)::text, NULL
+  FROM indexes x JOIN pg_opclass c ON c.oid >= 16384 AND c.oid = ANY (x.indclass)
   UNION ALL
-  SELECT x.namespace, ROW('key', x.relname, u.place, a.attname, l.collname, c.opcname,
-      NULLIF(c.opcnamespace, x.namespace)::regnamespace, x.indoption[u.place - 1])::text,
-    CASE WHEN u.number = 0 THEN pg_get_indexdef(x.oid, u.place::integer, false) END
-  FROM indexes x CROSS JOIN LATERAL unnest(x.indkey) WITH ORDINALITY u (number, place)
-  LEFT JOIN pg_attribute a ON a.attrelid = x.relation AND a.attnum = u.number
-  LEFT JOIN pg_collation l ON l.oid = x.indcollation[u.place - 1]
-  LEFT JOIN pg_opclass c ON c.oid = x.indclass[u.place - 1]
+  SELECT x.namespace, ROW('index', x.relname, l.oid, l.collname)::text, NULL
+  FROM indexes x JOIN pg_collation l ON l.oid >= 16384 AND l.oid = ANY (x.indcollation)
   UNION ALL
   -- Of an operator class, as it takes them from 13 on.
   SELECT x.namespace, ROW('key', x.relname, a.attnum, a.attoptions)::text, NULL
@@ -222,11 +231,10 @@ own AS MATERIALIZED (
   SELECT t.namespace, ROW('check', t.typname, k.conname)::text, pg_get_constraintdef(k.oid)
   FROM own_types t JOIN pg_constraint k ON k.conrelid = 0 AND k.contypid = t.oid AND k.contype = 'c'
   UNION ALL
-  SELECT n.oid, ROW('sequence', c.relname, q.seqtypid::regtype, q.seqstart, q.seqincrement, q.seqmin,
+  SELECT n.namespace, ROW('sequence', c.relname, q.seqtypid::regtype, q.seqstart, q.seqincrement, q.seqmin,
     q.seqmax, q.seqcache, q.seqcycle)::text, NULL
-  FROM chosen n CROSS JOIN LATERAL unnest(n.sequences) AS w (name)
-  JOIN pg_class c ON c.relname = w.name AND c.relnamespace = n.oid
-  JOIN pg_sequence q ON q.seqrelid = c.oid
+  FROM named n JOIN pg_class c ON c.relname = n.name AND c.relnamespace = n.namespace
+  JOIN pg_sequence q ON q.seqrelid = c.oid WHERE n.what = 'sequence'
 ), managed AS MATERIALIZED (
 \ir hashed.sql
 )

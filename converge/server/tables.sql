@@ -29,20 +29,26 @@ SELECT json_object_agg(c.relname, json_build_object(
           SELECT found[1]::smallint
           FROM regexp_matches(to_jsonb(r) ->> 'prqual', 'varattno (\d+)', 'g') AS found))
       ) ORDER BY p.pubname, r.prrelid)
-    FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid IN (
-      SELECT c.oid UNION ALL SELECT relid FROM pg_partition_ancestors(c.oid))
-    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-      AND (p.puballtables OR r.oid IS NOT NULL OR EXISTS (
-        SELECT FROM pg_depend d JOIN pg_depend s ON s.classid = d.classid AND s.objid = d.objid
-        WHERE d.refclassid = 'pg_publication'::regclass AND d.refobjid = p.oid
-          AND d.classid = to_regclass('pg_catalog.pg_publication_namespace')
-          AND s.refclassid = 'pg_namespace'::regclass AND s.refobjid = c.relnamespace))),
+    FROM (SELECT ARRAY(
+      SELECT c.oid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) AS oids) t
+    JOIN pg_publication p ON p.oid = ANY (ARRAY(SELECT oid FROM pg_publication WHERE puballtables)
+      || ARRAY(SELECT prpubid FROM pg_publication_rel WHERE prrelid = ANY (t.oids))
+      || ARRAY(SELECT d.refobjid FROM pg_depend s JOIN pg_depend d
+          ON d.classid = s.classid AND d.objid = s.objid AND d.refclassid = 'pg_publication'::regclass
+        WHERE s.refclassid = 'pg_namespace'::regclass AND s.refobjid = c.relnamespace
+          AND s.classid = to_regclass('pg_catalog.pg_publication_namespace')))
+    LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = ANY (t.oids)
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'),
   'referenced_by', (
     SELECT json_agg(json_build_object(
       'name', f.conname, 'relation', f.conrelid::regclass::text,
       'sql', pg_get_constraintdef(f.oid), 'key', x.relname) ORDER BY f.conname, f.conrelid::regclass::text)
-    FROM pg_constraint f JOIN pg_class x ON x.oid = f.conindid
-    WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0),
+    -- There is no index by what a foreign key refers to; on the columns it depends.
+    FROM pg_depend d JOIN pg_constraint f ON f.oid = d.objid AND f.confkey[1] = d.refobjsubid
+    JOIN pg_class x ON x.oid = f.conindid
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+      AND d.classid = 'pg_constraint'::regclass AND d.deptype = 'n'
+      AND f.confrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0),
   'shape', json_build_object(
     'attributes', c.relnatts,
     'of_type', (SELECT format_type(c.reloftype, NULL) WHERE c.reloftype <> 0),
@@ -108,7 +114,7 @@ SELECT json_object_agg(c.relname, json_build_object(
       'inherited', a.attinhcount > 0,
       'comment', col_description(c.oid, a.attnum),
       -- What ALTER TYPE does not rebuild by itself. Other than of pg_describe_object, the words of
-      -- pg_identify_object are never translated: the fingerprint is the same in every language.
+      -- pg_identify_object are never translated: they are the same in every language.
       'used_by', (
         SELECT json_agg(DISTINCT jsonb_build_object(
           'foreign_key', d.classid = 'pg_constraint'::regclass,
@@ -258,7 +264,7 @@ SELECT json_object_agg(t.typname, json_build_object(
   'default', pg_get_expr(t.typdefaultbin, 0),
   'checks', (
     SELECT json_object_agg(k.conname, pg_get_constraintdef(k.oid) ORDER BY k.conname)
-    FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')
+    FROM pg_constraint k WHERE k.conrelid = 0 AND k.contypid = t.oid AND k.contype = 'c')
   ) ORDER BY t.typname)
 FROM pg_type t
 WHERE t.typnamespace = n.oid AND t.typname = ANY (n.types) AND t.typtype IN ('e', 'd')

@@ -28,7 +28,7 @@ class Dependent(NamedTuple):
     drop: str
     anew: bool  # by the next run, as the models have it
     change: Optional[str] = None
-    check: str = ""  # the name of one
+    check: str = ""  # its name, if the models have one of that name
 
 
 def refuse_what_the_server_would(
@@ -88,8 +88,9 @@ def _dependents(table: ComparedTable, name: str) -> List[Dependent]:
     for known, constraint in table.live.constraints.items():
         checks = constraint.kind == "c" and name in (constraint.columns or [])
         if checks and not constraint.inherited:
-            change, anew = f"DROP CONSTRAINT {identifier(known)}", known in desired.constraints
-            found.append(Dependent(table.alter(change), anew, change, known))
+            change, wanted = f"DROP CONSTRAINT {identifier(known)}", desired.constraints.get(known)
+            check = known if wanted is not None and wanted.kind == "c" else ""
+            found.append(Dependent(table.alter(change), wanted is not None, change, check))
     for known, index in table.live.indexes.items():
         indexed = mentioned([name], f"{index.using} {index.predicate or ''}")
         if indexed and not (index.attached or index.used_by):

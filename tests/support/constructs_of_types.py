@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy import JSON as JSON_OF_ANY
@@ -143,6 +144,13 @@ TYPES = (
         "v > '2024'",
         "v > '2024-02-01'",
         refused="1 row would violate it",
+    ),
+    Construct(
+        "type that a check compared, of whose name a key is now",
+        lambda m: table(m, Column("v", Text), CheckConstraint("v > '1'", name="k")),
+        lambda m: table(m, Column("v", Integer), UniqueConstraint("v", name="k")),
+        rows="INSERT INTO t (v) VALUES ('2')",
+        refused="operator does not exist",
     ),
     Construct(
         "type of both ends of a foreign key",

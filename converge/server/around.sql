@@ -1,5 +1,5 @@
--- What else is in the `chosen` schemas, and what this role may do there, as a hash of each: a part
--- of states.sql.
+-- What else is in the `chosen` schemas, and what this role may do there, as a hash of each:
+-- a part of states.sql.
 WITH relations AS MATERIALIZED (  -- There is no index by schema: its objects depend on it.
   SELECT n.oid AS namespace, c.oid, c.relname, c.relkind, c.relispartition, c.relowner
   FROM chosen n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid

@@ -12,9 +12,11 @@ POOLER = .pgbouncer/pgbouncer
 TRANSLATED = .translated/initdb
 RUN = .venv/bin/python
 ARGS =
+DOCS = README.md docs/*.md
+COG = $(RUN) -m cogapp -I . --verbosity=0
 
 .POSIX:
-.PHONY: help run plan verify history psql stop test test-matrix lint lock sbom clean
+.PHONY: help run plan verify history psql stop test test-matrix lint docs lock sbom clean
 
 help:
 	@echo "make run    initialise a private PostgreSQL in .postgres/ and leave it running;"
@@ -25,7 +27,8 @@ help:
 	@echo "make test   the tests, on a private PostgreSQL or on TEST_DATABASE_URL;"
 	@echo "            TESTS takes files, --long or --whole for all parameters"
 	@echo "make test-matrix   the tests on PostgreSQL 12 to 18 and the Pythons that are here"
-	@echo "make lint   ruff, mypy, import-linter and hadolint"
+	@echo "make lint   ruff, mypy, import-linter, hadolint, and whether tables of the docs are stale"
+	@echo "make docs   renew the tables and transcripts of README and docs"
 	@echo "make lock   renew the pins of the image: requirements.lock, and the base with docker"
 	@echo "make sbom   write sbom.json, what is in the image's lock, as CycloneDX"
 	@echo "make clean  stop it, and remove its data, .venv and what the tools keep"
@@ -55,6 +58,11 @@ lint: $(STAMP)
 	$(RUN) -m mypy
 	.venv/bin/lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	.venv/bin/hadolint Dockerfile
+	$(COG) --check $(DOCS)
+
+docs: $(STAMP)
+	$(COG) -r $(DOCS)
+	$(RUN) -m tools.transcripts
 
 lock: $(STAMP)
 	$(RUN) -m uv pip compile --quiet --upgrade --generate-hashes --only-binary :all: \

@@ -65,7 +65,7 @@ class Server(NamedTuple):
 
     def psql(self) -> List[str]:
         """The words of a command line that connects, with the wheel's own psql."""
-        return [os.path.join(_programs(), "psql"), "-h", self.host, "-U", self.user, self.database]
+        return [program("psql"), "-h", self.host, "-U", self.user, self.database]
 
     def command(self) -> str:
         """The same, to be typed."""
@@ -124,6 +124,11 @@ def run(directory: str, arguments: Sequence[str]) -> int:
     code = create_tables.main(list(arguments))
     print(f"\nThe server keeps running; connect with:\n  {server.command()}", file=sys.stderr)
     return code
+
+
+def program(name: str) -> str:
+    """Return the path of one of the wheel's programs. Raises as `start` does."""
+    return os.path.join(_programs(), name)
 
 
 def _programs() -> str:

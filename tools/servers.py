@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 from tools.permissions import let_through
 
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
-# Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see README.md.
+# Nothing of these servers outlives the tests. UTF-8 as pg_trgm wants it; see docs/operating.md.
 CREATE = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 FAST = (
     "-c fsync=off -c full_page_writes=off -c max_connections=200 -c max_prepared_transactions=20 "

@@ -6,15 +6,40 @@ from typing import Sequence
 from converge.settings.variables import VARIABLES, Variable
 from converge.text import table
 
+# The code, what happened, and what to do, which only the README has.
 EXIT_CODES = (
-    ("0", "done, or there was nothing to do"),
-    ("1", "an error of the server, or a bug"),
-    ("2", "a mistake in the configuration, on the command line or in the models"),
-    ("3", "no connection, or it was lost"),
-    ("4", "refused: a person has to act; the message says how"),
-    ("5", "the database differs from the models"),
-    ("6", "a lock could not be acquired within LOCK_PATIENCE"),
-    ("130, 143", "stopped by SIGINT or SIGTERM; safe to run again"),
+    ("0", "done, or there was nothing to do", "nothing"),
+    (
+        "1",
+        "an error of the server, or a bug",
+        "read the message; report a traceback. Safe to run again",
+    ),
+    (
+        "2",
+        "a mistake in the configuration, on the command line or in the models",
+        "nothing was changed: correct everything that is listed",
+    ),
+    ("3", "no connection, or it was lost", "the message says why; safe to run again"),
+    (
+        "4",
+        "refused: a person has to act; the message says how",
+        "type what it says, then run again. Nothing was changed, unless it says that steps were",
+    ),
+    (
+        "5",
+        "the database differs from the models",
+        "`--plan` shows how. After `--verify`: run without it; after a run: somebody interfered",
+    ),
+    (
+        "6",
+        "a lock could not be acquired within LOCK_PATIENCE",
+        "wait, then run again: it continues from there",
+    ),
+    (
+        "130, 143",
+        "stopped by SIGINT or SIGTERM; safe to run again",
+        "run again: it continues from there",
+    ),
 )
 EXAMPLES = (
     ("--plan", "what would a run do?"),
@@ -35,7 +60,9 @@ def epilog(program: str, own: Sequence[Variable]) -> str:
     examples = [(f"python {program} {options}".strip(), what) for options, what in EXAMPLES]
     width = max(len(command) for command, _ in examples)
     parts = {
-        "exit codes:": table(("code", "what happened"), EXIT_CODES),
+        "exit codes:": table(
+            ("code", "what happened"), [(code, what) for code, what, _ in EXIT_CODES]
+        ),
         "environment variables, or lines of .env:": table(
             ("variable", "default", "meaning"), settings
         ),

@@ -11,9 +11,9 @@ import pytest
 from tests.support.catalogs import SAMPLE_ROWS, described, everything
 from tests.support.copies import load
 from tests.support.database import FAST, Database
+from tests.support.documents import section
 from tests.support.drift import DRIFT, INDEX
 from tests.support.job import Run
-from tests.support.readme import section
 from tests.support.waiting import holding
 from tools import embedded
 
@@ -21,7 +21,9 @@ SAMPLE_DAY = (
     "INSERT INTO dishes_day VALUES (1, '2025-01-01', 'soup', 1, '{}', 1, '{}', 'ann@example.org')"
 )
 # In schema public; in a schema of its own; with what it needs created by itself.
-PUBLIC, OWN, ITSELF = re.findall(r"```sql\n(CREATE ROLE.*?)```", section("Privileges"), re.DOTALL)
+PUBLIC, OWN, ITSELF = re.findall(
+    r"```sql\n(CREATE ROLE.*?)```", section("Privileges", "docs/operating.md"), re.DOTALL
+)
 SCHEMA = {PUBLIC: "public", OWN: "platform", ITSELF: "platform"}
 RIGHTS = [PUBLIC, OWN, ITSELF]
 IDS = ["public", "own", "itself"]

@@ -10,6 +10,9 @@ from converge.steps import Step
 
 BATCH_ROWS = 10_000  # about so many rows in one transaction
 ITEMS_PER_PAGE = 291  # the most rows, dead ones included, that fit into a page of 8 kB
+# A distributed table has no pages here, but in its one shard, to which it is as if they were.
+DISTRIBUTED = """CASE WHEN EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = oid)
+  THEN citus_relation_size(oid) ELSE pg_relation_size(oid) END"""
 
 
 def batches(connection: Connection, step: Step, run: Callable[[List[str]], None]) -> None:
@@ -30,9 +33,10 @@ def batches(connection: Connection, step: Step, run: Callable[[List[str]], None]
 
 def _pages(connection: Connection, part: str) -> Tuple[int, int]:
     """Return how many pages a relation has, and how many hold about `BATCH_ROWS` rows."""
+    size = DISTRIBUTED if connection.citus else "pg_relation_size(oid)"
     pages, rows = messages.ask(
         connection,
-        "SELECT pg_relation_size(oid) / current_setting('block_size')::integer, "
+        f"SELECT {size} / current_setting('block_size')::integer, "
         f"GREATEST(reltuples, 0) FROM pg_class WHERE oid = {literal(part)}::regclass",
     )[0]
     per_page = min(ITEMS_PER_PAGE, max(1, round(rows / pages) if pages and rows else 50))

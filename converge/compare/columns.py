@@ -161,8 +161,8 @@ def _lost_where(table: ComparedTable, name: str, value: str, lock: Lock) -> str:
         return f"{column} IS NOT NULL"
     stored = f"(({value})::{table.desired.columns[name].type})::text"
     lost = f"{column}::text IS DISTINCT FROM {stored}"
-    if value == "NULL" or LITERAL.fullmatch(value):
-        return lost
+    if value == "NULL" or LITERAL.fullmatch(value) or table.distributed:
+        return lost  # where rows are elsewhere, what now() was then is not known here
     # What now() was then. https://www.postgresql.org/docs/current/catalog-pg-attribute.html
     then = (
         "SELECT (attmissingval::text::text[])[1] FROM pg_attribute "

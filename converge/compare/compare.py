@@ -33,6 +33,7 @@ from converge.compare import (
 from converge.compare.again import read_again
 from converge.compare.declared import former_tables, in_order
 from converge.compare.desired import Desired
+from converge.compare.distributed import refuse_by_citus
 from converge.compare.foreseen import foreseen
 from converge.compare.looking import looking_along, refuse_other_schemas
 from converge.compare.namesakes import place
@@ -164,6 +165,8 @@ def _schema(name: str, live: Optional[Schema], given: Given) -> Plan:
             parts.append(rights.of_history(name, live, given.facts.user, plan.refusals))
         parts.append(missing.taken_names(name, live, given))
         parts.append(missing.unmanaged(name, live, given))
+    plan = joined(parts)
+    parts.append(refuse_by_citus(name, plan.steps, live, _in_words_of(name, given), given))
     plan = joined(parts)
     steps = sorted(plan.steps, key=lambda step: FIRST.get(step.run, len(FIRST)))
     return plan._replace(steps=tuple(step._replace(path=given.path) for step in steps))

@@ -150,11 +150,15 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         return
     if old is not None and refuse_if_used(table, name, desired, old):
         return
-    added = name if old is None else helper_name(NEW_PREFIX, name)
-    _add_unproven(table, name, desired, added)
+    at_once = old is None or table.distributed  # as Citus renames no constraint
+    added = name if at_once else helper_name(NEW_PREFIX, name)
+    if old is not None and at_once:
+        _replace_by_unproven(table, name, desired, old)
+    else:
+        _add_unproven(table, name, desired, added)
     if not tolerated:
         _validate_step(table, added, "existing rows are checked too", on_the_way=True)
-    if old is None or live is None:
+    if at_once or old is None or live is None:
         return
     drop = table.alter(f"DROP CONSTRAINT {identifier(old.name)}")
     rename = table.alter(f"RENAME CONSTRAINT {identifier(added)} TO {identifier(name)}")
@@ -168,6 +172,21 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         tried=[drop],  # the new one may not be there yet
     )
     table.lock_besides(live.target, Lock.INSTANT)
+
+
+def _replace_by_unproven(table: ComparedTable, name: str, desired: Constraint, old: Old) -> None:
+    """Replace a check or foreign key by one that holds for new rows only, in one transaction."""
+    drop = table.alter(f"DROP CONSTRAINT {identifier(old.name)}")
+    add = table.alter(f"ADD CONSTRAINT {identifier(name)} {_sql(table, name, desired)} NOT VALID")
+    table.step(
+        Kind.ADD_CONSTRAINT,
+        name,
+        f"it is {old.definition}; the model says {desired.definition}",
+        [drop, add, *commented(table, name, desired, old.constraint)],
+        undo=back(table, name, old),
+        tried=[drop] if relies_on_a_step(table, desired) else [drop, add],
+    )
+    table.lock_besides(desired.target, Lock.WRITES)
 
 
 def _tolerates(table: ComparedTable, name: str, constraint: Constraint) -> bool:

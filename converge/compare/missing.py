@@ -6,6 +6,7 @@ from typing import Container, List, Optional, Sequence, Set, Tuple
 from converge.compare.creation import Creation
 from converge.compare.declared import named_constraints
 from converge.compare.desired import Desired
+from converge.compare.distributed import distribution
 from converge.compare.refusals import KINDS, rename
 from converge.compare.table import Given
 from converge.names import HISTORY_TABLE, free_name
@@ -26,14 +27,15 @@ TABLES = ("r", "p")  # what has rows of its own, as in `pg_class.relkind`
 def missing_schema(schema: str, given: Given) -> Plan:
     """Create a schema."""
     name = identifier(schema)
-    step = _new(Kind.CREATE_SCHEMA, schema, "", schema, [f"CREATE SCHEMA {name}"])
+    create = [f"CREATE SCHEMA {name}", *distribution(schema, given)]
+    step = _new(Kind.CREATE_SCHEMA, schema, "", schema, create)
     step = step._replace(warnings=_beside(schema, given))
     if given.facts.can_create_schema:
         return step
-    create = f"CREATE SCHEMA {name} AUTHORIZATION {identifier(given.facts.user)}"
+    by_hand = f"CREATE SCHEMA {name} AUTHORIZATION {identifier(given.facts.user)}"
     what = f"schema {name} is missing, and {given.facts.user} lacks the right to create it."
     lacks = Right("CREATE ON DATABASE", schema)
-    return joined([step, refused(schema, what, WayOut(ADMINISTRATOR, (create,)), lacks=lacks)])
+    return joined([step, refused(schema, what, WayOut(ADMINISTRATOR, (by_hand,)), lacks=lacks)])
 
 
 def _beside(schema: str, given: Given) -> Tuple[str, ...]:

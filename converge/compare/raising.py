@@ -23,6 +23,7 @@ RAISED = (
 )
 # Only a function's EXCEPTION goes on after an error, with the next row.
 RAISES = "pg_temp.raises"
+CHANGE = WayOut("Change the rows or the models.")
 
 
 def refuse_uncomputable(table: ComparedTable, name: str, what: str, index: Index) -> bool:
@@ -62,6 +63,9 @@ def refuse_raising(
     """
     if is_transient(error):
         raise error
+    if table.distributed:  # its worker does not have the function
+        table.refuse(name, what, f"The server says: {said(error)}.", way_out=CHANGE)
+        return
     rows = table.rows(addressed=True)
     body = (
         f"BEGIN PERFORM {value} FROM {rows} WHERE tableoid = $1 AND ctid = $2; "
@@ -78,7 +82,7 @@ def refuse_raising(
     why += f"the server says: {said(error)}."
     find = table.find(condition, columns)
     if any(qualified(table.schema, new) in value for new in table.new_types):
-        find = WayOut("Change the rows or the models.")  # of the type that is not there yet
+        find = CHANGE  # of the type that is not there yet
     else:
         find = find._replace(statements=(function, *find.statements))
     table.refuse(name, what, why, way_out=find)

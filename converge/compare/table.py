@@ -98,6 +98,12 @@ class ComparedTable:
         """The desired table in the server's words for its own words, where these may differ."""
         return self._again().tables[self.name]
 
+    @property
+    def distributed(self) -> bool:
+        """True if Citus has its rows on a worker."""
+        citus = self.facts.citus
+        return citus is not None and self.schema in citus.distributed
+
     def pair(self, name: str) -> ColumnPair:
         return ColumnPair(name, self.live.columns[name], self.desired.columns[name])
 

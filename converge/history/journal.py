@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 
 from psycopg2 import errors
 
+from converge.history.inserting import inserting
 from converge.history.look import Fingerprints
 from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, NOTE_KEY, VERSION
@@ -40,8 +41,7 @@ CREATE = """CREATE TABLE {table} (
 # A new version starts where the desired state is another than the last run's. What a run does to a
 # version that was verified before is a repair: somebody else had changed the database. It is none
 # where a rollback has begun to undo that version.
-RECORD = """INSERT INTO {table} (run, version, action, desired, steps, finished, tool_version)
-SELECT COALESCE(max(run), 0) + 1,
+RECORD = """SELECT COALESCE(max(run), 0) + 1,
   CASE WHEN (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) = {desired}
     THEN (SELECT version FROM {table} ORDER BY run DESC LIMIT 1)
     ELSE COALESCE(max(version), 0) + 1 END,
@@ -49,7 +49,9 @@ SELECT COALESCE(max(run), 0) + 1,
                SELECT FROM {table} v WHERE v.version = last.version AND v.verified_at IS NOT NULL
                  AND COALESCE({undone}, 0) = 0)
              FROM {table} AS last ORDER BY run DESC LIMIT 1) THEN 'repair' ELSE 'migrate' END,
-  {desired}, {steps}, {finished}, {tool_version} FROM {table}"""
+  {desired}, {steps}::json, {finished}, {tool_version} FROM {table}"""
+RECORDED = ("run", "version", "action", "desired", "steps", "finished", "tool_version")
+RELEASED = (*RECORDED, "verified_at")
 
 # A database that was right before any run of ours: there is nothing that a rollback could undo.
 ADOPT = """INSERT INTO {table}
@@ -59,10 +61,9 @@ VALUES (1, 1, 'adopt', {desired}, '[]', 0, now(), {tool_version})"""
 # A release whose models took no step is a version too: else a rollback of it would undo the release
 # before. As for RECORD, its models are the files: also where these differ in a comment only, as a
 # rollback by other files than the version's would ask for a word.
-RELEASE = """INSERT INTO {table}
-  (run, version, action, desired, steps, finished, verified_at, tool_version)
-SELECT max(run) + 1, max(version) + 1, 'migrate', {desired}, '[]', 0, now(), {tool_version}
-FROM {table} HAVING (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) <> {desired}"""
+RELEASE = """SELECT max(run) + 1, max(version) + 1, 'migrate', {desired}, '[]'::json, 0,
+  {tool_version}, now() FROM {table}
+HAVING (SELECT desired FROM {table} ORDER BY run DESC LIMIT 1) <> {desired}"""
 
 LAST_RUN = "run = (SELECT max(run) FROM {table})"
 FINISH = "UPDATE {table} SET finished = {count} WHERE " + LAST_RUN
@@ -103,7 +104,7 @@ class Journal:
             ahead = any(step.run is Run.AHEAD for step in ours)
             run, steps = (Run.AHEAD, first) if ahead else (Run.NEW, last)
             if schema not in self.plan.recorded:
-                steps.append(_step(schema, Kind.CREATE_HISTORY, CREATE, run))
+                steps.append(_step(schema, Kind.CREATE_HISTORY, _sql(schema, CREATE), run))
             values = {
                 "desired": literal(self.desired.models),
                 "steps": literal(json.dumps([as_json(step) for step in ours])),
@@ -111,9 +112,10 @@ class Journal:
                 "tool_version": literal(VERSION),
                 "undone": UNDONE.format(row="v"),
             }
-            steps.append(_step(schema, Kind.RECORD, RECORD, run, **values))
+            record = _inserted(schema, RECORDED, RECORD, **values)
+            steps.append(_step(schema, Kind.RECORD, record, run))
             if ahead and any(step.run is Run.NEW for step in ours):
-                last.append(_step(schema, Kind.RECORD, FINISH, count=str(new)))
+                last.append(_step(schema, Kind.RECORD, _sql(schema, FINISH, count=str(new))))
         return self.plan._replace(steps=(*first, *self.plan.steps, *last))
 
     def before(self, step: Step) -> List[str]:
@@ -132,7 +134,8 @@ class Journal:
         """
         values = {"desired": literal(self.desired.models), "tool_version": literal(VERSION)}
         known = [schema for schema in plan.fingerprints if schema in plan.recorded]
-        of_known = [[_sql(at, RELEASE, **values), *self._note(at, plan)] for at in known]
+        released = [_inserted(at, RELEASED, RELEASE, **values) for at in known]
+        of_known = [[row, *self._note(at, plan)] for at, row in zip(known, released)]
         self._write([sql for statements in of_known for sql in statements])
         for schema in [schema for schema in plan.fingerprints if schema not in plan.recorded]:
             adopt = [_sql(schema, CREATE), _sql(schema, ADOPT, **values)]
@@ -171,17 +174,21 @@ def _finish(step: Step) -> str:
     return _sql(step.schema, FINISH, count=str(step.number))
 
 
-def _step(schema: str, kind: Kind, template: str, run: Run = Run.NEW, **values: str) -> Step:
+def _step(schema: str, kind: Kind, sql: str, run: Run = Run.NEW) -> Step:
     return Step(
         kind=kind,
         schema=schema,
         table="",
         name=HISTORY_TABLE,
         why="what this run does is recorded",
-        statements=(_sql(schema, template, **values),),
+        statements=(sql,),
         run=run,
         lock=Lock.NONE,
     )
+
+
+def _inserted(schema: str, columns: Sequence[str], select: str, **values: str) -> str:
+    return inserting(qualified(schema, HISTORY_TABLE), columns, _sql(schema, select, **values))
 
 
 def _sql(schema: str, template: str, **values: str) -> str:

@@ -11,7 +11,8 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 from psycopg2 import errors
 
 from converge.errors import Refused
-from converge.history.journal import as_json
+from converge.history.inserting import inserting
+from converge.history.journal import RELEASED, as_json
 from converge.history.recorded import RecordedRun, RecordedStep, runs
 from converge.history.sweeping import swept
 from converge.history.undoing import Given, taken_back
@@ -28,11 +29,9 @@ from converge.steps import Kind, Lock, Run, Step
 
 ADD_UNDONE = "ALTER TABLE {table} ADD COLUMN undone integer NOT NULL DEFAULT 0"
 COUNT = "UPDATE {table} SET undone = finished - {left} WHERE run = {run}"
-RECORD = """INSERT INTO {table}
-  (run, version, action, desired, steps, finished, started_at, verified_at, tool_version)
-SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}, {finished},
-  now() - make_interval(secs => {seconds}), now(), {tool_version}
-FROM {table}"""
+RECORD = """SELECT max(run) + 1, {version}, 'rollback', {desired}, {steps}::json, {finished},
+  {tool_version}, now(), now() - make_interval(secs => {seconds}) FROM {table}"""
+RECORDED = (*RELEASED, "started_at")
 
 ANOTHER_RUN = "another run has changed the history since this rollback was started."
 
@@ -83,8 +82,9 @@ class Rollback(NamedTuple):
 
     def _row(self, target: Target, seconds: float) -> str:
         steps = [as_json(step) for step in self.plan.steps if step.schema == target.schema]
-        return RECORD.format(
-            table=qualified(target.schema, HISTORY_TABLE),
+        table = qualified(target.schema, HISTORY_TABLE)
+        row = RECORD.format(
+            table=table,
             version=target.version,
             desired=literal(target.desired),
             steps=literal(json.dumps(steps)),
@@ -92,6 +92,7 @@ class Rollback(NamedTuple):
             seconds=seconds,
             tool_version=literal(VERSION),
         )
+        return inserting(table, RECORDED, row)
 
 
 def plan_rollback(

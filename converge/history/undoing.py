@@ -11,7 +11,9 @@ from converge.names import PROGRAM
 from converge.plan import Plan, Refusal, WayOut
 from converge.quoting import qualified
 from converge.server import messages
+from converge.server.citus import off_the_worker
 from converge.server.connection import Connection
+from converge.server.failures import said
 from converge.server.inspect import ServerFacts
 from converge.server.proofs import no_row
 from converge.server.rights import hidden_rows, show_rows
@@ -73,6 +75,13 @@ def _losses(
             lost = _count(given, found)
         except errors.InsufficientPrivilege:  # the table is its own, so row security
             yield _hidden(given, step)
+            continue
+        except (errors.FeatureNotSupported, errors.SyntaxError) as error:
+            if not given.connection.citus:  # which does not run every query on a worker
+                raise
+            what = f"whether undoing '{step.title}' would lose values cannot be told."
+            why = (f"The server says: {said(error)}.",)
+            yield Refusal(given.schema, "", what, off_the_worker(given.schema), why)
             continue
         except (psycopg2.ProgrammingError, psycopg2.DataError) as error:
             # It is about the columns as they were before the newer versions.

@@ -66,6 +66,7 @@ class Connection(psycopg2.extensions.connection):
     opened = False
     pooled = False  # behind a pooler, which hands the server's session on to others
     checks_client = False  # the server can notice, in the middle of a statement, that we are gone
+    citus = False  # whose coordinator hands on statements to workers
     lifted_for: Optional[Tuple[str, ...]] = None
     to_roll_back = False  # a transaction is open that the next message ends first
     # Signals reach the main thread alone: what it leaves here ends the waits of the others.
@@ -166,6 +167,7 @@ def twin(connection: Connection, settings: Settings) -> Connection:
     except psycopg2.OperationalError as error:
         raise NoSecondConnection(str(error), **quoted_names(settings)) from None
     other.pooled, other.checks_client = connection.pooled, connection.checks_client
+    other.citus = connection.citus
     return other
 
 

@@ -27,4 +27,5 @@ SELECT current_setting('server_version_num')::integer, version(), pg_is_in_recov
   (SELECT json_object_agg(name, current_setting(name)) FROM json_each_text(:unlimited) AS u
    JOIN pg_settings s ON s.name = u.key WHERE s.setting <> u.value),
   (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on'),
-  EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D')
+  EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D'),
+  (SELECT split_part(extversion, '.', 1)::integer FROM pg_extension WHERE extname = 'citus')

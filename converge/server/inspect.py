@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 from converge.errors import Refused
 from converge.plan import Refusal, Right, WayOut, looking
 from converge.quoting import identifier
+from converge.server.citus import OLDEST, Citus, ask_citus
 from converge.server.connection import Connection
 from converge.server.messages import READ_COMMITTED, UNLIMITED, named, rows
 from converge.server.sql import statement
@@ -54,6 +55,8 @@ class ServerFacts(NamedTuple):
     limits: Optional[Dict[str, str]] = None  # what differs from `messages.UNLIMITED`
     read_only: Optional[str] = None  # where default_transaction_read_only is set, if it is on
     guarded: bool = False  # event triggers may forbid anything
+    citus_version: Optional[int] = None  # the major one of the extension, if it is there
+    citus: Optional[Citus] = None
 
     @property
     def brake(self) -> Optional[str]:
@@ -112,7 +115,9 @@ def inspect(
     facts = ServerFacts(*rows(connection, READ_COMMITTED + named(connection) + query)[0])
     known: Any = facts.extensions
     facts = facts._replace(extensions={e.name: ExtensionFacts(**known[e.name]) for e in extensions})
-    connection.pooled = facts.pooled
+    if (facts.citus_version or 0) >= OLDEST:
+        facts = facts._replace(citus=ask_citus(connection, settings.schemas))
+    connection.pooled, connection.citus = facts.pooled, facts.citus is not None
     connection.checks_client = facts.version >= 140000 and "linux" in facts.platform
     refusals = list(_obstacles(facts, settings))
     if only_look:
@@ -145,6 +150,18 @@ def _obstacles(facts: ServerFacts, settings: Settings) -> Iterator[Refusal]:
             f"{settings.host} is a read-only standby.", "Name the primary in POSTGRES_HOST."
         )
         return
+    if facts.citus is not None and facts.citus.coordinator is not None:
+        host, port = facts.citus.coordinator
+        yield _obstacle(
+            f"{settings.host}:{settings.port} is a worker of Citus, which takes no DDL.",
+            f"Name the coordinator: POSTGRES_HOST={host} and POSTGRES_PORT={port}.",
+        )
+        return
+    if settings.citus_distribute and facts.citus is None:
+        yield _obstacle(
+            f"CITUS_DISTRIBUTE is set, and database {database} has no Citus {OLDEST} or newer.",
+            "Unset it, or let an administrator install that, then run again.",
+        )
     if not facts.can_use_temp:
         yield _obstacle(
             f"{facts.user} lacks the right to create temporary tables, which the comparison needs.",

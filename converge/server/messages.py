@@ -32,6 +32,9 @@ READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
 # A query that would see only a part of the rows is an error then, never a smaller count.
 # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
 ALL_ROWS = "SET LOCAL row_security = off; "
+# From then on SET LOCAL holds on the workers too.
+# https://docs.citusdata.com/en/stable/develop/api_guc.html#citus-propagate-set-commands-enum
+ON_WORKERS = "SET LOCAL citus.propagate_set_commands = 'local'; "
 # How the server words what is compared, kept to be run another time, or cast to text for good.
 WORDING = {
     "DateStyle": "ISO",
@@ -98,13 +101,12 @@ def unhindered(connection: Connection, lock_timeout: Optional[float] = None) -> 
     Like `begin`, which has it too. Also for a message without BEGIN: it is one transaction too.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
     """
-    timeout = connection.lock_patience if lock_timeout is None else lock_timeout
     settings = {
         **WORDING,
         "application_name": f"'{APPLICATION_NAME}'",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
-        "lock_timeout": milliseconds(timeout),
+        "lock_timeout": _longest_wait(connection, lock_timeout),
         "search_path": "pg_catalog",
         "jit": "off",  # compiling the catalog query takes ten times as long as running it
     }
@@ -114,6 +116,10 @@ def unhindered(connection: Connection, lock_timeout: Optional[float] = None) -> 
         settings["client_connection_check_interval"] = CLIENT_CHECK
     local = "".join(f"SET LOCAL {name} = {value}; " for name, value in settings.items())
     return READ_COMMITTED + local
+
+
+def _longest_wait(connection: Connection, lock_timeout: Optional[float]) -> str:
+    return milliseconds(connection.lock_patience if lock_timeout is None else lock_timeout)
 
 
 def milliseconds(seconds: float) -> str:
@@ -147,10 +153,19 @@ def transaction(
     lock_timeout: Optional[float] = None,
     end: str = "COMMIT",
 ) -> None:
-    """Run the statements in one transaction and one round trip. On an error nothing of it stays."""
-    message = begin(connection, lock_timeout=lock_timeout) + ";\n".join([*statements, end])
+    """Run the statements in one transaction and one round trip. On an error nothing of it stays.
+
+    Citus hands on to its workers the whole message in which a statement comes: so there each
+    statement is a message of its own, and so is the setting that they get too.
+    """
+    opening = begin(connection, lock_timeout=lock_timeout)
+    messages = [opening + ";\n".join([*statements, end])]
+    if connection.citus:
+        wait = f"SET LOCAL lock_timeout = {_longest_wait(connection, lock_timeout)}"
+        messages = [opening + ON_WORKERS, wait, *statements, end]
     try:
-        rows(connection, message)
+        for message in messages:
+            rows(connection, message)
     except psycopg2.Error:
         if not connection.closed:
             rows(connection, "ROLLBACK")
@@ -160,10 +175,13 @@ def transaction(
 def ask(connection: Connection, sql: str) -> List[Tuple[Any, ...]]:
     """Run a query in a read-only transaction of its own, however long it takes.
 
+    With Citus it is just rolled back: its workers' would stay read-only for what the query creates.
+
     Raises `psycopg2.errors.InsufficientPrivilege` where row security would hide rows.
     """
     try:
-        return rows(connection, begin(connection, access="READ ONLY") + ALL_ROWS + sql)
+        access = "READ WRITE" if connection.citus else "READ ONLY"
+        return rows(connection, begin(connection, access=access) + ALL_ROWS + sql)
     finally:
         if not connection.closed:
             rows(connection, "ROLLBACK")  # at once: it holds locks on live tables

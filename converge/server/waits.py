@@ -24,6 +24,8 @@ SHOWN_OF_A_QUERY = 80  # characters
 KNOWN_BY = 20_000
 WRAPAROUND = "(to prevent wraparound)"  # how the server names a vacuum that gives way to nobody
 
+BUSY = "SELECT global_pid, xact_start, query FROM citus_stat_activity WHERE xact_start < now()"
+
 From = Callable[[], ContextManager[Connection]]
 
 
@@ -48,6 +50,7 @@ class Wait(NamedTuple):
     owner: Optional[str] = None
     prepared_at: Optional[str] = None
     standbys: Optional[str] = None  # synchronous_standby_names, where the commit waits for one
+    elsewhere: bool = False  # on a worker of Citus, whose locks are not seen from here
 
     @property
     def cause(self) -> Tuple[object, ...]:
@@ -57,6 +60,8 @@ class Wait(NamedTuple):
     def __str__(self) -> str:
         if self.standbys is not None:
             return self._standby()
+        if self.elsewhere:
+            return f"a session on a worker. {WayOut('This shows those that are at work:', (BUSY,))}"
         who = self._session() if self.prepared is None else self._prepared()
         if self.relation is not None:
             return f"a lock on {self.relation} held by {who}"
@@ -144,7 +149,9 @@ class Watcher:
         if self.seen:
             return self.seen
         with self.observe() as observer:
-            return holders(observer, self.guesses)
+            found = holders(observer, self.guesses)
+        elsewhere = (Wait(None, None, elsewhere=True),) if self.connection.citus else ()
+        return found or elsewhere
 
     @contextmanager
     def on(self, seconds: float) -> Iterator[None]:

@@ -63,7 +63,7 @@ def roll_back(
 ) -> Rollback:
     """Undo the newest version, or those after one; nothing is done if that is refused."""
     with run_lock(control, settings) as work:
-        rollback = plan_rollback(work, settings, inspect(control, settings, extensions), to)
+        rollback = plan_rollback(work, settings, inspect(work, settings, extensions), to)
         if not rollback.plan.refusals:
             list(Applier(settings, work, control, rollback).apply(rollback.plan))
             rollback.record(work, 0.1)

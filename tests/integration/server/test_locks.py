@@ -270,6 +270,9 @@ QUERIES = {
 }
 
 
+ENDS = {True: "Nothing was changed; run again", False: "Finished steps stay; safe to run again"}
+
+
 @pytest.mark.parametrize("mode", list(QUERIES))
 def test_a_query_behind_an_exclusive_lock_waits_no_longer_than_the_patience(
     drifted: Database, run: Run, mode: str
@@ -287,8 +290,7 @@ def test_a_query_behind_an_exclusive_lock_waits_no_longer_than_the_patience(
         r" ERROR a query could not acquire the lock within LOCK_PATIENCE \(500 ms\)\.\n"
         rf"  It waited for a lock on public\.{QUERIES[mode]} held by pid {pid} \(reader\), "
         rf"idle in transaction, for 00:00:\d\d: BEGIN; {statement}\n"
-        rf"  {'Nothing was changed; run again' if mode else 'Finished steps stay; safe to run again'}"
-        r"\.\n\Z",
+        rf"  {ENDS[bool(mode)]}\.\n\Z",
         result.err,
     )
 

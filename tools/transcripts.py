@@ -117,8 +117,8 @@ class Sandbox(NamedTuple):
     def paste(self, name: str, place: str, text: str) -> None:
         """Put a block of Python at the end of a class or a list."""
         path = self.directory / name
-        pattern = rf"^(class {place}\(.*?)(?=\n\n\n|\n*\Z)|^({place}\b[^\n]*= \[\n.*?)(?=^\])"
-        indented = re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
+        pattern = rf"^(class {place}\(.*?)(?=\n\n\n|\n*\Z)|^({place}\b[^\n]*= \[\n.*?)(?=\n\])"
+        indented = re.sub(r"^(?=.)", "    ", text.rstrip(), flags=re.MULTILINE)
         found, count = re.subn(
             pattern,
             lambda match: f"{match[0].rstrip()}\n{indented}",

@@ -174,6 +174,6 @@ TURNS: List[Turn] = [
         "CREATE TABLE things PARTITION OF whole DEFAULT"
     ),
     Turn("ALTER TABLE whole RENAME TO far_whole"),
-    Turn("CREATE PUBLICATION p FOR TABLE far_whole"),
+    Turn("CREATE PUBLICATION p FOR TABLE far_whole", 130000),
     Turn("CREATE INDEX n ON things (id); CREATE INDEX m ON far_whole (id)"),
 ]

@@ -24,11 +24,17 @@ PYTHON = sys.executable
 
 # Both run with a project in PYTHONPATH. The statements are told apart by a NUL byte.
 PRINT_DDL = """
+import sys
 import chater, indexes, models
 from converge.compare.desired import Desired
-desired = Desired(models.Base.metadata, indexes=indexes.INDEXES, extensions=chater.EXTENSIONS)
+desired = Desired(
+    models.Base.metadata,
+    indexes=indexes.INDEXES,
+    extensions=chater.EXTENSIONS,
+    backfills={variable.field: variable.default for variable in chater.VARIABLES},
+)
 statements = ["CREATE EXTENSION pg_trgm"]
-statements += [sql for creation in desired.create_all("public") for sql in creation.statements]
+statements += [sql for creation in desired.create_all(sys.argv[1]) for sql in creation.statements]
 print("\\0".join(statements), end="")
 """
 CREATE_ALL = """
@@ -132,11 +138,10 @@ def run(
     return done.stdout
 
 
-def schema(directory: Path, project: Path = ROOT) -> List[str]:
-    """Return the DDL of a project's models, in SQLAlchemy's words."""
-    return run([PYTHON, "-c", PRINT_DDL], environment(PYTHONPATH=str(project)), directory).split(
-        "\0"
-    )
+def schema(directory: Path, project: Path = ROOT, *, place: str = "public") -> List[str]:
+    """Return the DDL of a project's models in a schema, in SQLAlchemy's words."""
+    command = [PYTHON, "-c", PRINT_DDL, place]
+    return run(command, environment(PYTHONPATH=str(project)), directory).split("\0")
 
 
 def psql(server: Server, script: Path) -> List[str]:

@@ -117,6 +117,7 @@ class Lock(enum.Enum):
     READ = "read"  # ACCESS EXCLUSIVE while every row is read
     REWRITE = "rewrite"  # ACCESS EXCLUSIVE while every row is written anew
     WRITES = "writes"  # SHARE ROW EXCLUSIVE while only the catalog changes: readers go on
+    BUILD = "build"  # SHARE while a small index is built: readers go on
     SHARED = "shared"  # SHARE UPDATE EXCLUSIVE: readers and writers go on
     ROWS = "rows"  # ROW EXCLUSIVE, and each batch's rows
 

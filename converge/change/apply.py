@@ -42,6 +42,7 @@ MODES = {
     Lock.READ: "AccessExclusiveLock",
     Lock.REWRITE: "AccessExclusiveLock",
     Lock.WRITES: "ShareRowExclusiveLock",
+    Lock.BUILD: "ShareLock",
     Lock.SHARED: "ShareUpdateExclusiveLock",
     Lock.ROWS: "RowExclusiveLock",
 }

@@ -106,7 +106,9 @@ class Comparison:
         found: Dict[Known, List[str]] = {}
         for schema in settings.schemas:
             state, first = seen.get(schema), schema == settings.schemas[0]
-            key = Key(state, _is_quoted(schema), str(facts), bool(facts.lacking) and first)
+            key = Key(
+                state, _is_quoted(schema), _facts(facts, schema), bool(facts.lacking) and first
+            )
             found.setdefault(self._of(key, schema, making), []).append(schema)
         return [Alike(known.of(these[0]), tuple(these)) for known, these in found.items()]
 
@@ -164,6 +166,15 @@ def _without_extensions(plan: Plan) -> Plan:
     steps = tuple(step for step in plan.steps if step.kind is not Kind.CREATE_EXTENSION)
     refusals = tuple(one for one in plan.refusals if one.lacks != NO_RIGHT_TO_EXTENSION)
     return plan._replace(steps=steps, refusals=refusals).numbered()
+
+
+def _facts(facts: ServerFacts, schema: str) -> str:
+    """Return what a plan may depend on of the server, and of a schema's place on it."""
+    if facts.citus is None:
+        return str(facts)
+    copies = sorted(table for found, table in facts.citus.copies if found == schema)
+    place = (facts.citus.distributes, schema in facts.citus.distributed, copies)
+    return f"{facts._replace(citus=None)} {place}"
 
 
 def _is_quoted(name: str) -> bool:

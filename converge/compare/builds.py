@@ -103,11 +103,16 @@ def said(table: ComparedTable, name: str, index: Index) -> Optional[str]:
 
 
 def create_statement(
-    table: ComparedTable, name: str, index: Index, words: Optional[str] = None
+    table: ComparedTable,
+    name: str,
+    index: Index,
+    words: Optional[str] = None,
+    *,
+    how: str = " CONCURRENTLY",
 ) -> str:
-    """Return the statement that builds an index concurrently, in the models' words if given."""
+    """Return the statement that builds an index, in the models' words if given."""
     unique = "UNIQUE " if index.unique else ""
-    create = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)}"
+    create = f"CREATE {unique}INDEX{how} {identifier(name)}"
     if words is not None:
         return f"{create} {words}"
     return f"{create} ON {table.relation} {stands_behind(index)}"

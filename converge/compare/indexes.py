@@ -62,14 +62,23 @@ def close(table: ComparedTable, name: str, live: Optional[Index], desired: Index
 def create(
     table: ComparedTable, name: str, index: Index, why: str, *, on_the_way: bool = False
 ) -> None:
-    """Build an index concurrently."""
+    """Build an index, concurrently unless that takes longer than its lock is felt."""
+    at_once = table.is_small()
     table.step(
         Kind.CREATE_INDEX,
         name,
         why,
-        [create_statement(table, name, index, said(table, name, index))],
-        run=Run.ONLINE,
-        lock=Lock.SHARED,
+        [
+            create_statement(
+                table,
+                name,
+                index,
+                said(table, name, index),
+                how="" if at_once else " CONCURRENTLY",
+            )
+        ],
+        run=Run.BRIEF if at_once else Run.ONLINE,
+        lock=Lock.BUILD if at_once else Lock.SHARED,
         creates=True,
         undo=Undo((dropped(table, name),)),
         on_the_way=on_the_way,

@@ -21,6 +21,7 @@ WHO_WAITS: Dict[Lock, str] = {
     Lock.READ: "ACCESS EXCLUSIVE on {} while every row is read: readers and writers wait",
     Lock.REWRITE: "ACCESS EXCLUSIVE on {} while it is rewritten: readers and writers wait",
     Lock.WRITES: "SHARE ROW EXCLUSIVE on {} for an instant: writers wait, readers go on",
+    Lock.BUILD: "SHARE on {} while a small index is built: writers wait, readers go on",
     Lock.SHARED: "SHARE UPDATE EXCLUSIVE on {}: readers and writers go on",
     Lock.ROWS: "ROW EXCLUSIVE on {}, and each batch's rows: others write other rows",
 }

@@ -155,6 +155,21 @@ COLUMN_OF = """SELECT FROM information_schema.columns
 WHERE table_name = 'weight' AND column_name = 'weight'"""
 
 
+def test_a_small_index_is_built_at_once(database: Database, run: Run, tenants: List[str]) -> None:
+    """Among many schemas; a larger table's is built while everybody works on."""
+    drift(database, tenants)
+    database.execute(
+        "INSERT INTO t003.dishes "
+        "SELECT n, 'x', 1, 1, '{}', '{}', 'x' FROM generate_series(1, 20000) n"
+    )
+    plan = run("--plan", POSTGRES_SCHEMAS=",".join(tenants)).out
+    assert "\nCREATE INDEX idx_dishes_name ON t001.dishes (name);\n" in plan
+    assert "SHARE on t001.dishes while a small index is built: writers wait, readers go on" in plan
+    assert "\nCREATE INDEX CONCURRENTLY idx_dishes_name ON t003.dishes (name);\n" in plan
+    assert run(POSTGRES_SCHEMAS=",".join(tenants)).code == 0
+    assert CURRENT in run(POSTGRES_SCHEMAS=",".join(tenants)).err
+
+
 def test_rows_decide_too(database: Database, run: Run, tenants: List[str]) -> None:
     """Schemas in the same state have different plans where their rows answer otherwise."""
     for schema in tenants:

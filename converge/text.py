@@ -16,10 +16,13 @@ def plural(noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun[-1] == "x" else "s")
 
 
-def some(names: Sequence[str], noun: str = "schema", most: int = 3) -> str:
-    """Return `tenant_1`, or `9,997 schemas: tenant_0001, tenant_0002, tenant_0003 …`."""
+def some(names: Sequence[str], noun: str = "schema", one: str = "", most: int = 3) -> str:
+    """Return `tenant_1`, or `9,997 schemas: tenant_0001, tenant_0002, tenant_0003 …`.
+
+    A single one is said with the noun `one`, if that is given.
+    """
     if len(names) == 1:
-        return names[0]
+        return f"{one} {names[0]}".strip()
     more = " …" if len(names) > most else ""
     return f"{counted(len(names), noun)}: {', '.join(names[:most])}{more}"
 

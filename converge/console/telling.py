@@ -70,7 +70,7 @@ def refuse_any(found: "Sequence[Alike]") -> None:
 def also_in(alike: "Alike") -> str:
     """Return the line that names the other schemas of which the same is true."""
     others = alike.schemas[1:]
-    return f"\n  The same in {some(others, 'other schema')}." if others else ""
+    return f"\n  The same in {some(others, 'other schema', 'schema')}" if others else ""
 
 
 def tell_failed(failed: Mapping[str, ConvergeError], schemas: Sequence[str]) -> None:

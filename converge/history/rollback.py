@@ -44,11 +44,15 @@ class Target(NamedTuple):
     desired: str  # the fingerprint of its models
     undone: Tuple[RecordedRun, ...] = ()  # newest first
 
-    def __str__(self) -> str:
-        name = identifier(self.schema)
+    @property
+    def words(self) -> str:
+        """What is said behind the name of the schema."""
         if self.undone:
-            return f"schema {name}: version {self.undone[0].version} to version {self.version}"
-        return f"schema {name} is at version {self.version} already"
+            return f": version {self.undone[0].version} to version {self.version}"
+        return f" is at version {self.version} already"
+
+    def __str__(self) -> str:
+        return f"schema {identifier(self.schema)}{self.words}"
 
 
 class Rollback(NamedTuple):

@@ -59,7 +59,7 @@ def test_identical_plans_are_shown_once(database: Database, run: Run, tenants: L
     verified = run("--verify", POSTGRES_SCHEMAS=",".join(tenants))
     assert verified.code == 5
     assert "add column t002.weight.weight" in verified.out
-    assert "The same in 3 other schemas: t003, t005, t006." in verified.out
+    assert "The same in 3 other schemas: t003, t005, t006\n" in verified.out
 
 
 def test_what_is_alike_is_done_alike(database: Database, run: Run, tenants: List[str]) -> None:
@@ -223,7 +223,8 @@ def test_a_rollback_of_many(database: Database, run: Run, tenants: List[str]) ->
     listed = ",".join(tenants)
     plan = run("--rollback", "--plan", POSTGRES_SCHEMAS=listed)
     assert plan.code == 0
-    assert "in 6 schemas: t001, t002, t003 …" in plan.out
+    assert plan.out.startswith("-- 6 schemas: t001, t002, t003 …: version 1 to version 0\n")
+    assert "-- The same 7 steps in 6 schemas: t001, t002, t003 …\n" in plan.out
     result = run("--rollback", POSTGRES_SCHEMAS=listed)
     assert result.code == 0, result.err
     assert f"{6 * 7} steps undone." in result.out

@@ -17,6 +17,7 @@ from tests.support.waiting import says
 from tools import embedded
 
 
+@pytest.mark.long
 def test_a_commit_that_waits_for_a_standby_says_so(own_server: Path, spawn: Spawn) -> None:
     """Case 44: LOCK_PATIENCE does not end it, as nothing is locked; the setting is named."""
     server = embedded.start(str(own_server))

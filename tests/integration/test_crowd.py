@@ -122,6 +122,7 @@ def test_runs_of_different_schemas_share_only_the_extension(
     assert complaints() == []
 
 
+@pytest.mark.long
 def test_concurrent_builds_of_different_schemas_end(
     database: Database, run: Run, complaints: Callable[[], List[str]], tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def printed(log: str, what: str) -> str:
     return "".join(line for line in refusal.splitlines() if line.startswith("    ")) or "SELECT"
 
 
+@pytest.mark.long
 def test_what_has_grown_apart_is_refused_until_all_ways_out_are_taken(
     database: Database, run: Run
 ) -> None:

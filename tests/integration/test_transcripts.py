@@ -17,6 +17,7 @@ def where() -> Iterator[Sandbox]:
         yield made
 
 
+@pytest.mark.long
 def test_the_documents_show_what_their_commands_print(where: Sandbox) -> None:
     """Top to bottom, as a reader types them; `make docs` renews what they print.
 

@@ -277,6 +277,7 @@ ELSEWHERE = {
             "compare.generated._refuse_kind",
             "compare.generated._refuse_plain",
             "compare.in_the_way._without",
+            "compare.in_the_way._without 2",
             "compare.numbering._let_go",
             "compare.own._domain",
             "compare.own._refuse_base",
@@ -306,6 +307,13 @@ ELSEWHERE = {
     "server.waits._standby": "server/test_waits.py: "
     "test_a_synchronous_standby_that_is_gone_is_named",
     "history.show._read": "server/test_rights.py: test_a_history_that_may_not_be_read_is_said",
+    "server.citus.off_the_worker": "test_citus_cluster.py: "
+    "test_the_way_out_of_what_citus_does_not_do",
+    "compare.distributed._refusal": "test_citus_cluster.py: "
+    "test_the_way_out_of_what_citus_does_not_do",
+    "compare.distributed._of_copies": "server/test_citus.py: test_copies_of_rows_are_in_the_way",
+    "server.waits.__str__": "test_citus_cluster.py: "
+    "test_live_traffic_on_a_worker_does_not_queue",
     "server.rights.limited_builds": "server/test_pooler.py: "
     "test_a_limit_that_a_pooled_build_would_meet_is_refused",
 }

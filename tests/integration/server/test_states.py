@@ -99,6 +99,7 @@ def shapes(version: int) -> List[str]:
     return [sql or "SELECT" for name, sql in SHAPES.items() if version >= SINCE.get(name, 0)]
 
 
+@pytest.mark.long
 def test_whatever_is_compared_changes_the_state(trying: Trying) -> None:
     """A kind of table, one difference of each kind on it: no two documents have one state."""
     found: Dict[str, str] = {}
@@ -119,6 +120,7 @@ def test_whatever_is_compared_changes_the_state(trying: Trying) -> None:
     assert len(found) > 90
 
 
+@pytest.mark.long
 def test_each_turn_of_the_things_of_the_models_is_a_state(trying: Trying) -> None:
     """Types, sequences, keys, indexes and what hangs on them, turned one at a time."""
     seen: Dict[str, str] = {}

@@ -40,8 +40,9 @@ PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
 OTHER = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "10"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 # What is about files only, and asks neither a server nor the program: `make test` has it.
-ABOUT_FILES = ("chart", "image", "manifests", "documents", "release")
+ABOUT_FILES = ("chart", "documents", "image", "kubernetes_md", "manifests", "release")
 PYTEST += [f"--ignore=tests/unit/test_{name}.py" for name in ABOUT_FILES]
+PYTEST += ["--ignore=tests/integration/test_transcripts.py"]  # of the server of `make run`
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]

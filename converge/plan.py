@@ -198,7 +198,12 @@ def renamed(value: Any, schema: str, new: str) -> Any:
     """
     if schema == new:
         return value
-    return _renamed(value, re.compile(rf"(?<![\w$]){re.escape(schema)}(?![\w$])"), schema, new)
+    return _renamed(value, named(schema), schema, new)
+
+
+def named(schema: str) -> "re.Pattern[str]":
+    """Return what finds a schema's name in a text, where it is a word."""
+    return re.compile(rf"(?<![\w$]){re.escape(schema)}(?![\w$])")
 
 
 def _renamed(value: Any, name: "re.Pattern[str]", schema: str, new: str) -> Any:

@@ -3,7 +3,8 @@
 A plan is a function of a schema's state (`server/states.py`) and of what its rows answer. So
 another schema in that state has the same plan, with its own name, where its rows answer the same.
 That the name means nothing but the schema, wherever a plan has it, is proven by the second schema
-of a state: it is planned in full too, and both plans have to be the same.
+of a state: it is planned in full too, and both plans have to be the same. A schema whose name the
+plan has for something else, as a column, is planned for itself.
 """
 
 import re
@@ -13,7 +14,7 @@ import psycopg2
 
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
-from converge.plan import Alike, Plan, joined, renamed
+from converge.plan import Alike, Plan, joined, named, renamed
 from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.inspect import NO_RIGHT_TO_EXTENSION, ServerFacts
@@ -60,6 +61,11 @@ class Known:
     def __init__(self, schema: str, plan: Plan, answers: Dict[str, Any]) -> None:
         self.schema, self.plan, self.answers = schema, plan, answers
         self.proven: Optional[bool] = None  # to be that of others too; None: not tried yet
+        self._text = repr(plan)
+
+    def has_word(self, name: str) -> bool:
+        """Return whether the plan names something else so, which no schema's name may stand for."""
+        return name != self.schema and named(name).search(self._text) is not None
 
     def of(self, schema: str) -> Plan:
         return Alike(self.plan, (self.schema,)).of(schema)
@@ -121,9 +127,9 @@ class Comparison:
             del self._known[next(iter(self._known))]
         for known in candidates:
             own = known.schema == schema
-            if (known.proven is False and not own) or not known.answered_by(
-                schema, making.connection
-            ):
+            if not own and (known.proven is False or known.has_word(schema)):
+                continue
+            if not known.answered_by(schema, making.connection):
                 continue
             if not own and known.proven is None:
                 new = making.known(key, schema)

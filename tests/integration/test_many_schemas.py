@@ -87,6 +87,20 @@ def test_a_schema_may_have_any_name(database: Database, run: Run, odd: str) -> N
     assert CURRENT in run(POSTGRES_SCHEMAS=listed).err
 
 
+def test_a_name_that_is_a_columns_too_stays_the_columns(database: Database, run: Run) -> None:
+    """The plan of `plain` is right for `name`, and that of `name` is for nobody else."""
+    schemas = ["plain", "name", "more", "other"]
+    listed = ",".join(schemas)
+    assert run(POSTGRES_SCHEMAS=listed).code == 0
+    for schema in schemas:
+        database.execute(f"ALTER TABLE {schema}.dishes DROP name")
+    result = run(POSTGRES_SCHEMAS=listed)
+    assert result.code == 0, result.err
+    found = """SELECT table_schema FROM information_schema.columns
+    WHERE table_name = 'dishes' AND column_name IN ('name', 'more', 'other') ORDER BY 1"""
+    assert database.rows(found) == [(schema,) for schema in sorted(schemas)]
+
+
 def test_one_refusal_anywhere_and_nothing_is_done(
     database: Database, run: Run, tenants: List[str]
 ) -> None:

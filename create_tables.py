@@ -130,6 +130,8 @@ def bring_many(job: Job, schemas: Sequence[str]) -> None:
     if job.settings.on_refusal == "stop":
         with job.step("plan"):
             refuse_any(survey(job, schemas))
+    else:  # raises Refused if a run can succeed in none
+        converge.inspect(job.connection, job.settings.of(()), chater.EXTENSIONS)
     share_out(job, schemas, work)
 
 

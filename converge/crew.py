@@ -12,7 +12,7 @@ from typing import Deque, Dict, Iterable, Iterator, List, Protocol, Sequence
 
 from converge.console.advice import explained
 from converge.console.many import Progress
-from converge.errors import ConnectionFailed, ConvergeError, Terminated
+from converge.errors import ConnectionFailed, ConvergeError, Refused, StepRefused, Terminated
 from converge.server import retries
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
@@ -47,15 +47,37 @@ class Crew:
         Raises what ends the run: the error of a canary, `ConnectionFailed`. What was finished
         stays; the next run does what is left.
         """
-        canary = schemas[: self.settings.canary_schemas]
         with Progress(len(schemas)) as self.progress:
-            for schema in canary:
-                self._brought(self.hands[0], [schema], wait=True)
-                self.progress.advance(1)
-            busy = self._all(_groups(schemas[len(canary) :]), wait=False)
+            rest = self._beyond_canaries(schemas)
+            busy = self._all(_groups(rest), wait=False)
             if busy:
                 log.info("done last: %d schemas that another run is at work on", len(busy))
                 self._all([[schema] for schema in busy], wait=True)
+
+    def _beyond_canaries(self, schemas: Sequence[str]) -> Sequence[str]:
+        """Bring the canaries to the models, and return the schemas behind them.
+
+        With ON_REFUSAL=skip, the next takes the place of one whose plan is refused: that proves
+        nothing, and may stay so for long.
+        """
+        wanted = self.settings.canary_schemas
+        for place, schema in enumerate(schemas):
+            if not wanted:
+                return schemas[place:]
+            try:
+                self._brought(self.hands[0], [schema], wait=True)
+            except Refused as error:
+                if self.settings.on_refusal == "stop" or isinstance(error, StepRefused):
+                    raise
+                self._fail(schema, error)
+            else:
+                wanted -= 1
+                self.progress.advance(1)
+        return ()
+
+    def _fail(self, schema: str, error: ConvergeError) -> None:
+        self.failed[schema] = error
+        self.progress.fail(schema, error)
 
     def _all(self, groups: Iterable[Sequence[str]], *, wait: bool) -> List[str]:
         """Bring all groups to the models, and return the schemas that another run holds."""
@@ -91,8 +113,7 @@ class Crew:
         except ConvergeError as error:
             done = False
             if len(group) == 1:
-                self.failed[group[0]] = error
-                self.progress.fail(group[0], error)
+                self._fail(group[0], error)
                 return []
         if done:
             self.progress.advance(len(group))

@@ -45,6 +45,10 @@ class Refused(ConvergeError):
     exit_code = 4
 
 
+class StepRefused(Refused):
+    """A step was refused by the server, or by the rows. The steps before it stay."""
+
+
 class StepFailed(ConvergeError):
     """The server refused a step, or the connection was lost in it. Finished steps stay.
 

@@ -6,7 +6,7 @@ from typing import Iterator, Mapping, Optional
 
 import psycopg2
 
-from converge.errors import ConnectionFailed, ConvergeError, Refused, StepFailed
+from converge.errors import ConnectionFailed, ConvergeError, Refused, StepFailed, StepRefused
 from converge.server.connection import NoEncoding, NoSecondConnection
 from converge.server.failures import (
     Failure,
@@ -90,7 +90,7 @@ def _step_failed(error: StepFailed) -> ConvergeError:
     done = ["Nothing of this step was done"]
     if error.finished:
         done.append("the steps before it are finished, and the log names them")
-    return Refused(error.refusal.after("; ".join(done) + "."))
+    return StepRefused(error.refusal.after("; ".join(done) + "."))
 
 
 def _explained(error: psycopg2.Error) -> ConvergeError:

@@ -126,6 +126,28 @@ def test_refused_schemas_are_skipped(database: Database, run: Run, tenants: List
     assert "comparing in full: schema t005 has changed" in again.err
 
 
+def test_a_refused_schema_is_no_canary(database: Database, run: Run, tenants: List[str]) -> None:
+    """ON_REFUSAL=skip: as long as one is refused, new ones are made all the same."""
+    database.execute(IN_THE_WAY)
+    listed = ",".join([*tenants, "t007"])
+    result = run(POSTGRES_SCHEMAS=listed, ON_REFUSAL="skip")
+    assert result.code == 4
+    assert " ERROR 1 of 7 schemas not done: t005\n" in result.err
+    assert columns(database) == [*tenants, "t007"]
+
+
+def test_what_is_refused_everywhere_is_said_once(
+    database: Database, run: Run, tenants: List[str], role: str
+) -> None:
+    """What no run can do in any schema ends it before the first is tried."""
+    drift(database, tenants)
+    database.execute(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
+    result = run(POSTGRES_SCHEMAS=",".join(tenants), ON_REFUSAL="skip", POSTGRES_USER=role)
+    assert result.code == 4
+    assert result.err.count("refused: ") == 1
+    assert f"{role} lacks the right to create temporary tables" in result.err
+
+
 def test_an_error_ends_one_schema(database: Database, run: Run, tenants: List[str]) -> None:
     """A lock that is not free in one schema is waited for there, and the others are done."""
     drift(database, tenants)

@@ -12,7 +12,14 @@ from typing import Deque, Dict, Iterable, Iterator, List, Protocol, Sequence
 
 from converge.console.advice import explained
 from converge.console.many import Progress
-from converge.errors import ConnectionFailed, ConvergeError, Refused, StepRefused, Terminated
+from converge.errors import (
+    ConnectionFailed,
+    ConvergeError,
+    Refused,
+    StepRefused,
+    Terminated,
+    UnusableModels,
+)
 from converge.server import retries
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
@@ -22,6 +29,7 @@ log = logging.getLogger(__name__)
 # Locked, looked at and verified together. Their run locks and those of the one in work are some 80
 # entries of the server's lock table.
 GROUP = 20
+OF_ALL = (ConnectionFailed, UnusableModels)  # what no schema is to blame for ends the run
 
 
 class Hand(Protocol):
@@ -44,8 +52,8 @@ class Crew:
     def settle(self, schemas: Sequence[str]) -> None:
         """Bring all schemas to the models, first those of the canary.
 
-        Raises what ends the run: the error of a canary, `ConnectionFailed`. What was finished
-        stays; the next run does what is left.
+        Raises what ends the run: the error of a canary, and `OF_ALL`. What was finished stays; the
+        next run does what is left.
         """
         with Progress(len(schemas)) as self.progress:
             rest = self._beyond_canaries(schemas)
@@ -108,7 +116,7 @@ class Crew:
         """
         try:
             done = self._brought(hand, group, wait=wait)
-        except ConnectionFailed:
+        except OF_ALL:
             raise
         except ConvergeError as error:
             done = False

@@ -123,8 +123,8 @@ class Comparison:
         if ODD.search(schema):
             return making.known(key, schema)
         candidates = self._known.setdefault(key, [])
-        while len(self._known) > STATES:
-            del self._known[next(iter(self._known))]
+        for old in list(self._known)[:-STATES]:  # as others may do at the same time
+            self._known.pop(old, None)
         for known in candidates:
             own = known.schema == schema
             if not own and (known.proven is False or known.has_word(schema)):

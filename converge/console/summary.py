@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from converge.errors import ConvergeError
@@ -22,6 +23,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: Dict[str, float] = {}
+        self._lock = Lock()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -30,7 +32,8 @@ class Stopwatch:
             yield
         finally:
             taken = time.monotonic() - started
-            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + taken
             extra = {"step": name, "duration_ms": round(1000 * taken)}
             log.debug("step %s took %s", name, duration(taken), extra=extra)
 
@@ -69,11 +72,14 @@ class Tally:
     def __init__(self) -> None:
         self.by_schema: Dict[str, Counts] = {}
         self.undone = 0  # steps
+        self._lock = Lock()
         self._changed: Dict[str, Set[str]] = {}
         self._same: Dict[FrozenSet[str], FrozenSet[str]] = {}  # of 10,000 schemas, one each
 
     def add(self, done: "Done") -> None:
-        self.undone += sum(step.kind.undoes for step in done.steps)
+        undone = sum(step.kind.undoes for step in done.steps)
+        with self._lock:
+            self.undone += undone
         for step in done.steps:
             old = self.by_schema.get(step.schema, Counts())
             if step.table:

@@ -13,8 +13,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import psycopg2
 
 from converge.compare.compare import make_plan
+from converge.compare.declared import former_tables
 from converge.compare.desired import Desired
-from converge.plan import Alike, Plan, joined, named, renamed
+from converge.plan import Alike, Managed, Plan, joined, named, renamed
 from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.inspect import NO_RIGHT_TO_EXTENSION, ServerFacts
@@ -108,7 +109,7 @@ class Comparison:
         making = _Making(connection, facts, settings, self.desired)
         if len(settings.every_schema) == 1:
             return [Alike(making.plan(settings.schemas), settings.schemas)]
-        seen = states(connection, settings.schemas, self.desired.managed)
+        seen = _states(connection, settings.schemas, self.desired)
         found: Dict[Known, List[str]] = {}
         for schema in settings.schemas:
             state, first = seen.get(schema), schema == settings.schemas[0]
@@ -122,7 +123,7 @@ class Comparison:
         """Return the plan of a schema: one that is known, or a new one."""
         if ODD.search(schema):
             return making.known(key, schema)
-        candidates = self._known.setdefault(key, [])
+        candidates, new = self._known.setdefault(key, []), None
         for old in list(self._known)[:-STATES]:  # as others may do at the same time
             self._known.pop(old, None)
         for known in candidates:
@@ -132,11 +133,11 @@ class Comparison:
             if not known.answered_by(schema, making.connection):
                 continue
             if not own and known.proven is None:
-                new = making.known(key, schema)
+                new = new or making.known(key, schema)
                 known.proven = known.of(schema) == new.plan
-                return known if known.proven else new
-            return known
-        new = making.known(key, schema)
+            if own or known.proven:
+                return known
+        new = new or making.known(key, schema)
         candidates[:] = [new, *candidates[: ANSWERS - 1]]
         return new
 
@@ -166,6 +167,19 @@ class _Making(NamedTuple):
         if key.state is not None:
             plan = plan._replace(fingerprints={schema: key.state.managed})
         return Known(schema, plan, asked.answers)
+
+
+def _states(connection: Connection, schemas: Sequence[str], desired: Desired) -> Dict[str, State]:
+    """Return the states of schemas, and around them those of the tables that are to be renamed."""
+    seen = states(connection, schemas, desired.managed)
+    former = former_tables(desired)
+    if not former:
+        return seen
+    formers = states(connection, schemas, Managed(tuple(former)))
+    return {
+        schema: state._replace(around=f"{state.around} {formers.get(schema)}")
+        for schema, state in seen.items()
+    }
 
 
 def _without_extensions(plan: Plan) -> Plan:

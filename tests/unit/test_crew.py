@@ -26,7 +26,7 @@ class Hand:
         self.failing = failing
         self.done: List[str] = []
 
-    def work(self, schemas: Sequence[str], *, wait: bool) -> bool:
+    def work(self, schemas: Sequence[str], *, wait: bool) -> bool:  # noqa: ARG002
         for schema in schemas:
             if schema in self.failing:
                 raise self.failing[schema]

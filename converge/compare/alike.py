@@ -111,13 +111,16 @@ class Comparison:
             return [Alike(making.plan(settings.schemas), settings.schemas)]
         seen = _states(connection, settings.schemas, self.desired)
         found: Dict[Known, List[str]] = {}
-        for schema in settings.schemas:
-            state, first = seen.get(schema), schema == settings.schemas[0]
+        there = [one for one in settings.schemas if one in seen or settings.source.creates(one)]
+        for schema in there:
+            state, first = seen.get(schema), schema == there[0]
             key = Key(
                 state, _is_quoted(schema), _facts(facts, schema), bool(facts.lacking) and first
             )
             found.setdefault(self._of(key, schema, making), []).append(schema)
-        return [Alike(known.of(these[0]), tuple(these)) for known, these in found.items()]
+        alike = [Alike(known.of(these[0]), tuple(these)) for known, these in found.items()]
+        gone = [one for one in settings.schemas if one not in there]
+        return alike + [Alike(_gone(schema), (schema,)) for schema in gone]
 
     def _of(self, key: Key, schema: str, making: "_Making") -> Known:
         """Return the plan of a schema: one that is known, or a new one."""
@@ -180,6 +183,10 @@ def _states(connection: Connection, schemas: Sequence[str], desired: Desired) ->
         schema: state._replace(around=f"{state.around} {formers.get(schema)}")
         for schema, state in seen.items()
     }
+
+
+def _gone(schema: str) -> Plan:
+    return Plan(notes=(f"schema {identifier(schema)}, which is gone since a pattern found it",))
 
 
 def _without_extensions(plan: Plan) -> Plan:

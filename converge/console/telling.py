@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from converge.settings.variables import Settings
 
 log = logging.getLogger(APPLICATION_NAME)
+LISTED = 20
 GRAVEST = (1, 5, 4, 6)  # the exit codes of what ends a schema, not the run
 
 
@@ -76,7 +77,7 @@ def also_in(alike: "Alike") -> str:
 def tell_failed(failed: Mapping[str, ConvergeError], schemas: Sequence[str]) -> None:
     """Raise `SchemasFailed` if something ended schemas; each was logged with its reason."""
     if failed:
-        listed = some(sorted(failed), most=20)
+        listed = ", ".join(sorted(failed)[:LISTED]) + (" …" if len(failed) > LISTED else "")
         raise SchemasFailed(
             f"{len(failed):,} of {counted(len(schemas), 'schema')} not done: {listed}\n"
             "  The log names the reason of each; the others are done. Safe to run again.",

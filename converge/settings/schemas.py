@@ -44,6 +44,10 @@ class Source(NamedTuple):
     def patterns(self) -> Tuple[str, ...]:
         return tuple(entry.text for entry in self.entries if entry.pattern)
 
+    def creates(self, name: str) -> bool:
+        """Whether a schema that is missing is made: a pattern makes none."""
+        return not self.patterns or name in self.names
+
 
 def schema_list(value: str) -> Source:
     """Names separated by commas, each taken literally: `Sales` is not `sales`, unlike in SQL.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(APPLICATION_NAME)
 
+OTHERS_AGAIN = "Name these alone to run again: of the others, that would undo one version more."
+
 
 def roll_back(job: Job) -> None:
     """Undo versions, once that is agreed to; where it was interrupted, begin again.
@@ -47,7 +49,7 @@ def roll_back(job: Job) -> None:
     else:
         retries.until_done(job.settings, lambda: work(job, schemas, wait=True))
     put(f"{counted(job.tally.undone, 'step')} undone.\ntime: {job.stopwatch}")
-    tell_failed(job.failed, schemas)
+    tell_failed(job.failed, schemas, *([OTHERS_AGAIN] if job.options.to is None else []))
 
 
 def undo(job: Job, schemas: Sequence[str], newest: Dict[str, int], *, wait: bool = True) -> bool:

@@ -74,13 +74,17 @@ def also_in(alike: "Alike") -> str:
     return f"\n  The same in {some(others, 'other schema', 'schema')}" if others else ""
 
 
-def tell_failed(failed: Mapping[str, ConvergeError], schemas: Sequence[str]) -> None:
+def tell_failed(
+    failed: Mapping[str, ConvergeError],
+    schemas: Sequence[str],
+    again: str = "Safe to run again.",
+) -> None:
     """Raise `SchemasFailed` if something ended schemas; each was logged with its reason."""
     if failed:
         listed = ", ".join(sorted(failed)[:LISTED]) + (" …" if len(failed) > LISTED else "")
         raise SchemasFailed(
             f"{len(failed):,} of {counted(len(schemas), 'schema')} not done: {listed}\n"
-            "  The log names the reason of each; the others are done. Safe to run again.",
+            f"  The log names the reason of each; the others are done. {again}",
             gravest(failed.values()),
         )
 

@@ -283,6 +283,20 @@ def test_a_rollback_of_many(database: Database, run: Run, tenants: List[str]) ->
     assert columns(database) == []
 
 
+def test_a_rollback_says_how_to_run_again(database: Database, run: Run, tenants: List[str]) -> None:
+    """The same again would undo a second version of those that are done."""
+    other = holding(database, "SELECT FROM t004.weight")
+    listed = ",".join(tenants)
+    result = run("--rollback", "--yes", POSTGRES_SCHEMAS=listed, LOCK_PATIENCE="500ms")
+    other.close()
+    assert result.code == 6
+    assert columns(database) == ["t004"]
+    assert "1 of 6 schemas not done: t004\n" in result.err
+    assert "Name these alone to run again: of the others, that would undo one version" in result.err
+    assert run("--rollback", "--yes", POSTGRES_SCHEMAS="t004").code == 0
+    assert columns(database) == []
+
+
 @pytest.mark.long
 def test_shards_share_the_schemas(database: Database, spawn: Spawn, tmp_path: Path) -> None:
     """Eight pods begin at once, three are killed and begin again: each schema is done once."""

@@ -70,8 +70,8 @@ class Desired:
         # The models may name a schema; it is the one that they are brought to then.
         everything = [*self.tables.values(), *self.types.values(), *self.sequences.values()]
         self.named_schemas = sorted({thing.schema for thing in everything if thing.schema})
+        refuse_unusable(metadata, types, self.sequences, self.backfills, indexes)
         self._index_order = {str(index.name): number for number, index in enumerate(indexes)}
-        refuse_unusable(metadata, types, self.sequences, self.backfills)
         # What the server made of it, by the schema of new extensions: it is asked once.
         self.in_server_words: Dict[str, Schema] = {}
         self.outside: Mapping[str, str] = {}  # the live schemas of `types_nowhere`, by name

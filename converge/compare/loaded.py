@@ -5,9 +5,10 @@ PostgreSQL cuts long names without a word, and SQLAlchemy's events are `create_a
 
 import re
 from collections import Counter
+from reprlib import repr as shortened
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Set
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Index, MetaData, Table
 from sqlalchemy.dialects.postgresql import ENUM, CreateDomainType
 from sqlalchemy.exc import IdentifierError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable, SetColumnComment, SetTableComment
@@ -23,15 +24,22 @@ ANY = "public"  # a schema to write DDL for that nobody runs
 
 
 def refuse_unusable(
-    metadata: MetaData, types: Sequence[Any], sequences: Iterable[str], values: Mapping[str, str]
+    metadata: MetaData,
+    types: Sequence[Any],
+    sequences: Iterable[str],
+    values: Mapping[str, str],
+    indexes: Sequence[Any] = (),
 ) -> None:
     """Raise `UnusableModels` with all that is wrong with the models.
 
-    `types` are the enums and domains of all columns, `sequences` the names of those that are made.
+    `types` are the enums and domains of all columns, `sequences` the names of those that are made,
+    `indexes` what is listed as such.
     """
     others = [*dict.fromkeys(str(kind.name) for kind in types), *sequences]
     found = [*_events("the metadata", metadata), *_same_names(metadata, others)]
     found += [*_same_types(types), *_circle("tables", metadata.tables.values())]
+    for number, index in enumerate(indexes, 1):
+        found += _listed(number, index)
     for kind in types:
         found += _of_type(kind)
     for table in metadata.tables.values():
@@ -41,6 +49,17 @@ def refuse_unusable(
         raise UnusableModels(
             f"the models can't be brought about:\n{listed}\n"
             "  Nothing was changed. Correct the models, then run again."
+        )
+
+
+def _listed(number: int, index: Any) -> Iterator[str]:
+    """Yield why what is listed as an index is none, or none that would ever be built."""
+    if not isinstance(index, Index):
+        yield f"index {number} of the list is {shortened(index)}; it takes an Index"
+    elif index.table is None:
+        yield (
+            f"index {index.name}: it is of no table; it takes columns of the models, not names "
+            "of columns"
         )
 
 

@@ -158,6 +158,21 @@ def test_a_listener_would_be_called_by_nobody() -> None:
     ]
 
 
+def test_what_is_listed_as_an_index_is_one() -> None:
+    """Nobody would miss one that is of no table: it would never be built."""
+    metadata = MetaData()
+    own = table(metadata, Column("c", Integer))
+    wrong: Any = [Index("good", own.c.c), ("idx_x", "t", ["c"]), Index("loose", "c"), None]
+    with pytest.raises(UnusableModels) as caught:
+        Desired(metadata, indexes=wrong)
+    assert caught.value.exit_code == 2
+    assert str(caught.value).splitlines()[1:-1] == [
+        "  index 2 of the list is ('idx_x', 't', ['c']); it takes an Index.",
+        "  index loose: it is of no table; it takes columns of the models, not names of columns.",
+        "  index 4 of the list is None; it takes an Index.",
+    ]
+
+
 def test_names_that_sqlalchemy_makes_up_may_be_long() -> None:
     """It cuts them, and they stay different by a hash."""
     convention = {"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}

@@ -74,8 +74,10 @@ class Crew:
                 return schemas[place:]
             try:
                 self._brought(self.hands[0], [schema], wait=True)
-            except Refused as error:
-                if self.settings.on_refusal == "stop" or isinstance(error, StepRefused):
+            except ConvergeError as error:
+                plan = isinstance(error, Refused) and not isinstance(error, StepRefused)
+                if not plan or self.settings.on_refusal == "stop":
+                    log.warning("schema %s is a canary (CANARY_SCHEMAS): no other is begun", schema)
                     raise
                 self._fail(schema, error)
             else:

@@ -45,21 +45,21 @@ def columns(database: Database) -> List[str]:
 
 def test_identical_plans_are_shown_once(database: Database, run: Run, tenants: List[str]) -> None:
     """A plan is one thing for all schemas that it is the same for; the others' stand apart."""
-    drift(database, tenants[1:])
+    drift(database, tenants[2:])
     database.execute("ALTER TABLE t004.dishes DROP COLUMN contains")
     plan = run("--plan", POSTGRES_SCHEMAS=",".join(tenants))
     assert plan.code == 0
     heads = [line for line in plan.out.splitlines() if re.match("-- (The same|In) ", line)]
     assert heads == [
-        "-- In t001",
-        "-- The same 3 steps in 4 schemas: t002, t003, t005 …",
+        "-- In 2 schemas: t001, t002",
+        "-- The same 3 steps in 3 schemas: t003, t005, t006",
         "-- In t004",
     ]
     assert plan.out.count("ADD COLUMN weight") == 2
     verified = run("--verify", POSTGRES_SCHEMAS=",".join(tenants))
     assert verified.code == 5
-    assert "add column t002.weight.weight" in verified.out
-    assert "The same in 3 other schemas: t003, t005, t006\n" in verified.out
+    assert "add column t003.weight.weight" in verified.out
+    assert "The same in 2 other schemas: t005, t006\n" in verified.out
 
 
 def test_what_is_alike_is_done_alike(database: Database, run: Run, tenants: List[str]) -> None:
@@ -170,6 +170,17 @@ def test_a_canary_ends_the_run(database: Database, run: Run, tenants: List[str])
     other.close()
     assert result.code == 6
     assert columns(database) == []
+    assert " WARNING schema t001 is a canary (CANARY_SCHEMAS): no other is begun\n" in result.err
+
+
+def test_a_canary_that_is_done_is_none(database: Database, run: Run, tenants: List[str]) -> None:
+    """The first schema has proved the change; another that is refused does not stand in for it."""
+    drift(database, ["t006"])
+    database.execute(IN_THE_WAY)
+    result = run(POSTGRES_SCHEMAS=",".join(tenants), ON_REFUSAL="skip")
+    assert result.code == 4
+    assert columns(database) == tenants
+    assert " ERROR 1 of 6 schemas not done: t005\n" in result.err
 
 
 def test_what_another_run_holds_is_done_last(

@@ -69,6 +69,7 @@ class Progress:
 
     def _line(self, seconds: float) -> str:
         so_far = self.done + self.failed
-        left = seconds / so_far * (self.total - so_far)
+        seconds_left = seconds / so_far * (self.total - so_far)
+        left = f", {duration(seconds_left)} left" if seconds_left else ""
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{so_far:,} of {self.total:,} schemas{failed}, {duration(left)} left"
+        return f"{so_far:,} of {self.total:,} schemas{failed}{left}"

@@ -35,8 +35,8 @@ def render_all(found: Sequence[Alike]) -> str:
 
 
 def _where(alike: Alike) -> str:
-    steps = len(alike.plan.steps) if alike.schemas[1:] else 0
-    same = f"The same {counted(steps, 'step')} in " if steps else "In "
+    steps = len(alike.plan.steps)
+    same = f"The same {counted(steps, 'step')} in " if steps and alike.schemas[1:] else "In "
     names = [identifier(schema) for schema in alike.schemas]
     return _comment(f"{same}{some(names)}") + "\n"
 

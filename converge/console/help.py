@@ -48,7 +48,7 @@ EXAMPLES = (
 )
 # What other programs call ours.
 ALSO = {"--dry-run": "--plan", "--diff": "--plan", "--check": "--verify", "--undo": "--rollback"}
-UNKNOWN = re.compile(r"unrecognized arguments: (--?\w[\w-]*)")
+UNKNOWN = re.compile(r"unrecognized arguments: (-{0,2}[A-Za-z][\w-]*)")
 NOTHING = {None: "required", "": "none"}
 
 
@@ -78,7 +78,8 @@ def meant(message: str, options: Sequence[str]) -> str:
         return message
     from difflib import get_close_matches
 
-    close = [ALSO.get(found.group(1)), *get_close_matches(found.group(1), options, 1)]
+    typed = found.group(1)
+    close = [ALSO.get(f"--{typed.lstrip('-')}"), *get_close_matches(typed, options, 1)]
     named = next(filter(None, close), None)
     return f"{message}; did you mean {named}?" if named else message
 

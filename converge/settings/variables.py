@@ -179,7 +179,7 @@ VARIABLES = (
         "distribute new schemas with Citus",
     ),
     Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
-    Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "format of the log"),
+    Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "text, or json"),
     Variable("MAX_RETRIES", "max_retries", "5", whole_number(1, 1000), "attempts in all"),
     Variable("RETRY_DELAY", "retry_delay", "5", RETRY_DELAY, "pause between two attempts"),
     Variable(

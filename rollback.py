@@ -1,7 +1,7 @@
 """The rollback: versions of each schema undone, or what would be done for that printed."""
 
 import logging
-from typing import TYPE_CHECKING, Dict, List, Sequence
+from typing import TYPE_CHECKING, Dict, Sequence
 
 import chater
 import converge
@@ -10,10 +10,9 @@ from converge.console.summary import put
 from converge.console.telling import refuse, refuse_any, tell_failed, tell_warnings
 from converge.errors import Refused
 from converge.names import APPLICATION_NAME
-from converge.quoting import identifier
 from converge.server import retries
 from converge.server.connection import Connection
-from converge.text import counted, some
+from converge.text import counted
 from job import Job, share_out
 
 if TYPE_CHECKING:
@@ -97,12 +96,8 @@ def alike(job: Job, schemas: Sequence[str]) -> "Sequence[Alike]":
 def print_rollback(job: Job) -> None:
     """Print what a rollback would execute. Raises `Refused` if it would do nothing at all."""
     schemas = job.settings.schemas
-    targets = planned(job, job.connection, schemas).targets
-    together: Dict[str, List[str]] = {}
-    for target in targets:
-        together.setdefault(target.words, []).append(identifier(target.schema))
-    for words, names in together.items():
-        put(f"-- {some(names, one='schema')}{words}")
+    for change in planned(job, job.connection, schemas).changes:
+        put(f"-- {change}")
     found = [one for one in alike(job, schemas) if not one.plan.empty]
     if found:
         print_whole(found)

@@ -13,7 +13,7 @@ NOT_CONFIRMED = Refusal("", "", "not confirmed.", WayOut("Answer y, or run with 
 
 def ask(rollback: Rollback, settings: Settings) -> None:
     """Show what would go, and ask. Raises `Refused` unless the answer is yes."""
-    goes = [str(target) for target in rollback.targets]
+    goes = rollback.changes
     goes += [f"  {step}" for step in rollback.plan.steps]
     where = f"database {settings.database} on {settings.host}:{settings.port}"
     undoes = any(target.undone for target in rollback.targets)

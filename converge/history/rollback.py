@@ -26,6 +26,7 @@ from converge.server.inspect import ServerFacts
 from converge.server.rights import limited_builds, without_rights
 from converge.settings.variables import Settings
 from converge.steps import Kind, Lock, Run, Step
+from converge.text import some
 
 ADD_UNDONE = "ALTER TABLE {table} ADD COLUMN undone integer NOT NULL DEFAULT 0"
 COUNT = "UPDATE {table} SET undone = finished - {left} WHERE run = {run}"
@@ -44,15 +45,14 @@ class Target(NamedTuple):
     desired: str  # the fingerprint of its models
     undone: Tuple[RecordedRun, ...] = ()  # newest first
 
-    @property
-    def words(self) -> str:
-        """What is said behind the name of the schema."""
-        if self.undone:
-            return f": version {self.undone[0].version} to version {self.version}"
-        return f" is at version {self.version} already"
-
     def __str__(self) -> str:
-        return f"schema {identifier(self.schema)}{self.words}"
+        return f"schema {identifier(self.schema)}: {self.change}"
+
+    @property
+    def change(self) -> str:
+        if self.undone:
+            return f"version {self.undone[0].version} to version {self.version}"
+        return f"at version {self.version} already"
 
 
 class Rollback(NamedTuple):
@@ -61,6 +61,14 @@ class Rollback(NamedTuple):
     plan: Plan
     targets: Tuple[Target, ...] = ()
     marks: Mapping[Tuple[str, int], str] = {}
+
+    @property
+    def changes(self) -> List[str]:
+        """A line for each schema, or one for all of which the same is true."""
+        alike: Dict[str, List[str]] = {}
+        for target in self.targets:
+            alike.setdefault(target.change, []).append(identifier(target.schema))
+        return [f"{some(names, one='schema')}: {change}" for change, names in alike.items()]
 
     # What `Applier` asks of a journal: here a step counts as undone only after it is.
     def before(self, _: Step, /) -> List[str]:

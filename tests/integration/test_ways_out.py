@@ -312,8 +312,7 @@ ELSEWHERE = {
     "compare.distributed._refusal": "test_citus_cluster.py: "
     "test_the_way_out_of_what_citus_does_not_do",
     "compare.distributed._of_copies": "server/test_citus.py: test_copies_of_rows_are_in_the_way",
-    "server.waits.__str__": "test_citus_cluster.py: "
-    "test_live_traffic_on_a_worker_does_not_queue",
+    "server.waits.__str__": "test_citus_cluster.py: test_live_traffic_on_a_worker_does_not_queue",
     "server.rights.limited_builds": "server/test_pooler.py: "
     "test_a_limit_that_a_pooled_build_would_meet_is_refused",
 }

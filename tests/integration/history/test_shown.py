@@ -112,7 +112,7 @@ def test_what_an_interrupted_rollback_has_undone_is_no_repair(database: Database
         (2, 1, "migrate", 27, 0, True),
         (3, 1, "repair", 1, 0, True),
     ]
-    assert run("--rollback", "--to", "1").err.endswith("schema public is at version 1 already\n")
+    assert run("--rollback", "--to", "1").err.endswith("schema public: at version 1 already\n")
     assert run("--rollback").code == 0
     assert database.value("SELECT to_regclass('alcohol_consumption') IS NULL")
     assert [row[4] for row in database.rows(ROWS)] == [33, 27, 0, 0]

@@ -17,7 +17,7 @@ NEXT = (
     "COMMENT ON TABLE eater_schema_history IS NULL; "
 )
 HISTORY = "SELECT version, action, finished - undone FROM eater_schema_history ORDER BY run"
-ALREADY = "schema public is at version {} already\n"
+ALREADY = "schema public: at version {} already\n"
 
 
 def version(database: Database, run: Run, drift: str) -> None:
@@ -207,7 +207,7 @@ def test_of_several_schemas_those_that_are_there_are_left_alone(
     )
     result = run("--rollback", "--to", "0", POSTGRES_SCHEMAS="berlin,paris")
     assert result.code == 0, result.err
-    assert "schema berlin is at version 0 already\n" in result.err
+    assert "schema berlin: at version 0 already\n" in result.err
     assert "schema paris: version 1 to version 0\n" in result.err
     counts = "SELECT (SELECT count(*) FROM berlin.{0}), (SELECT count(*) FROM paris.{0})"
     assert database.rows(counts.format("eater_schema_history")) == [(2, 2)]

@@ -63,7 +63,8 @@ def bring_to_models(job: Job) -> None:
     if job.settings.timed_schemas:
         with job.step("benchmark"):
             put(benchmark.report(job.connection, QUERIES, job.settings.timed_schemas) + "\n")
-    put(summary(job.tally, schemas, job.tables or found.tables, job.stopwatch))
+    done = [schema for schema in schemas if schema not in job.failed]
+    put(summary(job.tally, done, job.tables or found.tables, job.stopwatch))
     tell_failed(job.failed, schemas)
     log.info("done: %s", "changes were made" if job.tally else "there was nothing to do")
 

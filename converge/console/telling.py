@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(APPLICATION_NAME)
 LISTED = 20
 GRAVEST = (1, 5, 4, 6)  # the exit codes of what ends a schema, not the run
+LISTED = 20  # schemas that failed, at the end of a run
 
 
 def tell_dotenv(name: str, program: str) -> None:

@@ -87,8 +87,12 @@ def share_out(job: Job, schemas: Sequence[str], work: Work) -> None:
 
     What ended the work on some is in `job.failed`. Raises what `converge.Crew.settle` does.
     """
+    parallel = job.settings.parallel
+    if parallel > 1 and job.connection.pooled:  # `locks.run_lock` lets one run at a time work there
+        log.warning("PARALLEL=%d counts as 1 behind a pooler", parallel)
+        parallel = 1
     with ExitStack() as closed:
-        others = (job.another() for _ in range(1, job.settings.parallel))
+        others = (job.another() for _ in range(1, parallel))
         hands = [closed.enter_context(closing(Hand(other, work))) for other in others]
         crew = converge.Crew(job.settings, [Hand(job, work), *hands])
         crew.settle(schemas)

@@ -89,8 +89,7 @@ def planned(job: Job, connection: Connection, schemas: Sequence[str]) -> "conver
 
 def alike(job: Job, schemas: Sequence[str]) -> "Sequence[Alike]":
     """Return what a rollback does in each schema, once for those that are alike."""
-    plans = {schema: planned(job, job.connection, [schema]).plan for schema in schemas}
-    return converge.alike(plans)
+    return converge.alike((name, planned(job, job.connection, [name]).plan) for name in schemas)
 
 
 def print_rollback(job: Job) -> None:

@@ -182,13 +182,17 @@ class Alike(NamedTuple):
         return joined(map(self.of, self.schemas))
 
 
-def alike(plans: Mapping[str, Plan]) -> List[Alike]:
-    """Return plans by their schemas as one for those that differ in the schema's name only."""
-    found: Dict[str, List[str]] = {}
-    for schema, plan in plans.items():
+def alike(plans: Iterable[Tuple[str, Plan]]) -> List[Alike]:
+    """Return schemas and plans as one for those that differ in the schema's name only.
+
+    Of each kind, the first plan is kept.
+    """
+    found: Dict[str, Tuple[Plan, List[str]]] = {}
+    for schema, plan in plans:
         text = repr(renamed(plan, schema, ANY_SCHEMA))
-        found.setdefault(hashlib.sha256(text.encode()).hexdigest(), []).append(schema)
-    return [Alike(plans[schemas[0]], tuple(schemas)) for schemas in found.values()]
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        found.setdefault(digest, (plan, []))[1].append(schema)
+    return [Alike(plan, tuple(schemas)) for plan, schemas in found.values()]
 
 
 def renamed(value: Any, schema: str, new: str) -> Any:

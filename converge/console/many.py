@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from converge.console.logs import hushed
 from converge.console.summary import LINE_EACH
-from converge.errors import ConvergeError
+from converge.errors import ConvergeError, Refused
 from converge.text import duration
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, total: int) -> None:
-        self.total, self.done, self.failed = total, 0, 0
+        self.total, self.done, self.refused, self.failed = total, 0, 0, 0
         self.shown = total > LINE_EACH
         self._stack = ExitStack()
         self._bar: Optional[Any] = None
@@ -52,14 +52,17 @@ class Progress:
         self._show(by)
 
     def fail(self, schema: str, error: ConvergeError) -> None:
-        """Count a schema that has failed, and say why."""
-        self.failed += 1
+        """Count a schema that is refused or has failed, and say why."""
+        if isinstance(error, Refused):
+            self.refused += 1
+        else:
+            self.failed += 1
         log.warning("schema %s: %s", schema, error)
         self._show(1)
 
     def _show(self, by: int) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{self.failed} failed" if self.failed else "")
+            self._bar.set_postfix_str(self._undone().strip(", "))
             self._bar.update(by)
             return
         seconds = time.monotonic() - self._started
@@ -68,8 +71,11 @@ class Progress:
             log.info("%s", self._line(seconds))
 
     def _line(self, seconds: float) -> str:
-        so_far = self.done + self.failed
+        so_far = self.done + self.refused + self.failed
         seconds_left = seconds / so_far * (self.total - so_far)
         left = f", {duration(seconds_left)} left" if seconds_left else ""
-        failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{so_far:,} of {self.total:,} schemas{failed}{left}"
+        return f"{so_far:,} of {self.total:,} schemas{self._undone()}{left}"
+
+    def _undone(self) -> str:
+        counts = ((self.refused, "refused"), (self.failed, "failed"))
+        return "".join(f", {count:,} {what}" for count, what in counts if count)

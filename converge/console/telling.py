@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from converge.settings.variables import Settings
 
 log = logging.getLogger(APPLICATION_NAME)
-LISTED = 20
 GRAVEST = (1, 5, 4, 6)  # the exit codes of what ends a schema, not the run
-LISTED = 20  # schemas that failed, at the end of a run
 
 
 def tell_dotenv(name: str, program: str) -> None:
@@ -63,16 +61,23 @@ def refuse(plan: "Plan") -> None:
 
 
 def refuse_any(found: "Sequence[Alike]") -> None:
-    """Raise `Refused` with all that is refused in any schema; then nothing is done in any."""
-    refused = [f"{refusal}{also_in(alike)}" for alike in found for refusal in alike.plan.refusals]
+    """Raise `Refused` with all that is refused in any schema; then nothing is done in any.
+
+    It names every schema: each is somebody's to mend.
+    """
+    refused = [
+        f"{refusal}{also_in(alike, most=len(alike.schemas))}"
+        for alike in found
+        for refusal in alike.plan.refusals
+    ]
     if refused:
         raise Refused("\n".join(refused))
 
 
-def also_in(alike: "Alike") -> str:
+def also_in(alike: "Alike", most: int = 3) -> str:
     """Return the line that names the other schemas of which the same is true."""
     others = alike.schemas[1:]
-    return f"\n  The same in {some(others, 'other schema', 'schema')}" if others else ""
+    return f"\n  The same in {some(others, 'other schema', 'schema', most)}" if others else ""
 
 
 def tell_failed(
@@ -82,7 +87,7 @@ def tell_failed(
 ) -> None:
     """Raise `SchemasFailed` if something ended schemas; each was logged with its reason."""
     if failed:
-        listed = ", ".join(sorted(failed)[:LISTED]) + (" …" if len(failed) > LISTED else "")
+        listed = ", ".join(sorted(failed))  # all of them: each is a person's to look at
         raise SchemasFailed(
             f"{len(failed):,} of {counted(len(schemas), 'schema')} not done: {listed}\n"
             f"  The log names the reason of each; the others are done. {again}",

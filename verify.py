@@ -46,7 +46,9 @@ def stale(
 def analyze(connection: Connection, tables: Sequence[Tuple[str, str]]) -> None:
     """ANALYZE tables, given as schema and name; the others' statistics are still fresh."""
     for warning in statistics.analyze(connection, tables):
-        log.warning("ANALYZE: %s", warning)
+        # Another run analyzes it, or the next one does; in other languages it is a warning.
+        level = logging.INFO if warning.endswith("lock not available") else logging.WARNING
+        log.log(level, "ANALYZE: %s", warning)
     named = ", ".join(f"{schema}.{table}" for schema, table in tables[:SHOWN_TABLES])
     rest = len(tables) - SHOWN_TABLES
     more = f" and {counted(rest, 'more table')}" if rest > 0 else ""

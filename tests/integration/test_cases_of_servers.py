@@ -62,6 +62,7 @@ def untrusting() -> Iterator[Database]:
     shutil.rmtree(directory)
 
 
+@pytest.mark.long
 def test_an_extension_that_is_not_trusted_is_refused(untrusting: Database, run: Run) -> None:
     """Case 50: the server's version does not tell; with the printed statement the run succeeds."""
     untrusting.execute(

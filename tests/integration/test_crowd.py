@@ -65,6 +65,7 @@ def outcome(database: Database) -> Any:
     return described(database), all_rows(database), logged_ddl(database)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
 def test_fifty_runs_at_once_do_the_work_once(
     database: Database,
@@ -109,6 +110,7 @@ def test_when_the_holder_is_killed_another_goes_on(
     assert database.value(DEADLOCKS) == 0
 
 
+@pytest.mark.long
 def test_runs_of_different_schemas_share_only_the_extension(
     database: Database, complaints: Callable[[], List[str]], tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_what_is_alike_is_done_alike(database: Database, run: Run, tenants: List
     assert "as the models describe" in run("--verify", POSTGRES_SCHEMAS=",".join(tenants)).out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("odd", ["date", "weight", "user", "Sales 2025", "público", "it's", "a.b"])
 def test_a_schema_may_have_any_name(database: Database, run: Run, odd: str) -> None:
     """A name that is a column's, a type's or a word of SQL is nothing but the schema's."""
@@ -204,6 +205,7 @@ COLUMN_OF = """SELECT FROM information_schema.columns
 WHERE table_name = 'weight' AND column_name = 'weight'"""
 
 
+@pytest.mark.long
 def test_a_small_index_is_built_at_once(database: Database, run: Run, tenants: List[str]) -> None:
     """Among many schemas; a larger table's is built while everybody works on."""
     drift(database, tenants)
@@ -255,6 +257,7 @@ def test_rows_decide_too(database: Database, run: Run, tenants: List[str]) -> No
     assert [schema for (schema,) in types] == [s for s in tenants if s != "t003"]
 
 
+@pytest.mark.long
 def test_many_speak_in_numbers(database: Database, run: Run) -> None:
     """Beyond 20 schemas, the log and the summary tell what is the same once."""
     result = run(POSTGRES_SCHEMAS=",".join(names(30)), PARALLEL="3")
@@ -267,6 +270,7 @@ def test_many_speak_in_numbers(database: Database, run: Run) -> None:
     assert CURRENT in again.err
 
 
+@pytest.mark.long
 def test_a_signal_ends_all_connections(
     database: Database, spawn: Spawn, tenants: List[str]
 ) -> None:

@@ -64,6 +64,7 @@ def initialised(own_server: Path, run: Run) -> Path:
     return own_server
 
 
+@pytest.mark.long
 def test_an_index_that_fills_the_disk_is_dropped(initialised: Path, run: Run) -> None:
     """At once: everybody else needs the space too. It is built when there is more."""
     with running(initialised) as database:
@@ -84,6 +85,7 @@ def test_an_index_that_fills_the_disk_is_dropped(initialised: Path, run: Run) ->
         assert (database.rows(ROWS), described(database)) == (before, catalog)
 
 
+@pytest.mark.long
 def test_a_backfill_that_fills_the_disk_goes_on_later(initialised: Path, run: Run) -> None:
     """Its finished batches stay, no row is lost, and the rest is filled when there is space."""
     with running(initialised) as database:

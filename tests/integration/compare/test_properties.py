@@ -18,7 +18,7 @@ from tests.support.job import Run
 from tests.support.shapes import DIFFERENCES, SHAPES, SINCE
 from tests.support.writing import Written, kept, writing
 
-EXAMPLES = int(os.environ.get("EATER_PROPERTY_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("EATER_PROPERTY_EXAMPLES", "20"))
 PARTS = 3  # which different processes may take
 TWICE = (
     "ALTER TABLE dishes_day DROP CONSTRAINT IF EXISTS dishes_day_pkey; "

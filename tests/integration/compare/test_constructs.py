@@ -32,14 +32,14 @@ def problems(databases: Databases, version: int, construct: Construct) -> List[s
     return trial.problems
 
 
-@pytest.mark.at_both_ends
+@pytest.mark.on_the_newest
 @pytest.mark.parametrize("construct", CONSTRUCTS, ids=[c.name for c in CONSTRUCTS])
 def test_construct(databases: Databases, version: int, construct: Construct) -> None:
     """It is brought about as `create_all` does it, on a live table too, or refused by its name."""
     assert problems(databases, version, construct) == []
 
 
-@pytest.mark.at_both_ends
+@pytest.mark.on_the_newest
 @pytest.mark.parametrize("construct", EXPRESSIONS, ids=[c.name for c in EXPRESSIONS])
 def test_condition(databases: Databases, version: int, construct: Construct) -> None:
     """However the server words it: live = desired afterwards."""

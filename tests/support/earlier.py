@@ -178,8 +178,8 @@ def lasting(database: Database, state: State) -> Dict[str, Any]:
 def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, Any]:
     """Return the part of the catalog that the models know, to be compared with `fresh`.
 
-    Types that hold more are accepted, so are keys under other names, defaults where the models
-    have none, and an identity column in the place of a serial.
+    Types that hold more are accepted, so are keys and NOT NULL under other names, defaults where
+    the models have none, and an identity column in the place of a serial.
     """
     tables = described(database, state.schema)
     for name, table in tables.items():
@@ -193,7 +193,7 @@ def known(database: Database, state: State, fresh: Dict[str, Any]) -> Dict[str, 
             column["type"] = WIDER.get(column["type"], column["type"])
             if column["identity"] == "d":  # which numbers rows as a serial does
                 column["identity"] = fresh[name]["columns"][key]["identity"]
-            for part in ("default", "sequence"):
+            for part in ("default", "sequence", "not_null_name"):
                 column[part] = column[part] and fresh[name]["columns"][key][part]
         for index in table["indexes"].values():  # the extension may live elsewhere
             for part in ("using", "definition"):

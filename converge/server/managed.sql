@@ -74,7 +74,9 @@ named AS MATERIALIZED (
   UNION ALL
   SELECT p.namespace, ROW('part', p.relname, c.relkind)::text, c.oid::regclass::text FROM (
     WITH RECURSIVE parts AS (
-      SELECT o.namespace, o.relname, o.oid FROM own o WHERE o.relhassubclass
+      -- The flag stays when the last child has gone, until an ANALYZE.
+      SELECT o.namespace, o.relname, o.oid FROM own o
+      WHERE o.relhassubclass AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = o.oid)
       UNION
       SELECT p.namespace, p.relname, i.inhrelid FROM parts p JOIN pg_inherits i ON i.inhparent = p.oid)
     SELECT * FROM parts) p

@@ -33,7 +33,7 @@ from converge.history.look import Look, look
 from converge.names import APPLICATION_NAME
 from converge.server import retries
 from converge.server.schemas import with_schemas
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from job import Job, share_out
 from queries import QUERIES
 from rollback import print_rollback, print_whole, roll_back

@@ -9,7 +9,7 @@ import pytest
 from converge import benchmark
 from converge.benchmark import Query
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 
 PET = Query(

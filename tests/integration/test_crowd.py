@@ -12,7 +12,7 @@ from psycopg2 import errors
 from converge.compare import trial
 from converge.server.messages import ask
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.catalogs import all_rows, described
 from tests.support.copies import copy_of, load
 from tests.support.crowd import LOG_DDL, TIMEOUT_SECONDS, Crowd, logged_ddl

@@ -14,7 +14,7 @@ import psycopg2.extensions
 import pytest
 
 from converge.errors import ConfigurationError
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tools import embedded
 
 ROOT = Path(embedded.__file__).resolve().parent.parent

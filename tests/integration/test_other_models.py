@@ -30,7 +30,8 @@ from converge.server.inspect import inspect
 from converge.server.locks import run_lock
 from converge.server.retries import connect
 from converge.settings.extension import Extension
-from converge.settings.variables import Settings, load_settings
+from converge.settings.loading import load_settings
+from converge.settings.variables import Settings
 from tests.support.database import Database
 from tests.support.waiting import holding
 

@@ -21,7 +21,8 @@ from converge.server.connection import Connection
 from converge.server.inspect import inspect
 from converge.server.locks import run_lock
 from converge.server.retries import connect
-from converge.settings.variables import Settings, load_settings
+from converge.settings.loading import load_settings
+from converge.settings.variables import Settings
 from tests.support.catalogs import described
 from tests.support.copies import copy_of, load
 from tests.support.database import Database

@@ -12,7 +12,8 @@ from converge.history.left_over import left_over
 from converge.plan import Plan
 from converge.server.inspect import inspect
 from converge.server.retries import connect
-from converge.settings.variables import Settings, load_settings
+from converge.settings.loading import load_settings
+from converge.settings.variables import Settings
 from tests.support.database import Database
 from tests.support.runs import converge, roll_back
 

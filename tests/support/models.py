@@ -10,7 +10,7 @@ from converge.console.plan_text import render
 from converge.errors import Refused
 from converge.plan import Plan
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 from tests.support.runs import converge, roll_back
 

@@ -6,7 +6,8 @@ import pytest
 
 import chater
 from converge.errors import ConfigurationError
-from converge.settings.variables import Settings, load_settings
+from converge.settings.loading import load_settings
+from converge.settings.variables import Settings
 
 REQUIRED = {
     "POSTGRES_HOST": "db.example.org",

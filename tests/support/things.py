@@ -9,7 +9,7 @@ from converge.compare.desired import Desired
 from converge.plan import Plan
 from converge.server.retries import connect
 from converge.settings.extension import Extension
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 from tests.support.runs import converge
 

@@ -13,7 +13,8 @@ from converge.errors import (
     StepRefused,
     UnusableModels,
 )
-from converge.settings.variables import Settings, load_settings
+from converge.settings.loading import load_settings
+from converge.settings.variables import Settings
 
 SCHEMAS = ["one", "two", "three", "four"]
 PLAIN = {"POSTGRES_DB": "any", "POSTGRES_USER": "any", "POSTGRES_PASSWORD": "any"}

@@ -19,7 +19,7 @@ from kubernetes_validate.utils import all_versions
 
 import chater
 from converge.console.command_line import parse
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support import checkov, helm
 from tests.support.document import Document
 from tests.support.helm import Helm, Values

@@ -11,7 +11,7 @@ from converge.compare.desired import Desired
 from converge.plan import Plan
 from converge.server.inspect import inspect
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.changing import release
 from tests.support.database import Database
 

@@ -8,7 +8,7 @@ import pytest
 import chater
 from converge.history.look import LISTED, Look, fingerprints, look
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 from tests.support.job import Run
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from converge.errors import Refused
 from converge.server.messages import transaction
 from converge.server.retries import connect
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.citus import stand_in
 from tests.support.converging import Converging
 from tests.support.database import Database

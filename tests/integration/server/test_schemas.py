@@ -10,7 +10,7 @@ import pytest
 from converge.errors import ConfigurationError, LockNotAcquired
 from converge.server.retries import connect
 from converge.server.schemas import named_schemas, with_schemas
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 from tests.support.waiting import holding
 

@@ -13,7 +13,7 @@ from converge.plan import Managed
 from converge.server.retries import connect
 from converge.server.sql import statement
 from converge.server.states import State, states
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.integration.compare.test_properties import DRIFTS, NOTED, UNKNOWN
 from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import Database

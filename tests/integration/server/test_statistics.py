@@ -8,7 +8,7 @@ import pytest
 import verify
 from converge.server.retries import connect
 from converge.server.statistics import analyze
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.database import Database
 from tests.support.waiting import holding
 

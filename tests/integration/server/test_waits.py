@@ -14,7 +14,7 @@ from converge.server import messages
 from converge.server.connection import Connection
 from converge.server.retries import connect
 from converge.server.waits import Guess, Watcher, holders
-from converge.settings.variables import load_settings
+from converge.settings.loading import load_settings
 from tests.support.catalogs import SAMPLE_ROWS
 from tests.support.database import FAST, Database, fresh_database
 from tests.support.drift import INDEX

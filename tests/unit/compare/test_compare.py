@@ -13,7 +13,7 @@ from converge.console.plan_text import render
 from converge.plan import Managed, Plan
 from converge.server.catalog import Column, Constraint, Index, Schema, Table
 from converge.server.inspect import ExtensionFacts, ServerFacts
-from converge.settings import variables as config
+from converge.settings import loading as config
 from converge.steps import Run
 from tests.support.desired import METADATA
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import chater
 from converge.errors import ConfigurationError
+from converge.settings.loading import load_settings
 from converge.settings.schemas import Entry, Source
-from converge.settings.variables import VARIABLES, Settings, load_settings
+from converge.settings.variables import VARIABLES, Settings
 from tests.support.settings import NO_DOTENV, REQUIRED, complaint, loaded
 
 

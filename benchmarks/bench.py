@@ -107,6 +107,16 @@ def job_environment(server: Server, database: str, **variables: str) -> Dict[str
     return environment(**{**where, "ENABLE_PERFORMANCE_TEST": "false", **variables})
 
 
+def copied(directory: Path, file: str, more: str) -> Path:
+    """Copy the project's modules; one file of the copy has more at its end. Return where."""
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, directory)
+    shutil.copytree(ROOT / "converge", directory / "converge")
+    with open(directory / file, "a", encoding="utf-8") as copy:
+        copy.write(more)
+    return directory
+
+
 def job(project: Path = ROOT) -> List[str]:
     """Return the command that runs the job of a project's directory."""
     return [PYTHON, str(project / "create_tables.py")]

@@ -9,7 +9,6 @@ twice as many tables and indexes: the job's counts must not depend on their numb
 
 import argparse
 import os
-import shutil
 import sys
 import uuid
 from pathlib import Path
@@ -122,16 +121,6 @@ def logins(server: Server) -> List[Login]:
     ]
 
 
-def doubled(directory: Path) -> Path:
-    """Copy the project's modules; the copy has every table and index twice."""
-    for path in bench.ROOT.glob("*.py"):
-        shutil.copy(path, directory)
-    shutil.copytree(bench.ROOT / "converge", directory / "converge")
-    with open(directory / "indexes.py", "a", encoding="utf-8") as file:
-        file.write(AGAIN)
-    return directory
-
-
 def size(project: Path, directory: Path) -> str:
     """Return how large the models are."""
     ddl = bench.schema(directory, project)
@@ -167,7 +156,7 @@ def main() -> None:
         ways = logins(server)
         body: List[Tuple[object, ...]] = []
         with bench.scratch() as copy:
-            for project in (bench.ROOT, doubled(copy)):
+            for project in (bench.ROOT, bench.copied(copy, "indexes.py", AGAIN)):
                 body += lines(server, project, directory, ways, trace=options.trace)
     head = ["models", "client", "connections", "messages", "statements"]
     print(table([*head, *(way.title for way in ways), "aim"], body))

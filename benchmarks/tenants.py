@@ -7,7 +7,6 @@ With `--plain`, psql makes the schemas, and the job's first run adopts them: soo
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -180,16 +179,6 @@ class Lab:
         yield line("one of them, nothing to do", self.cost(bench.job(changed), changed))
 
 
-def with_a_column(directory: Path) -> Path:
-    """Copy the project; one of its tables has a column more."""
-    for path in bench.ROOT.glob("*.py"):
-        shutil.copy(path, directory)
-    shutil.copytree(bench.ROOT / "converge", directory / "converge")
-    with open(directory / "models.py", "a", encoding="utf-8") as file:
-        file.write(COLUMN)
-    return directory
-
-
 def main() -> None:
     """Print the table, a line as soon as it is measured."""
     parser = argparse.ArgumentParser(description="What a run costs with many schemas.")
@@ -198,7 +187,7 @@ def main() -> None:
     options = parser.parse_args()
     body: List[Sequence[object]] = []
     with bench.private_server("fsync=off") as server, bench.scratch() as copy:
-        changed = with_a_column(copy)
+        changed = bench.copied(copy, "models.py", COLUMN)
         for count in options.sizes:
             with bench.scratch() as directory:
                 for line in Lab(server, directory, count).costs(changed, plain=options.plain):

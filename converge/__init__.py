@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
-    from converge.console.plan_text import render as render
     from converge.console.plan_text import render_all as render_all
     from converge.crew import Crew as Crew
     from converge.history.consent import ask as ask
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from converge.history.rollback import require_newest as require_newest
     from converge.history.show import show as show
     from converge.history.show import show_run as show_run
-    from converge.plan import Alike as Alike
     from converge.plan import Plan as Plan
     from converge.plan import alike as alike
     from converge.plan import joined as joined
@@ -32,14 +30,11 @@ if TYPE_CHECKING:
     from converge.server.locks import run_lock as run_lock
     from converge.server.waits import watch as watch
     from converge.steps import Done as Done
-    from converge.steps import Kind as Kind
 
 WHERE = {
-    "Alike": "plan",
     "Applier": "change.apply",
     "Crew": "crew",
     "Journal": "history.journal",
-    "Kind": "steps",
     "alike": "plan",
     "ask": "history.consent",
     "inspect": "server.inspect",
@@ -49,7 +44,6 @@ WHERE = {
     "newest_runs": "history.rollback",
     "plan_rollback": "history.rollback",
     "refuse_older": "history.consent",
-    "render": "console.plan_text",
     "render_all": "console.plan_text",
     "require_newest": "history.rollback",
     "run_lock": "server.locks",

@@ -6,9 +6,23 @@ from converge.compare.refusals import refuse_taken
 from converge.compare.table import ComparedTable
 from converge.compare.words import has_index, index_written
 from converge.names import NEW_PREFIX, OLD_PREFIX, helper_name
-from converge.quoting import identifier, qualified
+from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Index
 from converge.steps import NO_UNDO, IndexChange, Kind, Lock, Run, Undo
+
+SMALL_TABLE_BYTES = 1 << 20  # some 10,000 rows, which an index takes milliseconds for
+
+
+def is_built_at_once(table: ComparedTable) -> bool:
+    """Return whether, among many schemas, an index is built quicker than others could notice.
+
+    A concurrent build waits for all who use the table, twice; with thousands of schemas that is
+    hours. Citus keeps rows elsewhere, where a size is another one.
+    """
+    if len(table.settings.every_schema) == 1 or table.facts.citus or table.live.kind != "r":
+        return False
+    size = f"pg_relation_size({literal(table.present)}::regclass)"
+    return bool(table.ask(f"SELECT {size} <= {SMALL_TABLE_BYTES}")[0][0])
 
 
 def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool) -> str:

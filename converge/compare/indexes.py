@@ -3,7 +3,16 @@
 import re
 from typing import Optional
 
-from converge.compare.builds import build, built, create_statement, drop, drop_left, dropped, said
+from converge.compare.builds import (
+    build,
+    built,
+    create_statement,
+    drop,
+    drop_left,
+    dropped,
+    is_built_at_once,
+    said,
+)
 from converge.compare.duplicates import refuse_duplicates
 from converge.compare.identity import carried_over, identified_otherwise, refuse_lost
 from converge.compare.keys import release
@@ -63,7 +72,7 @@ def create(
     table: ComparedTable, name: str, index: Index, why: str, *, on_the_way: bool = False
 ) -> None:
     """Build an index, concurrently unless that takes longer than its lock is felt."""
-    at_once = table.is_small()
+    at_once = is_built_at_once(table)
     table.step(
         Kind.CREATE_INDEX,
         name,

@@ -19,7 +19,6 @@ from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 CALL = re.compile(r"\w\s*\(")
 NO_CALL = re.compile(r"CAST\(|\(\d+(, ?-?\d+)?\)", re.IGNORECASE)
 READ_ONLY = "SET TRANSACTION READ ONLY"  # a question may be made in one that is not
-SMALL_TABLE_BYTES = 1 << 20  # some 10,000 rows, which an index takes milliseconds for
 EXAMPLES = 3  # offending rows that a refusal shows
 FROM_A_SEQUENCE = "nextval()"  # as the catalog words every default that draws from one
 
@@ -234,17 +233,6 @@ class ComparedTable:
 
     def has_rows(self) -> bool:
         return bool(self.ask(f"SELECT EXISTS (SELECT FROM {self.rows()})")[0][0])
-
-    def is_small(self) -> bool:
-        """True if, among many schemas, an index is built quicker than others could notice.
-
-        A concurrent build waits for all who use the table, twice; with thousands of schemas that is
-        hours. Citus keeps rows elsewhere, where a size is another one.
-        """
-        if len(self.settings.every_schema) == 1 or self.facts.citus or self.live.kind != "r":
-            return False
-        size = f"pg_relation_size({literal(self.present)}::regclass)"
-        return bool(self.ask(f"SELECT {size} <= {SMALL_TABLE_BYTES}")[0][0])
 
     def find(self, condition: str, columns: Sequence[str] = ()) -> WayOut:
         """Return the way out that begins with the rows for which the condition is true."""

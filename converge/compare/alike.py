@@ -8,7 +8,7 @@ plan has for something else, as a column, is planned for itself.
 """
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import psycopg2
 
@@ -96,7 +96,12 @@ class Comparison:
         self._known: Dict[Key, List[Known]] = {}
 
     def plan(self, connection: Connection, facts: ServerFacts, settings: Settings) -> Plan:
-        """Return what brings the schemas of `settings` to the models, as `make_plan` does."""
+        """Return what brings the schemas of `settings` to the models, as `make_plan` does.
+
+        It proves nothing that could be recorded.
+        """
+        if len(settings.every_schema) == 1:
+            return _Making(connection, facts, settings, self.desired).plan(settings.schemas, {})
         found = self.survey(connection, facts, settings)
         plans = {schema: alike for alike in found for schema in alike.schemas}
         return joined(plans[schema].of(schema) for schema in settings.schemas)
@@ -153,22 +158,27 @@ class _Making(NamedTuple):
     settings: Settings
     desired: Desired
 
-    def plan(self, schemas: Sequence[str], asking: Optional[Asked] = None) -> Plan:
+    def plan(
+        self,
+        schemas: Sequence[str],
+        fingerprints: Optional[Mapping[str, str]] = None,
+        asking: Optional[Asked] = None,
+    ) -> Plan:
         return make_plan(
             self.connection,
             self.facts,
             settings=self.settings.of(schemas),
             desired=self.desired,
             asking=asking,
+            fingerprints=fingerprints,
         )
 
     def known(self, key: Key, schema: str) -> Known:
         asked = Asked(self.connection)
-        plan = self.plan([schema], asked)
+        fingerprints = {} if key.state is None else {schema: key.state.managed}
+        plan = self.plan([schema], fingerprints, asked)
         if not key.extensions:  # those are the first schema's
             plan = _without_extensions(plan)
-        if key.state is not None:
-            plan = plan._replace(fingerprints={schema: key.state.managed})
         return Known(schema, plan, asked.answers)
 
 

@@ -6,7 +6,7 @@ table beside its desired one (`table.py`) to what it finds, named in `RULES`.
 
 import logging
 from functools import lru_cache, partial
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, Mapping, Optional, Sequence
 
 import psycopg2
 from psycopg2 import errors
@@ -88,24 +88,27 @@ def make_plan(
     settings: Settings,
     desired: Desired,
     asking: Optional[Ask] = None,
+    fingerprints: Optional[Mapping[str, str]] = None,
 ) -> Plan:
     """Compare the live schemas with the models. Touches nothing.
 
-    `asking` is what asks about live rows, in the place of `messages.ask`.
+    `asking` is what asks about live rows, in the place of `messages.ask`. `fingerprints` are the
+    plan's; without them they are read, which takes a round trip.
     Raises `Refused` if the models are for another schema, or the server does not take them.
     """
     refuse_other_schemas(settings, desired)
     ddl.for_server(facts.version)
     again = lru_cache(maxsize=None)(lambda: read_again(connection, desired, settings, facts))
-    # Before what is compared: what changes in between, the next look sees.
-    before = states(connection, settings.schemas, desired.managed)
+    if fingerprints is None:  # Before what is compared: what changes later, the next look sees.
+        before = states(connection, settings.schemas, desired.managed)
+        fingerprints = {name: state.managed for name, state in before.items()}
     live = _read(connection, settings, facts, desired, again)
     asking = asking or partial(ask, connection)
     plan = compare(live, Given(desired, settings, facts, asking, asking, again))
     limited = limited_builds(connection, facts, plan.steps)
-    fingerprints = {name: state.managed for name, state in before.items() if name in live}
+    found = {name: fingerprint for name, fingerprint in fingerprints.items() if name in live}
     refusals = (*plan.refusals, *limited)
-    return plan._replace(refusals=refusals, fingerprints=fingerprints).numbered()
+    return plan._replace(refusals=refusals, fingerprints=found).numbered()
 
 
 def _read(

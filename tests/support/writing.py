@@ -25,9 +25,11 @@ def writing(database: Database) -> Iterator[Written]:
     """
     written: Written = {}
     stop = threading.Event()
+    # Before the block: libpq reads the environment, which a run in the main thread may be setting;
+    # getenv(3) then crashes now and then.
+    connection = database.connect(application_name="client")
 
     def write() -> None:
-        connection = database.connect(application_name="client")
         with connection.cursor() as cursor:
             number = FIRST_TIME
             while not stop.wait(PAUSE_SECONDS):

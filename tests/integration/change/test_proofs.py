@@ -92,8 +92,9 @@ def test_no_row_of_a_busy_client_is_lost(database: Database, run: Run) -> None:
     written: List[int] = []
     stop = threading.Event()
 
+    with_connection = database.connect(application_name="client")  # as in `tests.support.writing`
+
     def write() -> None:
-        with_connection = database.connect(application_name="client")
         number = 1_000_000
         while not stop.is_set():
             number += 1

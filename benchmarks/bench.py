@@ -11,7 +11,7 @@ import sys
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence
 
 import psycopg2
 import psycopg2.extensions
@@ -163,7 +163,12 @@ def psql(server: Server, script: Path) -> List[str]:
     return [program, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
 
 
-def write_script(path: Path, statements: Sequence[str]) -> Path:
-    """Write statements as a file for psql."""
-    path.write_text("".join(f"{statement};\n" for statement in statements), encoding="utf-8")
+def write_script(path: Path, statements: Iterable[str]) -> Path:
+    """Write statements as a file for psql, one at a time.
+
+    What this process holds counts as the memory of those that it starts: Linux hands the highest
+    size down to a child.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{statement};\n" for statement in statements)
     return path

@@ -100,7 +100,7 @@ class Lab:
         statements = [s for s in bench.schema(self.directory, place=PLACE) if "EXTENSION" not in s]
         whole = ";\n".join(["BEGIN", f"CREATE SCHEMA {PLACE}", *statements, "COMMIT"])
         return bench.write_script(
-            self.directory / "schemas.sql", [whole.replace(PLACE, name) for name in self.names]
+            self.directory / "schemas.sql", (whole.replace(PLACE, name) for name in self.names)
         )
 
     def raw(self) -> Cost:

@@ -57,7 +57,7 @@ class Crew:
         """
         with Progress(len(schemas)) as self.progress:
             rest = self._beyond_canaries(schemas)
-            busy = self._all(_groups(rest), wait=False)
+            busy = self._all(_parts(rest, GROUP), wait=False)
             if busy:
                 log.info("done last: %d schemas that another run is at work on", len(busy))
                 self._all([[schema] for schema in busy], wait=True)
@@ -75,8 +75,7 @@ class Crew:
             try:
                 self._brought(self.hands[0], [schema], wait=True)
             except ConvergeError as error:
-                plan = isinstance(error, Refused) and not isinstance(error, StepRefused)
-                if not plan or self.settings.on_refusal == "stop":
+                if not _is_of_the_plan(error) or self.settings.on_refusal == "stop":
                     log.warning("schema %s is a canary (CANARY_SCHEMAS): no other is begun", schema)
                     raise
                 self._fail(schema, error)
@@ -114,23 +113,25 @@ class Crew:
     def _tried(self, hand: Hand, group: Sequence[str], *, wait: bool) -> List[str]:
         """Bring a group to the models; return what another run holds of it.
 
-        If one of them is refused or fails, each is done for itself: the others are right.
+        If one of them is refused or fails, smaller parts are done for themselves: the others are
+        right.
         """
+        most = len(group) // 2  # to meet a refused plan or a busy schema again costs little
         try:
-            done = self._brought(hand, group, wait=wait)
+            if self._brought(hand, group, wait=wait):
+                self.progress.advance(len(group))
+                return []
         except OF_ALL:
             raise
         except ConvergeError as error:
-            done = False
-            if len(group) == 1:
+            if not group[1:]:
                 self._fail(group[0], error)
                 return []
-        if done:
-            self.progress.advance(len(group))
-            return []
-        if len(group) == 1:
+            if not _is_of_the_plan(error):  # a lock may take LOCK_PATIENCE each time
+                most = 1
+        if not group[1:]:
             return list(group)
-        return [one for each in group for one in self._tried(hand, [each], wait=wait)]
+        return [one for part in _parts(group, most) for one in self._tried(hand, part, wait=wait)]
 
     def _brought(self, hand: Hand, group: Sequence[str], *, wait: bool) -> bool:
         with explained():
@@ -148,6 +149,11 @@ def _taken(left: "Deque[Sequence[str]]") -> Iterator[Sequence[str]]:
         yield group
 
 
-def _groups(schemas: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(schemas), GROUP):
-        yield schemas[start : start + GROUP]
+def _is_of_the_plan(error: ConvergeError) -> bool:
+    """Return whether a plan was refused, and so nothing was begun."""
+    return isinstance(error, Refused) and not isinstance(error, StepRefused)
+
+
+def _parts(schemas: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(schemas), most):
+        yield schemas[start : start + most]

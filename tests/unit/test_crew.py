@@ -26,8 +26,10 @@ class Hand:
     def __init__(self, failing: Dict[str, ConvergeError]) -> None:
         self.failing = failing
         self.done: List[str] = []
+        self.asked: List[int] = []  # how many schemas, each time
 
     def work(self, schemas: Sequence[str], *, wait: bool) -> bool:  # noqa: ARG002
+        self.asked.append(len(schemas))
         for schema in schemas:
             if schema in self.failing:
                 raise self.failing[schema]
@@ -47,6 +49,25 @@ def test_an_error_ends_its_schema(error: ConvergeError) -> None:
     crew = Crew(settings(), [hand])
     crew.settle(SCHEMAS)
     assert (hand.done, crew.failed) == (["one", "two", "four"], {"three": error})
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (Refused("no"), [20, 10, 10, 5, 5, 2, 2, 1]),
+        (LockNotAcquired("held"), [20, *[1] * 20]),  # each try may take LOCK_PATIENCE
+    ],
+)
+def test_what_stands_beside_a_refused_schema_stays_together(
+    error: ConvergeError, asked: List[int]
+) -> None:
+    """One of twenty would make each of them a run of its own."""
+    schemas = [f"s{number}" for number in range(20)]
+    hand = Hand({"s19": error})
+    crew = Crew(settings(CANARY_SCHEMAS="0", ON_REFUSAL="skip"), [hand])
+    crew.settle(schemas)
+    assert (hand.done, list(crew.failed)) == (schemas[:-1], ["s19"])
+    assert hand.asked == asked
 
 
 @pytest.mark.parametrize("error", [ConnectionFailed("gone"), UnusableModels("no models")])

@@ -154,6 +154,14 @@ class Undo(NamedTuple):
 NO_UNDO = Undo()
 
 
+class Undoable(enum.Enum):
+    """Whether a rollback takes a step back; the values are codes."""
+
+    YES = "yes"
+    GUARDED = "while_no_value_is_lost"  # refused once a row has a value that this would lose
+    NO = "no"  # what it has written stays
+
+
 class Step(NamedTuple):
     """One change. `statements` are complete SQL, without a semicolon."""
 
@@ -179,12 +187,31 @@ class Step(NamedTuple):
     # What a table is created with, besides itself: nouns (`column`, `constraint`) and names.
     holds: Tuple[Tuple[str, str], ...] = ()
     number: int = 0  # in the plan of its schema, from 1 on (`Plan.numbered`)
+    # What it changes, in the server's words, and into what: a type, a default, a definition, a
+    # name. Both are empty where it only adds or drops; one of them where it was or will be none.
+    before: str = ""
+    after: str = ""
+    method: str = ""  # of the index that it builds, as in `pg_am.amname`
+    lasting: bool = False  # a rollback leaves the values that it writes
 
     @property
     def relation(self) -> str:
         """The table, qualified and quoted; empty if it is about no table."""
         name = self.former if self.kind is Kind.RENAME_TABLE else self.table
         return qualified(self.schema, name) if name else ""
+
+    @property
+    def changes_rows(self) -> bool:
+        """True if a row that is there has another value afterwards."""
+        converts = self.kind in (Kind.CHANGE_TYPE, Kind.SET_EXPRESSION, Kind.UNDO)
+        return self.kind is Kind.BACKFILL or (converts and self.lock is Lock.REWRITE)
+
+    @property
+    def undoable(self) -> Undoable:
+        if self.lasting:
+            return Undoable.NO
+        guarded = self.undo.guard is not None or self.undo.besides
+        return Undoable.GUARDED if guarded else Undoable.YES
 
     def __str__(self) -> str:
         if self.kind is Kind.UNDO:

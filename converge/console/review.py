@@ -1,0 +1,105 @@
+"""A plan as one reviews it: its steps with the rows and bytes that they touch, and for how long."""
+
+import enum
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from converge.plan import Alike, Plan
+from converge.server.connection import Connection
+from converge.server.sizes import Size, sizes
+from converge.steps import Kind, Lock, Run, Step
+
+
+class Work(enum.Enum):
+    """What takes as long as a table is large."""
+
+    READ = "read"
+    REWRITE = "rewrite"  # with its indexes
+    BUILD = "build"  # an index in an order, such as a B-tree
+    BUILD_PARTS = "build_parts"  # an index of the parts of its values, such as a GIN
+    FILL = "fill"
+
+
+# Of the table, for each second: measured with `tools/rates.py`.
+BYTES_PER_SECOND: Dict[Work, float] = {
+    Work.READ: 400e6,
+    Work.REWRITE: 50e6,
+    Work.BUILD: 50e6,
+    Work.BUILD_PARTS: 5e6,
+    Work.FILL: 10e6,
+}
+ORDERED = ("btree", "brin", "hash")
+
+
+class Reviewed(NamedTuple):
+    """A step, and the table that it touches: of several schemas, the largest one's.
+
+    None is what is not known, or does not apply: as of a table that the plan creates.
+    """
+
+    step: Step
+    schema: str  # whose table that is
+    rows: Optional[int] = None  # an estimate
+    bytes: Optional[int] = None  # of the table without its indexes
+    seconds: Optional[float] = None  # an estimate from the bytes, of what takes long
+    total_seconds: Optional[float] = None  # in all the schemas, one after the other
+
+
+class Review(NamedTuple):
+    """Schemas with the same plan, and its steps."""
+
+    alike: Alike
+    steps: Tuple[Reviewed, ...]
+
+
+def review(connection: Connection, found: Sequence[Alike]) -> List[Review]:
+    """Return plans as one reviews them; one query for all of them, which waits for nobody."""
+    schemas = [schema for alike in found if alike.plan.steps for schema in alike.schemas]
+    tables = {table for alike in found for table in _tables(alike.plan)}
+    return reviewed(found, sizes(connection, schemas, sorted(tables - {""})))
+
+
+def reviewed(found: Sequence[Alike], known: Mapping[Tuple[str, str], Size]) -> List[Review]:
+    """Return plans as one reviews them, where tables, by schema and name, have these sizes."""
+    return [
+        Review(
+            alike,
+            tuple(
+                _reviewed(alike, step, table, known)
+                for step, table in zip(alike.plan.steps, _tables(alike.plan))
+            ),
+        )
+        for alike in found
+    ]
+
+
+def _tables(plan: Plan) -> List[str]:
+    """Return the table of each step by the name that it has before the plan renames it."""
+    formers = {s.table: s.former for s in plan.steps if s.kind is Kind.RENAME_TABLE}
+    return [formers.get(step.table, step.table) for step in plan.steps]
+
+
+def _reviewed(
+    alike: Alike, step: Step, table: str, known: Mapping[Tuple[str, str], Size]
+) -> Reviewed:
+    schemas = alike.schemas if alike.schemas[1:] else (step.schema,)
+    found = {at: known[at, table] for at in schemas if (at, table) in known}
+    if not found:
+        return Reviewed(step, schemas[0])
+    largest = max(found, key=lambda at: found[at].bytes)
+    size, work = found[largest], _work(step)
+    if work is None:
+        return Reviewed(step, largest, size.rows, size.bytes)
+    rate = BYTES_PER_SECOND[work]
+    total = sum(one.bytes for one in found.values()) / rate
+    return Reviewed(step, largest, size.rows, size.bytes, size.bytes / rate, total)
+
+
+def _work(step: Step) -> Optional[Work]:
+    """Return what makes a step take its time, if it takes any."""
+    if step.method or (step.run is Run.ONLINE and step.creates):
+        return Work.BUILD if step.method in ("", *ORDERED) else Work.BUILD_PARTS
+    if step.run is Run.BATCHES:
+        return Work.FILL
+    if step.kind in (Kind.VALIDATE_CONSTRAINT, Kind.PROVE_NO_NULLS):
+        return Work.READ
+    return {Lock.REWRITE: Work.REWRITE, Lock.READ: Work.READ}.get(step.lock)

@@ -1,0 +1,39 @@
+"""How large tables are, as the server estimates it without reading them."""
+
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+
+from psycopg2 import errors
+
+from converge.server.connection import Connection
+from converge.server.messages import ask
+from converge.server.sql import statement
+
+# It takes a lock on each file's table for an instant; a plan is not worth waiting for who rewrites.
+NO_WAIT = "SET LOCAL lock_timeout = '200ms'; "
+
+
+class Size(NamedTuple):
+    """Of a table with all its partitions and children."""
+
+    rows: Optional[int]  # an estimate; None before it was ever analyzed
+    bytes: int  # what is stored out of line, too
+    index_bytes: int
+
+
+def sizes(
+    connection: Connection, schemas: Sequence[str], tables: Sequence[str]
+) -> Dict[Tuple[str, str], Size]:
+    """Return the sizes by schema and table, of those that there are; in one query.
+
+    It is empty where somebody holds a lock on one of them for long, and with Citus where that has
+    the rows on workers.
+    """
+    if not tables:
+        return {}
+    query = statement("server/sizes.sql", schemas=schemas, tables=tables)
+    try:
+        found = ask(connection, NO_WAIT + query)
+    except errors.LockNotAvailable:
+        return {}
+    known = {(schema, table): Size(*size) for schema, table, *size in found}
+    return {at: size for at, size in known.items() if size.bytes or not connection.citus}

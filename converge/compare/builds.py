@@ -52,6 +52,7 @@ def build(table: ComparedTable, name: str, index: Index, *, why: str, undo: bool
         undo=Undo((dropped(table, temporary),)) if undo else NO_UNDO,
         on_the_way=True,
     )
+    table.builds_index(index)
     return temporary
 
 

@@ -251,6 +251,7 @@ def change_default(table: ComparedTable, pair: ColumnPair) -> None:
         f"it is {live.default or 'missing'}; the model says {desired.default}",
         [table.alter_column(name, f"SET DEFAULT {default_written(table, name)}")],
         undo=Undo(statements=(table.alter_column(name, before),)),
+        change=(live.default, desired.default),
     )
 
 

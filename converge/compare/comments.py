@@ -1,6 +1,6 @@
 """The models' comments, on a table and what it has; what others have commented on is left alone."""
 
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterable, Iterator, NamedTuple, Optional, Tuple
 
 from converge.compare.table import ComparedTable
 from converge.compare.words import has_constraint
@@ -44,6 +44,10 @@ def comments(table: ComparedTable) -> None:
                 statements=tuple(comment.restored for comment in changed if not comment.added),
                 lock=Lock.SHARED,
             ),
+            change=(
+                _listed((c.name or table.name, c.live) for c in changed),
+                _listed((c.name or table.name, c.wanted) for c in changed),
+            ),
         )
 
 
@@ -67,6 +71,12 @@ def _change(comment: Comment) -> str:
     subject = f"{comment.name} " if comment.name else ""
     was = "" if comment.live is None else f"was {comment.live!r}, "
     return f"{subject}{was}is to be {comment.wanted!r}"
+
+
+def _listed(comments: Iterable[Tuple[str, Optional[str]]]) -> str:
+    """Return comments, each behind the name of what it is on."""
+    said = ((name, text) for name, text in comments if text is not None)
+    return "; ".join(f"{identifier(name)} {literal(text)}" for name, text in said)
 
 
 def _said(text: Optional[str]) -> str:

@@ -170,6 +170,7 @@ def _add_checked(table: ComparedTable, name: str, desired: Constraint, old: Opti
         undo=back(table, name, old),
         on_the_way=True,
         tried=[drop],  # the new one may not be there yet
+        change=(old.definition, desired.definition),
     )
     table.lock_besides(live.target, Lock.INSTANT)
 
@@ -185,6 +186,7 @@ def _replace_by_unproven(table: ComparedTable, name: str, desired: Constraint, o
         [drop, add, *commented(table, name, desired, old.constraint)],
         undo=back(table, name, old),
         tried=[drop] if relies_on_a_step(table, desired) else [drop, add],
+        change=(old.definition, desired.definition),
     )
     table.lock_besides(desired.target, Lock.WRITES)
 
@@ -244,6 +246,7 @@ def _defer(table: ComparedTable, name: str, desired: Constraint, live: Constrain
         undo=Undo(
             statements=(undo, comment_on(table, name, live.comment)) if comments else (undo,)
         ),
+        change=(live.definition, desired.definition),
     )
     if not proven:
         _validate_step(table, name, UNPROVEN)

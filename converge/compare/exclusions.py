@@ -38,6 +38,7 @@ def add_exclusion(table: ComparedTable, name: str, desired: Constraint, old: Opt
         lock=Lock.READ,
         creates=True,
         undo=back(table, name, old),
+        change=("", "") if old is None else (old.definition, desired.definition),
         # A partitioned table takes none before 17, and then not every one.
         tried=[*drop, add] if table.live.kind == "p" else drop,
     )

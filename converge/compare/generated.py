@@ -92,8 +92,14 @@ def _widen(table: ComparedTable, pair: ColumnPair) -> None:
     fits = limits.within(identifier(name), live.type)
     guard = None if fits is None else f"{identifier(name)} IS NOT NULL AND NOT ({fits})"
     undo = Undo(statements=(table.alter(back),), lock=Lock.REWRITE, guard=guard)
-    why = f"it {pair.differs}"
-    table.step(Kind.CHANGE_TYPE, name, why, [table.alter(to)], undo=undo)
+    table.step(
+        Kind.CHANGE_TYPE,
+        name,
+        f"it {pair.differs}",
+        [table.alter(to)],
+        undo=undo,
+        change=(live.type, desired.type),
+    )
 
 
 def _set_expression(table: ComparedTable, pair: ColumnPair) -> None:
@@ -113,7 +119,15 @@ def _set_expression(table: ComparedTable, pair: ColumnPair) -> None:
     back = table.alter_column(name, f"SET EXPRESSION AS ({live.default_sql})")
     undo = Undo(statements=(back,), lock=lock)
     table.values[name] = _value(table, desired)
-    table.step(Kind.SET_EXPRESSION, name, what.rstrip("."), [statement], lock=lock, undo=undo)
+    table.step(
+        Kind.SET_EXPRESSION,
+        name,
+        what.rstrip("."),
+        [statement],
+        lock=lock,
+        undo=undo,
+        change=(live.default, desired.default),
+    )
 
 
 def _value(table: ComparedTable, desired: Column) -> str:

@@ -92,6 +92,7 @@ def create(
         undo=Undo((dropped(table, name),)),
         on_the_way=on_the_way,
     )
+    table.builds_index(index)
 
 
 def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> None:
@@ -127,6 +128,7 @@ def replace(table: ComparedTable, name: str, live: Index, desired: Index) -> Non
         tried=[_rename(table, name, old)]
         if table.facts.guarded or old not in table.live.indexes
         else (),
+        change=(live.definition, desired.definition),
     )
     undo = Undo((built(table, old, live),))
     drop(table, old, "the new one is in use", undo=undo, on_the_way=True)

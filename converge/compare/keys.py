@@ -61,6 +61,7 @@ def add_key(table: ComparedTable, name: str, desired: Constraint, old: Optional[
         creates=True,
         undo=back(table, name, old),
         tried=drop,  # the index is not there yet
+        change=("", "") if old is None else (old.definition, desired.definition),
     )
 
 
@@ -78,6 +79,7 @@ def adopt(table: ComparedTable, name: str, desired: Constraint, index: Index) ->
         [_by_index(table, name, desired, name), *commented(table, name, desired)],
         creates=True,
         undo=back(table, name, old),
+        change=(old.definition, desired.definition),
     )
 
 
@@ -130,6 +132,7 @@ def release(table: ComparedTable, name: str, live: Constraint, desired: Index) -
             creates=True,
         ),
         tried=[drop],  # the index is not there yet
+        change=(live.definition, desired.definition),
     )
 
 

@@ -72,7 +72,10 @@ def _fill(table: ComparedTable, name: str, why: str) -> str:
         parts=parts,
         tried=_trial(table, name, value, [name, *backfill.reads]),
         fires=table.live.shape.triggers,
+        change=("NULL", value),
     )
+    if name in table.live.columns:  # else a rollback drops it
+        table.steps[-1] = table.steps[-1]._replace(lasting=True)
     return backfill.sql(table.values)
 
 
@@ -126,6 +129,7 @@ def prove_not_null(table: ComparedTable, name: str, *, is_new: bool, filled: boo
         [table.alter_column(name, "SET NOT NULL"), table.alter(f"DROP CONSTRAINT {proof}")],
         undo=NO_UNDO if is_new else Undo(statements=drop_not_null),
         on_the_way=is_new,
+        change=("", "") if is_new else ("nullable", "NOT NULL"),
         # Without the proof, which comes later, setting it would read every row.
         tried=[table.alter(f"DROP CONSTRAINT {proof}")],
     )
@@ -199,4 +203,5 @@ def allow_nulls(table: ComparedTable) -> None:
                 statements=tuple(_again(table, name, live)),
                 guard=None if live.unproven else f"{identifier(name)} IS NULL",
             ),
+            change=("NOT NULL", "nullable"),
         )

@@ -43,7 +43,10 @@ def _set_identity(table: ComparedTable, pair: ColumnPair) -> None:
     name, live, desired = pair
     to, back = _identity_options(live, desired), _identity_options(desired, live)
     if to:
-        change, undo = (table.alter_column(name, " ".join(options)) for options in (to, back))
+        change, undo = (
+            table.alter_column(name, " ".join(f"SET {option}" for option in options))
+            for options in (to, back)
+        )
         why = f"it is {', '.join(back)}; the model says {', '.join(to)}"
         converted = table.values[name] != identifier(name)  # by then: its sequence is longer
         table.step(
@@ -53,6 +56,7 @@ def _set_identity(table: ComparedTable, pair: ColumnPair) -> None:
             [change],
             undo=Undo(statements=(undo,)),
             tried=() if converted else None,
+            change=(", ".join(back), ", ".join(to)),
         )
 
 
@@ -62,14 +66,14 @@ def _identity_options(live: Column, desired: Column) -> List[str]:
     assert desired.sequence is not None
     found = []
     if live.identity != desired.identity:
-        found.append(f"SET GENERATED {IDENTITY[desired.identity]}")
+        found.append(f"GENERATED {IDENTITY[desired.identity]}")
     for field, words in OPTIONS.items():
         has, wants = getattr(live.sequence, field), getattr(desired.sequence, field)
         follows = live.type != desired.type and _is_end(live, has) and _is_end(desired, wants)
         if has != wants and not follows:
-            found.append(f"SET {words} {wants}")
+            found.append(f"{words} {wants}")
     if live.sequence.cycle != desired.sequence.cycle:
-        found.append("SET CYCLE" if desired.sequence.cycle else "SET NO CYCLE")
+        found.append("CYCLE" if desired.sequence.cycle else "NO CYCLE")
     return found
 
 
@@ -114,6 +118,7 @@ def _add_identity(table: ComparedTable, pair: ColumnPair) -> None:
         creates=True,
         undo=Undo(statements=(table.alter_column(name, "DROP IDENTITY"), *back), creates=True),
         tried=(),
+        change=(live.default_sql, words),
     )
 
 
@@ -145,6 +150,7 @@ def draw_from_named(table: ComparedTable, pair: ColumnPair) -> None:
         lock=Lock.INSTANT if is_indexed(table, name) else Lock.READ,
         undo=Undo(statements=(table.alter_column(name, "DROP DEFAULT"), *back)),
         tried=(),
+        change=(live.default_sql, desired.default_sql),
     )
 
 

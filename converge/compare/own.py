@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/sql-altertype.html
 """
 
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from converge.compare.remade import Use, remade, uses
 from converge.compare.table import Given
@@ -48,8 +48,16 @@ class _Own:
         self.sql = qualified(schema, name)
 
     def step(
-        self, kind: Kind, why: str, statements: Sequence[str], run: Run, undo: Undo = NO_UNDO
+        self,
+        kind: Kind,
+        why: str,
+        statements: Sequence[str],
+        run: Run,
+        undo: Undo = NO_UNDO,
+        *,
+        change: Tuple[Optional[str], Optional[str]] = ("", ""),
     ) -> Plan:
+        before, after = change
         step = Step(
             kind=kind,
             schema=self.schema,
@@ -61,6 +69,8 @@ class _Own:
             lock=Lock.NONE,
             undo=undo,
             tried=tuple(statements),
+            before=before or "",
+            after=after or "",
         )
         return Plan((step,))
 
@@ -198,13 +208,13 @@ def _domain(own: _Own, live: OwnType, desired: OwnType) -> Plan:
     if live.default != desired.default:
         sql, back = (f"{alter} {_set_default(value)}" for value in (desired.default, live.default))
         why = f"its default is {live.default}; the models say {desired.default}"
-        parts.append(own.step(Kind.SET_DEFAULT, why, [sql], Run.BRIEF, Undo(statements=(back,))))
+        undo, change = Undo(statements=(back,)), (live.default, desired.default)
+        parts.append(own.step(Kind.SET_DEFAULT, why, [sql], Run.BRIEF, undo, change=change))
     if live.not_null and not desired.not_null:
-        why, undo = (
-            "it is NOT NULL; the models say nullable",
-            Undo(statements=(f"{alter} SET NOT NULL",)),
-        )
-        parts.append(own.step(Kind.DROP_NOT_NULL, why, [f"{alter} DROP NOT NULL"], Run.BRIEF, undo))
+        sql, back = f"{alter} DROP NOT NULL", f"{alter} SET NOT NULL"
+        why, undo = "it is NOT NULL; the models say nullable", Undo(statements=(back,))
+        turns = ("NOT NULL", "nullable")
+        parts.append(own.step(Kind.DROP_NOT_NULL, why, [sql], Run.BRIEF, undo, change=turns))
     proven = [f"{alter} SET NOT NULL"] if desired.not_null and not live.not_null else []
     have, want = live.checks or {}, desired.checks or {}
     for name in [name for name in have if have[name] not in want.values()]:
@@ -236,11 +246,8 @@ def _refuse_base(own: _Own, live: OwnType, desired: OwnType) -> Plan:
 def _sequence(own: _Own, live: OwnSequence, desired: OwnSequence) -> Plan:
     """Change a sequence's options; it never goes back."""
     last = own.ask(f"SELECT last_value FROM {own.sql}")[0][0]
-    changes = [
-        f"{name} is {old}; the models say {new}"
-        for name, old, new in zip(OwnSequence._fields, live, desired)
-        if old != new
-    ]
+    differing = [pair for pair in zip(OwnSequence._fields, live, desired) if pair[1] != pair[2]]
+    changes = [f"{name} is {old}; the models say {new}" for name, old, new in differing]
     to, back = (f"ALTER SEQUENCE {own.sql} {_options(numbers)}" for numbers in (desired, live))
     if not desired.minimum <= last <= desired.maximum:
         way_out = WayOut(
@@ -248,8 +255,10 @@ def _sequence(own: _Own, live: OwnSequence, desired: OwnSequence) -> Plan:
         )
         why = f"It has come to {last:,}."
         return own.refuse(f"cannot be changed: {'; '.join(changes)}.", way_out, why)
-    undo = Undo(statements=(back,))
-    return own.step(Kind.ALTER_SEQUENCE, "; ".join(changes), [to], Run.BRIEF, undo)
+    why, undo = "; ".join(changes), Undo(statements=(back,))
+    before = ", ".join(f"{name} {old}" for name, old, _ in differing)
+    after = ", ".join(f"{name} {new}" for name, _, new in differing)
+    return own.step(Kind.ALTER_SEQUENCE, why, [to], Run.BRIEF, undo, change=(before, after))
 
 
 def _options(numbers: OwnSequence) -> str:

@@ -99,6 +99,7 @@ def _table(table: ComparedTable) -> None:
         [_rename_table(table.schema, old, new)],
         creates=True,
         undo=Undo(statements=(_rename_table(table.schema, new, old),), creates=True),
+        change=(old, new),
     )
     _was(table, old)
 
@@ -110,7 +111,7 @@ def _change(table: ComparedTable, kind: Kind, what: str, name: str, old: str) ->
     leaves = (old,) if kind is Kind.RENAME_CONSTRAINT else ()
     statement = table.alter(f"RENAME {what} {former} TO {new}")
     undo = Undo(statements=(back,), leaves=leaves)
-    table.step(kind, name, f"it was {old}", [statement], undo=undo)
+    table.step(kind, name, f"it was {old}", [statement], undo=undo, change=(old, name))
     _was(table, old)
 
 
@@ -140,6 +141,7 @@ def _index(table: ComparedTable, name: str, old: str) -> None:
         creates=True,
         undo=Undo(statements=(back,), lock=Lock.SHARED, creates=True, leaves=(old,)),
         tried=[statement],
+        change=(old, name),
     )
     _was(table, old)
 

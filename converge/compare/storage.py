@@ -33,6 +33,7 @@ def _set(
     to = ", ".join(f"{key} = {value}" for key, value in changed.items())
     back = [f"SET ({key} = {has[key]})" for key in changed if key in has]
     back += [f"RESET ({key})" for key in changed if key not in has]
+    before = ", ".join(f"{key} = {has[key]}" for key in changed if key in has)
     table.step(
         Kind.SET_OPTIONS,
         name,
@@ -40,6 +41,7 @@ def _set(
         [f"ALTER {what} {relation} SET ({to})"],
         undo=Undo(statements=tuple(f"ALTER {what} {relation} {change}" for change in back)),
         lock=Lock.INSTANT,
+        change=(before, to),
     )
 
 

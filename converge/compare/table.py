@@ -10,7 +10,7 @@ from converge.compare.desired import Desired
 from converge.compare.trial import Ask
 from converge.plan import Refusal, Right, Thing, Unmanaged, WayOut
 from converge.quoting import identifier, literal, qualified
-from converge.server.catalog import Column, Former, Schema, Table
+from converge.server.catalog import Column, Former, Index, Schema, Table
 from converge.server.inspect import ServerFacts
 from converge.settings.variables import Settings
 from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
@@ -161,8 +161,13 @@ class ComparedTable:
         parts: Sequence[str] = (),
         tried: Optional[Sequence[str]] = None,
         fires: Sequence[str] = (),
+        change: Tuple[Optional[str], Optional[str]] = ("", ""),
     ) -> None:
-        """Plan a step. What only changes the catalog is `tried` as it is, if not said otherwise."""
+        """Plan a step. What only changes the catalog is `tried` as it is, if not said otherwise.
+
+        `change` is what it changes, and into what; None where it was or will be none.
+        """
+        before, after = change
         if tried is None:
             tried = statements if run is Run.BRIEF and lock is Lock.INSTANT else ()
         self.steps.append(
@@ -181,6 +186,8 @@ class ComparedTable:
                 parts=tuple(parts),
                 tried=tuple(tried),
                 fires=tuple(fires),
+                before=before or "",
+                after=after or "",
             )
         )
 
@@ -192,6 +199,10 @@ class ComparedTable:
         """Say that the last step locks another table of the schema too, if one is given."""
         if table is not None:
             self.steps[-1] = self.steps[-1]._replace(locks=((table, lock),))
+
+    def builds_index(self, index: Index) -> None:
+        """Say that the last step builds an index."""
+        self.steps[-1] = self.steps[-1]._replace(method=index.method)
 
     def alter(self, change: str) -> str:
         """Return an ALTER TABLE of this table."""

@@ -129,7 +129,7 @@ def _lock(
 
 def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
     """Change the type if every row fits, the table is small enough and the server agrees."""
-    name, what = pair.name, f"{pair.differs}."
+    (name, live, desired), what = pair, f"{pair.differs}."
     if way.lock is None:
         way = _with_checks(table, pair, way)
     misfits = f"{identifier(name)} IS NOT NULL AND NOT ({way.fits})"
@@ -161,6 +161,7 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
         statements,
         lock=way.lock or Lock.REWRITE,
         undo=_undo(table, pair, way),
+        change=(live.type, desired.type),
     )
     say_anew(table, way.checks)
 

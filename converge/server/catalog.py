@@ -85,6 +85,11 @@ class Index(NamedTuple):
     used_by: Optional[List[str]] = None  # foreign keys that rely on a unique one
 
     @property
+    def method(self) -> str:
+        """How it is stored, as in `pg_am.amname`."""
+        return self.using.split(" ", 1)[0]
+
+    @property
     def definition(self) -> str:
         """What tells an index from another, and is shown."""
         return f"UNIQUE {self.using}" if self.unique else self.using

@@ -142,8 +142,8 @@ def run(job: Job) -> None:
 
 
 def print_plan(job: Job) -> None:
-    """Print what a run would execute. Raises `Refused` if it would do nothing at all."""
-    print_whole(compared(job))
+    """Print what a run would execute. Raises `Refused` if something is refused."""
+    print_whole(job, compared(job))
 
 
 def print_history(job: Job) -> None:

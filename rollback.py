@@ -99,12 +99,13 @@ def print_rollback(job: Job) -> None:
         put(f"-- {change}")
     found = [one for one in alike(job, schemas) if not one.plan.empty]
     if found:
-        print_whole(found)
+        print_whole(job, found)
 
 
-def print_whole(found: "Sequence[Alike]") -> None:
-    """Print plans. Raises `Refused` if a run would do nothing at all."""
-    put(converge.render_all(found))
+def print_whole(job: Job, found: "Sequence[Alike]") -> None:
+    """Print plans. Raises `Refused` if something is refused."""
+    skips = job.options.mode == "run" and job.settings.on_refusal == "skip"
+    put(converge.render_all(converge.review(job.connection, found), skips=skips))
     refused = sum(len(one.plan.refusals) for one in found)
     if refused:
         raise Refused(f"{counted(refused, 'difference')} refused, as printed above")

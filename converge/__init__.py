@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
     from converge.console.plan_text import render_all as render_all
+    from converge.console.review import review as review
     from converge.crew import Crew as Crew
     from converge.history.consent import ask as ask
     from converge.history.consent import refuse_older as refuse_older
@@ -46,6 +47,7 @@ WHERE = {
     "refuse_older": "history.consent",
     "render_all": "console.plan_text",
     "require_newest": "history.rollback",
+    "review": "console.review",
     "run_lock": "server.locks",
     "show": "history.show",
     "show_run": "history.show",

@@ -44,6 +44,27 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(count: float) -> str:
+    """Return `812 B`, `48 kB`, `3.4 MB` or `120 GB`, each 1,024 of the one before, as psql does."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return (
+                f"{count:.1f} {unit}" if 0 < count < 10 and unit != "B" else f"{count:.0f} {unit}"
+            )
+        count /= 1024
+    return f"{count:,.1f} TB"
+
+
+def roughly(seconds: float) -> str:
+    """Return an estimate: `less than 1 s`, `some 40 s`, `some 4 min` or `some 2.5 h`."""
+    if seconds < 1:
+        return "less than 1 s"
+    if seconds < 60:
+        return f"some {seconds:.0f} s"
+    minutes = seconds / 60
+    return f"some {minutes:.0f} min" if minutes < 60 else f"some {minutes / 60:,.1f} h"
+
+
 def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
     """Return an aligned table. A column of numbers, or `-` for none, is to the right."""
     rows = [head, *([str(cell) for cell in row] for row in body)]

@@ -4,6 +4,7 @@ import enum
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from converge.plan import Alike, Plan
+from converge.plan import joined as joined_plans
 from converge.server.connection import Connection
 from converge.server.sizes import Size, sizes
 from converge.steps import Kind, Lock, Run, Step
@@ -50,6 +51,15 @@ class Review(NamedTuple):
     alike: Alike
     steps: Tuple[Reviewed, ...]
 
+    @property
+    def plan(self) -> Plan:
+        """The plan of the first of them."""
+        return self.alike.plan
+
+    @property
+    def schemas(self) -> Tuple[str, ...]:
+        return self.alike.schemas
+
 
 def review(connection: Connection, found: Sequence[Alike]) -> List[Review]:
     """Return plans as one reviews them; one query for all of them, which waits for nobody."""
@@ -70,6 +80,12 @@ def reviewed(found: Sequence[Alike], known: Mapping[Tuple[str, str], Size]) -> L
         )
         for alike in found
     ]
+
+
+def joined(found: Sequence[Review]) -> Review:
+    """Return plans of one schema each as one, of no schema in particular."""
+    steps = tuple(step for review in found for step in review.steps)
+    return Review(Alike(joined_plans(review.plan for review in found), ()), steps)
 
 
 def _tables(plan: Plan) -> List[str]:

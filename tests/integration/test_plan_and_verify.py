@@ -36,7 +36,7 @@ def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
     database: Database, run: Run
 ) -> None:
     """Everything that is executed stands below a comment of two lines; the words come first."""
-    words, *steps, end = run("--plan").out.split("\n\n")
+    words, *steps, tables, end = run("--plan").out.split("\n\n")
     assert words == "-- new: with everything else that is new, in one transaction"
     assert len(steps) == 33
     for number, step in enumerate(steps, 1):
@@ -46,6 +46,11 @@ def test_each_statement_comes_with_why_its_lock_and_how_it_runs(
             "(CREATE|COMMENT) ",
             step,
         )
+    assert tables.splitlines()[:3] == [
+        "-- public                      + extension pg_trgm",
+        "-- public.alcohol_consumption  + table, 4 indexes",
+        "-- public.alcohol_for_day      + table, 3 indexes",
+    ]
     assert end.startswith("-- 33 steps; ")
 
 
@@ -57,28 +62,38 @@ SMALL_PLAN = """\
 
 -- 1. create index public.dishes.idx_dishes_name: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.dishes: readers and writers go on
+--    no rows, 8.0 kB
 CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (name);
 
 -- 2. add column public.weight.user_email: it is missing; existing rows get 'it''s@example.org'
 --    brief, ACCESS EXCLUSIVE on public.weight for an instant: readers and writers wait
+--    no rows, 8.0 kB
 BEGIN;
 ALTER TABLE public.weight ADD COLUMN user_email character varying DEFAULT 'it''s@example.org' \
 NOT NULL;
 ALTER TABLE public.weight ALTER COLUMN user_email DROP DEFAULT;
 COMMIT;
 
--- 3. set comments of public.weight: user_email is to be \
+-- 3. set comments of public.weight: none -> user_email \
 'e-mail of the user that the row belongs to'
 --    brief, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    no rows, 8.0 kB
 COMMENT ON COLUMN public.weight.user_email IS 'e-mail of the user that the row belongs to';
 
 -- 4. create index public.weight.idx_weight_user_email: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    no rows, 8.0 kB
 CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight (user_email);
 
 -- 5. create index public.weight.idx_weight_user_time: it is missing
 --    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on
+--    no rows, 8.0 kB
 CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight (user_email, "time");
+
+-- public.dishes  + index idx_dishes_name
+-- public.weight  + column user_email, index idx_weight_user_email, index idx_weight_user_time
+--                ~ table weight (comments)
+--                = column mood (left alone)
 
 -- 5 steps; the schema's history records them.
 """
@@ -120,6 +135,7 @@ def test_a_plan_shows_what_would_be_refused(database: Database, run: Run) -> Non
         "\n\n-- refused: public.weight is a view; the models say a table.\n"
         "--   Nothing was changed. Rename the view:\n"
         "--     ALTER VIEW public.weight RENAME TO weight_old;\n\n"
+        "-- public.dishes  + index idx_dishes_name\n\n"
         "-- 1 refused, 1 possible: nothing at all would be done, exit code 4.\n"
     )
     assert result.err.endswith(" ERROR 1 difference refused, as printed above\n")

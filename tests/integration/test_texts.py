@@ -12,7 +12,6 @@ import chater
 from converge.change.apply import Applier
 from converge.compare.compare import make_plan
 from converge.compare.rights import of_history
-from converge.console.plan_text import render, summary
 from converge.history.journal import Journal
 from converge.history.look import fingerprints, look
 from converge.plan import Plan, Refusal, Right, WayOut
@@ -28,6 +27,7 @@ from tests.support.copies import copy_of, load
 from tests.support.database import Database
 from tests.support.desired import DESIRED
 from tests.support.job import Run
+from tests.support.plans import rendered
 
 FINGERPRINTS = fingerprints(chater.MODELS, [chater.__file__])
 
@@ -100,8 +100,8 @@ def test_the_end_of_a_plan_goes_by_facts(settings: Settings, control: Connection
     """What rewrites, what is refused and what is possible are counted without reading a text."""
     facts = inspect(control, settings, chater.EXTENSIONS)
     plan = make_plan(control, facts, settings=settings, desired=DESIRED)
-    assert summary(reworded(plan)) == summary(plan)
-    assert len(render(reworded(plan)).splitlines()) > len(plan.steps)
+    assert rendered(reworded(plan)).splitlines()[-2:] == rendered(plan).splitlines()[-2:]
+    assert len(rendered(reworded(plan)).splitlines()) > len(plan.steps)
 
 
 def test_a_right_that_lacks_is_named_once_whatever_the_words() -> None:

@@ -7,7 +7,6 @@ from sqlalchemy import MetaData, Table
 
 from converge.compare.compare import make_plan
 from converge.compare.desired import Desired
-from converge.console.plan_text import render
 from converge.history.left_over import left_over
 from converge.plan import Plan
 from converge.server.inspect import inspect
@@ -15,6 +14,7 @@ from converge.server.retries import connect
 from converge.settings.loading import load_settings
 from converge.settings.variables import Settings
 from tests.support.database import Database
+from tests.support.plans import rendered
 from tests.support.runs import converge, roll_back
 
 
@@ -43,7 +43,7 @@ class Changing:
 
     def text(self, metadata: MetaData) -> str:
         """Return what `--plan` prints."""
-        return render(self.planned(metadata))
+        return rendered(self.planned(metadata))
 
     def left_over(self, metadata: MetaData) -> List[str]:
         """Return what of a release's plan is said of things that a run has made."""

@@ -6,12 +6,12 @@ from typing import List
 from sqlalchemy import MetaData
 
 from converge.compare.desired import Desired
-from converge.console.plan_text import render
 from converge.errors import Refused
 from converge.plan import Plan
 from converge.server.retries import connect
 from converge.settings.loading import load_settings
 from tests.support.database import Database
+from tests.support.plans import rendered
 from tests.support.runs import converge, roll_back
 
 BACKFILLS = {"owner": "it's 100%"}
@@ -24,7 +24,7 @@ def converged(database: Database, metadata: MetaData, version: str = "1") -> Pla
         plan, left = converge(control, settings, Desired(metadata, backfills=BACKFILLS), version)
     if plan.refusals:
         raise Refused("\n".join(map(str, plan.refusals)))
-    assert render(plan)
+    assert rendered(plan)
     assert left == (), left
     return plan
 

@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
-from converge.console.plan_text import render
 from converge.errors import LockNotAcquired
 from tests.support.database import Database
 from tests.support.engine import Engine, engine_on
+from tests.support.plans import rendered
 from tests.support.waiting import holding
 
 ROWS = """INSERT INTO parent SELECT g, 'p' || g FROM generate_series(1, 3) g;
@@ -425,7 +425,7 @@ def test_a_foreign_key_says_which_tables_it_locks(engine: Engine, database: Data
     assert (
         "--    brief, SHARE ROW EXCLUSIVE on public.child for an instant: writers wait, readers go "
         "on\n--    and SHARE ROW EXCLUSIVE on public.parent for an instant: writers wait, readers "
-        "go on\n" in render(engine.plan(wanted))
+        "go on\n" in rendered(engine.plan(wanted))
     )
     impatient = engine._replace(settings=engine.settings._replace(lock_patience=0.3))
     reader = holding(database, "SELECT FROM child, parent")

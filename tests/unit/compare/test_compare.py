@@ -9,13 +9,13 @@ import chater
 from converge.compare.compare import compare
 from converge.compare.desired import Desired
 from converge.compare.table import Given
-from converge.console.plan_text import render
 from converge.plan import Managed, Plan
 from converge.server.catalog import Column, Constraint, Index, Schema, Table
 from converge.server.inspect import ExtensionFacts, ServerFacts
 from converge.settings import loading as config
 from converge.steps import Run
 from tests.support.desired import METADATA
+from tests.support.plans import rendered
 
 SETTINGS = config.load_settings(
     {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p"},
@@ -228,12 +228,14 @@ def test_a_refusal_says_what_why_and_the_way_out(
 
 def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
     """`--plan` can be read, and run, by hand."""
-    assert render(planned(WEIGHT._replace(indexes={}))).splitlines() == [
+    assert rendered(planned(WEIGHT._replace(indexes={}))).splitlines() == [
         "-- online: outside a transaction, each for as long as it takes; it blocks nobody",
         "",
         "-- 1. create index public.weight.idx_weight_date: it is missing",
         "--    online, SHARE UPDATE EXCLUSIVE on public.weight: readers and writers go on",
         "CREATE INDEX CONCURRENTLY idx_weight_date ON public.weight (date);",
+        "",
+        "-- public.weight  + index idx_weight_date",
         "",
         "-- 1 step; the schema's history records them.",
     ]
@@ -242,6 +244,6 @@ def test_a_plan_prints_why_lock_and_how_before_each_statement() -> None:
 def test_a_name_cannot_end_a_comment_of_the_plan() -> None:
     """Whoever may create a table could else have SQL run by whoever runs the printed plan."""
     hostile = {"a\nDROP TABLE b;\rDROP TABLE c;": Column("integer", not_null=False)}
-    printed = render(planned(WEIGHT._replace(columns={**COLUMNS, **hostile})))
+    printed = rendered(planned(WEIGHT._replace(columns={**COLUMNS, **hostile})))
     assert printed.startswith("-- left alone: columns of public.weight: a\n-- DROP TABLE b;\n-- DR")
     assert all(line.startswith("--") or not line for line in re.split("[\r\n]", printed))

@@ -17,8 +17,9 @@ from converge import benchmark
 from converge.console import logs
 from converge.console.advice import explained
 from converge.console.command_line import ALL_RUNS, parse
+from converge.console.ending import ended
 from converge.console.signals import stopped_by_signals
-from converge.console.summary import put, summary
+from converge.console.summary import Ran, put, put_at, put_summary
 from converge.console.telling import (
     refuse_any,
     tell_dotenv,
@@ -28,7 +29,7 @@ from converge.console.telling import (
     tell_settings,
     tell_warnings,
 )
-from converge.errors import ConvergeError, Terminated
+from converge.events import about
 from converge.history.look import Look, look
 from converge.names import APPLICATION_NAME
 from converge.server import retries
@@ -51,6 +52,7 @@ def bring_to_models(job: Job) -> None:
     schemas = job.settings.schemas
     with job.step("look"):  # one query: is all as the last verified run left it?
         found = look(job.connection, schemas, job.fingerprints)
+        job.ran.versions = found.versions
         tell_look(found)
     if found.pending and schemas[1:]:
         bring_many(job, found.pending)
@@ -62,11 +64,11 @@ def bring_to_models(job: Job) -> None:
             analyze(job.connection, found.stale or not_analyzed(job, schemas))
     if job.settings.timed_schemas:
         with job.step("benchmark"):
-            put(benchmark.report(job.connection, QUERIES, job.settings.timed_schemas) + "\n")
+            time_queries(job)
     done = [schema for schema in schemas if schema not in job.failed]
-    put(summary(job.tally, done, job.tables or found.tables, job.stopwatch))
+    put_summary(job.tally, done, len(job.tables or found.tables), job.stopwatch)
     tell_failed(job.failed, schemas)
-    log.info("done: %s", "changes were made" if job.tally else "there was nothing to do")
+    job.ran.said = "changes were made" if job.tally else "there was nothing to do"
 
 
 def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
@@ -88,7 +90,7 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
             plan = converge.left_over(work, job.comparison.plan(work, facts, settings))
             tell_plan(plan)  # raises Refused before any change
             if plan.steps and facts.brake:
-                log.warning("%s", facts.brake)
+                log.warning("%s", facts.brake, extra=about("read_only_default"))
         with job.step("apply"):  # what is new in one transaction, what is live step by step
             journal = converge.Journal(plan, work, job.fingerprints)
             applier = converge.Applier(settings, work, job.connection, journal)
@@ -102,8 +104,16 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
                 if plan.steps or not look(work, schemas, job.fingerprints).current:
                     journal.verified(converge.joined(alike.each() for alike in proof))
         else:
-            log.info("verification is switched off (VERIFY_INDEXES)")
+            extra = about("not_verified", setting="VERIFY_INDEXES")
+            log.info("verification is switched off (VERIFY_INDEXES)", extra=extra)
     return True
+
+
+def time_queries(job: Job) -> None:
+    """Time the key queries; what they took is of interest where something was changed."""
+    timed = list(benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas))
+    text = benchmark.as_table(timed) + "\n"
+    put_at(job.tally.level, text, "query_report", queries=[one.facts for one in timed])
 
 
 def not_analyzed(job: Job, schemas: Sequence[str]) -> Sequence[Tuple[str, str]]:
@@ -154,7 +164,7 @@ def print_history(job: Job) -> None:
         if number == ALL_RUNS
         else converge.show_run(connection, schemas, number)
     )
-    put(found)
+    put(found, "history")
 
 
 def compare_only(job: Job) -> None:
@@ -186,9 +196,12 @@ def survey(job: Job, schemas: Sequence[str], *, only_look: bool = False) -> "Lis
 def tell_look(found: Look) -> None:
     """Log what the quick look found, or why a full comparison is needed."""
     if found.current:
-        log.info("schema is current: version %s, verified %s", found.version, found.verified)
+        version = ", ".join(map(str, found.versions))
+        extra = about("schema_current", versions=found.versions, verified=found.verified)
+        log.info("schema is current: version %s, verified %s", version, found.verified, extra=extra)
     else:
-        log.info("comparing in full: %s", "; ".join(found.reasons))
+        extra = about("comparing", reasons=found.reasons)
+        log.info("comparing in full: %s", "; ".join(found.reasons), extra=extra)
 
 
 def execute(job: Job, mode: Callable[[Job], None]) -> None:
@@ -200,7 +213,7 @@ def execute(job: Job, mode: Callable[[Job], None]) -> None:
         if job.settings.schemas:
             mode(job)
         else:
-            log.info("done: none of the schemas is this shard's")
+            job.ran.said = "none of the schemas is this shard's"
     except LockNotAvailable:
         done = bool(job.tally)
         raise converge.not_acquired(job.connection, job.settings, done=done) from None
@@ -216,22 +229,25 @@ MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {  # by mode, and whether
 }
 
 
+def start(argv: Optional[List[str]], ran: Ran) -> None:
+    """Read the command line and the settings, and run the mode that is asked for."""
+    with stopped_by_signals(), explained():
+        options = parse(argv, chater.VARIABLES)
+        tell_dotenv(DOTENV, chater.ROOT)
+        settings = load_settings(os.environ, DOTENV, own=chater.VARIABLES)
+        logs.set_up(settings.log_level, settings.log_format)
+        tell_settings(settings, DOTENV)
+        with closing(Job(settings, options, ran)) as job:
+            execute(job, MODES[options.mode, options.plan])
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code; results go to stdout, the rest to stderr."""
-    options = parse(argv, chater.VARIABLES)
-    logs.set_up("INFO", os.environ.get("LOG_FORMAT", "text").strip().lower())
-    try:
-        with stopped_by_signals(), explained():
-            tell_dotenv(DOTENV, chater.ROOT)
-            settings = load_settings(os.environ, DOTENV, own=chater.VARIABLES)
-            logs.set_up(settings.log_level, settings.log_format)
-            tell_settings(settings, DOTENV)
-            with closing(Job(settings, options)) as job:
-                execute(job, MODES[options.mode, options.plan])
-    except (ConvergeError, Terminated) as error:
-        log.error("%s", error)
-        return error.exit_code
-    return 0
+    logs.set_up("INFO", logs.first_format(os.environ, DOTENV))
+    ran = Ran()
+    exit_code = ended(lambda: start(argv, ran))
+    logs.finish(f"done: {ran.said}" if ran.said and not exit_code else "", exit_code, **ran.facts)
+    return exit_code
 
 
 if __name__ == "__main__":

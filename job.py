@@ -9,8 +9,9 @@ import chater
 import converge
 from converge.console.command_line import Options
 from converge.console.importing import importing
-from converge.console.summary import Stopwatch, Tally
+from converge.console.summary import Ran
 from converge.errors import ConvergeError
+from converge.events import about
 from converge.history.look import fingerprints
 from converge.names import APPLICATION_NAME
 from converge.server import retries
@@ -28,12 +29,12 @@ Work = Callable[["Job", Sequence[str], bool], bool]
 class Job:
     """One run, or what works beside it on a connection of its own (`another`)."""
 
-    def __init__(self, settings: Settings, options: Options) -> None:
+    def __init__(self, settings: Settings, options: Options, ran: Ran) -> None:
         self.settings, self.options = settings, options
         self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
-        self.stopwatch = Stopwatch()
+        self.ran = ran
+        self.stopwatch, self.tally = ran.stopwatch, ran.tally
         self.step = self.stopwatch.step
-        self.tally = Tally()
         self.failed: Dict[str, ConvergeError] = {}  # by schema
         self.tables: Sequence[str] = ()  # of the models, once they are known
         self._connection: Optional[Connection] = None
@@ -46,8 +47,9 @@ class Job:
             with self.step("connect"):
                 self._connection = retries.connect(self.settings)
             converge.watch(self._connection, self.settings)
-            where = self.settings
-            log.info("connected to %s:%s, database %s", where.host, where.port, where.database)
+            host, port, name = self.settings.host, self.settings.port, self.settings.database
+            extra = about("connected", host=host, port=port, database=name)
+            log.info("connected to %s:%s, database %s", host, port, name, extra=extra)
         return self._connection
 
     @property
@@ -89,7 +91,8 @@ def share_out(job: Job, schemas: Sequence[str], work: Work) -> None:
     """
     parallel = job.settings.parallel
     if parallel > 1 and job.connection.pooled:  # `locks.run_lock` lets one run at a time work there
-        log.warning("PARALLEL=%d counts as 1 behind a pooler", parallel)
+        extra = about("pooled", setting="PARALLEL")
+        log.warning("PARALLEL=%d counts as 1 behind a pooler", parallel, extra=extra)
         parallel = 1
     with ExitStack() as closed:
         others = (job.another() for _ in range(1, parallel))

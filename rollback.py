@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Dict, Sequence
 import chater
 import converge
 from converge.console.question import on_terminal
-from converge.console.summary import put
+from converge.console.summary import put, put_at
 from converge.console.telling import refuse, refuse_any, tell_failed, tell_warnings
 from converge.errors import Refused
+from converge.events import about
 from converge.names import APPLICATION_NAME
 from converge.server import retries
 from converge.server.connection import Connection
@@ -47,7 +48,13 @@ def roll_back(job: Job) -> None:
         share_out(job, schemas, work)
     else:
         retries.until_done(job.settings, lambda: work(job, schemas, wait=True))
-    put(f"{counted(job.tally.undone, 'step')} undone.\ntime: {job.stopwatch}")
+    put_at(
+        logging.INFO,
+        f"{counted(job.tally.undone, 'step')} undone.\ntime: {job.stopwatch}",
+        "summary",
+        undone=job.tally.undone,
+        seconds=job.stopwatch.seconds,
+    )
     tell_failed(job.failed, schemas, *([OTHERS_AGAIN] if job.options.to is None else []))
 
 
@@ -76,7 +83,8 @@ def undo(job: Job, schemas: Sequence[str], newest: Dict[str, int], *, wait: bool
                 seconds += done.seconds
             rollback.record(work, seconds)
     for target in rollback.targets:
-        log.info("%s", target)
+        extra = about("version_reached", schema=target.schema, version=target.version)
+        log.info("%s", target, extra=extra)
     return True
 
 
@@ -105,7 +113,10 @@ def print_rollback(job: Job) -> None:
 def print_whole(job: Job, found: "Sequence[Alike]") -> None:
     """Print plans. Raises `Refused` if something is refused."""
     skips = job.options.mode == "run" and job.settings.on_refusal == "skip"
-    put(converge.render_all(converge.review(job.connection, found), skips=skips))
-    refused = sum(len(one.plan.refusals) for one in found)
+    put(converge.render_all(converge.review(job.connection, found), skips=skips), "plan")
+    refused = [
+        refusal._replace(also=one.schemas[1:]) for one in found for refusal in one.plan.refusals
+    ]
     if refused:
-        raise Refused(f"{counted(refused, 'difference')} refused, as printed above")
+        what = f"{counted(len(refused), 'difference')} refused, as printed above"
+        raise Refused(what, refused)

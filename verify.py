@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Iterable, List, Sequence, Tuple
 from converge.console.summary import put
 from converge.console.telling import also_in
 from converge.errors import VerificationFailed
+from converge.events import about
 from converge.server import statistics
 from converge.server.connection import Connection
 from converge.text import counted
@@ -22,12 +23,15 @@ def verify(found: "Sequence[Alike]") -> None:
     """Print the differences and raise `VerificationFailed`, unless there are none."""
     differences = [text + also_in(alike) for alike in found for text in alike.plan.differences()]
     if differences:
-        put("\n".join(differences))
+        put("\n".join(differences), "differences", differences=differences)
         raise VerificationFailed(
             f"{counted(len(differences), 'difference')} between database and models, as printed "
             "above.\n  --plan prints what a run would do."
         )
-    log.info("verified: every table, column, constraint and index is as the models describe")
+    extra = about("verified")
+    log.info(
+        "verified: every table, column, constraint and index is as the models describe", extra=extra
+    )
 
 
 def stale(
@@ -48,8 +52,9 @@ def analyze(connection: Connection, tables: Sequence[Tuple[str, str]]) -> None:
     for warning in statistics.analyze(connection, tables):
         # Another run analyzes it, or the next one does; in other languages it is a warning.
         level = logging.INFO if warning.endswith("lock not available") else logging.WARNING
-        log.log(level, "ANALYZE: %s", warning)
-    named = ", ".join(f"{schema}.{table}" for schema, table in tables[:SHOWN_TABLES])
+        log.log(level, "ANALYZE: %s", warning, extra=about("analyze_notice", reason=warning))
+    names = [f"{schema}.{table}" for schema, table in tables[:SHOWN_TABLES]]
     rest = len(tables) - SHOWN_TABLES
     more = f" and {counted(rest, 'more table')}" if rest > 0 else ""
-    log.info("analyzed %s%s", named or "nothing: the statistics are fresh", more)
+    named = ", ".join(names) or "nothing: the statistics are fresh"
+    log.info("analyzed %s%s", named, more, extra=about("analyzed", tables=names, count=len(tables)))

@@ -21,6 +21,7 @@ from typing import (
 
 import psycopg2
 
+from converge.events import about, known
 from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.failures import first_line
@@ -67,6 +68,19 @@ class Timing(NamedTuple):
     rows: Optional[int]
     milliseconds: Optional[float]
     access: str
+    indexes: Tuple[str, ...] = ()  # that it has used
+
+    @property
+    def facts(self) -> Dict[str, object]:
+        """What it says, as the fields of an event."""
+        return known(
+            schema=self.schema,
+            query=self.query,
+            rows=self.rows,
+            median_ms=self.milliseconds,
+            access=self.access,
+            indexes=list(self.indexes),
+        )
 
 
 class Access(NamedTuple):
@@ -75,32 +89,35 @@ class Access(NamedTuple):
     text: str
     rows_read: int
     served: bool
+    indexes: Tuple[str, ...] = ()  # that it has used
 
 
-def report(connection: Connection, queries: Sequence[Query], schemas: Sequence[str]) -> str:
-    """Time every query in every schema and return the aligned table.
-
-    The connection is in autocommit mode. Nothing is written, and a query that fails is a line that
-    says so and a warning. A lost connection, or TOTAL_SECONDS, ends the report early.
-    """
-    return as_table(_timings(connection, queries, schemas))
-
-
-def _timings(
+def timings(
     connection: Connection, queries: Sequence[Query], schemas: Sequence[str]
 ) -> Iterator[Timing]:
+    """Time every query in every schema.
+
+    The connection is in autocommit mode. Nothing is written, and a query that fails is a line that
+    says so and a warning. A lost connection, or TOTAL_SECONDS, ends it early.
+    """
     todo = list(itertools.product(schemas, queries))
     deadline = time.monotonic() + TOTAL_SECONDS
     for done, (schema, query) in enumerate(todo):
         if time.monotonic() > deadline:
             left = len(todo) - done
-            log.warning("benchmark: %d queries left out after %d s", left, TOTAL_SECONDS)
+            extra = about("queries_left_out", count=left)
+            log.warning(
+                "benchmark: %d queries left out after %d s", left, TOTAL_SECONDS, extra=extra
+            )
             return
         try:
             yield _time(connection, schema, query)
         except psycopg2.Error as error:
             reason = first_line(error)
-            _warn(schema, query, f"not timed: {reason}")
+            extra = about("query_failed", **_subject(schema, query), reason=reason)
+            log.warning(
+                "benchmark: %s in %s: not timed: %s", query.name, schema, reason, extra=extra
+            )
             if connection.closed:
                 return
             yield Timing(schema, query.name, None, None, f"not timed: {reason}")
@@ -113,10 +130,10 @@ def _time(connection: Connection, schema: str, query: Query) -> Timing:
     plan = runs[-1]["Plan"]
     access = judge(plan, query.indexes)
     if not access.served:
-        missed = f"{access.rows_read:,} rows read without {' or '.join(query.indexes)}"
-        _warn(schema, query, f"{missed}:\n{outline(plan)}")
+        _warn(schema, query, access, outline(plan))
     median = sorted(run["Execution Time"] for run in runs)[RUNS // 2]
-    return Timing(schema, query.name, _count(plan, "Actual Rows"), median, access.text)
+    found = _count(plan, "Actual Rows")
+    return Timing(schema, query.name, found, median, access.text, access.indexes)
 
 
 def _parameters(connection: Connection, schema: str, query: Query) -> Dict[str, Any]:
@@ -131,9 +148,15 @@ def _composed(schema: str, text: str) -> str:
     return GUARD + text.replace("{schema}", identifier(schema).replace("%", "%%"))
 
 
-def _warn(schema: str, query: Query, text: str) -> None:
-    about = {"step": "benchmark", "schema": schema, "object": query.table}
-    log.warning("benchmark: %s in %s: %s", query.name, schema, text, extra=about)
+def _warn(schema: str, query: Query, access: Access, tree: str) -> None:
+    missed = f"{access.rows_read:,} rows read without {' or '.join(query.indexes)}"
+    subject = _subject(schema, query)
+    extra = about("query_unserved", **subject, rows_read=access.rows_read, expected=query.indexes)
+    log.warning("benchmark: %s in %s: %s:\n%s", query.name, schema, missed, tree, extra=extra)
+
+
+def _subject(schema: str, query: Query) -> Dict[str, object]:
+    return {"step": "benchmark", "schema": schema, "object": query.table, "query": query.name}
 
 
 def judge(plan: Mapping[str, Any], expected: Sequence[str]) -> Access:
@@ -145,7 +168,7 @@ def judge(plan: Mapping[str, Any], expected: Sequence[str]) -> Access:
     small = read < SMALL_TABLE_ROWS
     no_index = "sequential scan (small table)" if small else "sequential scan"
     text = ", ".join(used) or (no_index if scans else plan["Node Type"])
-    return Access(text, read, served=small or not set(used).isdisjoint(expected))
+    return Access(text, read, small or not set(used).isdisjoint(expected), tuple(used))
 
 
 def outline(plan: Mapping[str, Any]) -> str:
@@ -176,7 +199,7 @@ def _count(node: Mapping[str, Any], *keys: str) -> int:
     return round(count)
 
 
-def as_table(timings: Iterable[Timing]) -> str:
+def as_table(timed: Iterable[Timing]) -> str:
     """Return the timings as an aligned table; the schema only if there are several."""
     lines = [
         (
@@ -186,7 +209,7 @@ def as_table(timings: Iterable[Timing]) -> str:
             "-" if timing.milliseconds is None else f"{timing.milliseconds:.3f}",
             timing.access,
         )
-        for timing in timings
+        for timing in timed
     ]
     first = 0 if len({schema for schema, *_ in lines}) > 1 else 1
     return table(HEAD[first:], [line[first:] for line in lines])

@@ -20,6 +20,7 @@ from converge.errors import (
     Terminated,
     UnusableModels,
 )
+from converge.events import about
 from converge.server import retries
 from converge.server.connection import Connection
 from converge.settings.variables import Settings
@@ -59,7 +60,11 @@ class Crew:
             rest = self._beyond_canaries(schemas)
             busy = self._all(_parts(rest, GROUP), wait=False)
             if busy:
-                log.info("done last: %d schemas that another run is at work on", len(busy))
+                log.info(
+                    "done last: %d schemas that another run is at work on",
+                    len(busy),
+                    extra=about("done_last", count=len(busy)),
+                )
                 self._all([[schema] for schema in busy], wait=True)
 
     def _beyond_canaries(self, schemas: Sequence[str]) -> Sequence[str]:
@@ -76,7 +81,11 @@ class Crew:
                 self._brought(self.hands[0], [schema], wait=True)
             except ConvergeError as error:
                 if not _is_of_the_plan(error) or self.settings.on_refusal == "stop":
-                    log.warning("schema %s is a canary (CANARY_SCHEMAS): no other is begun", schema)
+                    log.warning(
+                        "schema %s is a canary (CANARY_SCHEMAS): no other is begun",
+                        schema,
+                        extra=about("canary_failed", schema=schema),
+                    )
                     raise
                 self._fail(schema, error)
             else:

@@ -43,6 +43,20 @@ class Refusal(NamedTuple):
     way_out: WayOut
     why: Tuple[str, ...] = ()
     lacks: Optional[Right] = None
+    also: Tuple[str, ...] = ()  # the other schemas in which the same is refused
+
+    @property
+    def facts(self) -> Dict[str, object]:
+        """What it says, as the fields of an event."""
+        advice, statements = self.way_out.advice, list(self.way_out.statements)
+        return {
+            "schema": self.schema,
+            "subject": self.subject,
+            "what": self.what,
+            "why": list(self.why),
+            "way_out": {"advice": advice, "statements": statements},
+            "schemas": [self.schema, *self.also] if self.schema else [],
+        }
 
     def _lines(self, *between: str) -> str:
         first = f"{self.subject} {self.what}".strip()

@@ -19,6 +19,7 @@ from converge.change.giving_up import drop_helpers
 from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
 from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
+from converge.events import about
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan
 from converge.quoting import qualified
@@ -81,7 +82,7 @@ class Applier:
         """
         refusals = rehearse(plan, self._tried)
         if refusals:
-            raise Refused("\n".join(map(str, refusals)))
+            raise Refused.of(*refusals)
         self.finished, self.left = 0, len(plan.steps)
         try:
             for step in plan.steps:
@@ -93,7 +94,8 @@ class Applier:
                 if step.run not in (Run.AHEAD, Run.NEW):
                     yield self._alone(step)
         except Terminated:
-            log.warning("%s left for the next run", counted(self.left, "step"))
+            extra = about("steps_left", count=self.left)
+            log.warning("%s left for the next run", counted(self.left, "step"), extra=extra)
             raise
 
     def _alone(self, step: Step) -> Done:
@@ -109,7 +111,8 @@ class Applier:
             action()
         except (psycopg2.Error, LockNotAcquired, Terminated) as error:
             more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
-            log.warning("not finished: %s%s", steps[0], more)
+            extra = about("step_unfinished", count=len(steps), **_subject(steps[0]))
+            log.warning("not finished: %s%s", steps[0], more, extra=extra)
             if not isinstance(error, Terminated):  # after that, another run goes on from here
                 drop_helpers(self.connection, self.settings, steps[0])
             if isinstance(error, psycopg2.Error):
@@ -164,7 +167,8 @@ class Applier:
             drop = f"DROP INDEX CONCURRENTLY {qualified(step.schema, step.name)}"
             with suppress(psycopg2.Error):  # then the next run drops it
                 self._build(step, drop)
-                log.warning("dropped the unfinished index %s", step.name)
+                extra = about("index_dropped", **_subject(step))
+                log.warning("dropped the unfinished index %s", step.name, extra=extra)
 
     def _once_free(self, step: Step) -> None:
         """Wait until nobody vacuums the table or builds an index on it.
@@ -227,27 +231,29 @@ def _tell(done: Done) -> None:
     milliseconds = round(1000 * done.seconds)
     if done.steps[0].run is not Run.NEW:
         [step] = done.steps
-        extra = {**_subject(step), "duration_ms": milliseconds}
+        extra = about("step_done", **_subject(step), duration_ms=milliseconds)
         log.info("%s (%s)", step, duration(done.seconds), extra=extra)
         return
     for step in done.steps:
-        log.debug("%s", step, extra=_subject(step))
-    if not _counts(done.steps):
+        log.debug("%s", step, extra=about("step_done", **_subject(step)))
+    created = _created(done.steps)
+    if not created:
         return
-    schemas = ", ".join(dict.fromkeys(step.schema for step in done.steps))
-    what = f"created in {schemas}, in one transaction: {_counts(done.steps)}"
-    extra = {"step": "new", "schema": schemas, "duration_ms": milliseconds}
+    schemas = list(dict.fromkeys(step.schema for step in done.steps))
+    counts = ", ".join(counted(number, noun) for noun, number in created.items())
+    what = f"created in {', '.join(schemas)}, in one transaction: {counts}"
+    extra = about("created", schemas=schemas, created=created, duration_ms=milliseconds)
     log.info("%s (%s)", what, duration(done.seconds), extra=extra)
 
 
 def _subject(step: Step) -> Dict[str, object]:
-    return {"step": step.kind.words, "schema": step.schema, "object": step.name}
+    return {"step": step.kind.value, "schema": step.schema, "object": step.name}
 
 
-def _counts(steps: Sequence[Step]) -> str:
-    """Return `7 tables, 25 indexes`; empty if nothing is created."""
+def _created(steps: Sequence[Step]) -> Dict[str, int]:
+    """Return how many of each noun are created."""
     nouns = [step.kind.noun for step in steps if step.kind.noun]
-    return ", ".join(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns))
+    return {noun: nouns.count(noun) for noun in dict.fromkeys(nouns)}
 
 
 def _together(steps: Iterable[Step]) -> List[List[Step]]:

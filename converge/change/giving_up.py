@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import psycopg2
 
+from converge.events import about
 from converge.server import messages
 from converge.server.connection import Connection
 from converge.server.helpers import helpers
@@ -30,4 +31,5 @@ def drop_helpers(connection: Connection, settings: Settings, step: Step) -> None
                     "dropped the helper %s %s of a step that could not be finished",
                     it.noun,
                     it.name,
+                    extra=about("helper_dropped", object=it.name),
                 )

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
+from converge.events import about
 from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.messages import rows
 from converge.server.sql import statement
@@ -28,7 +29,8 @@ def build(connection: Connection, control: Connection, step: Step) -> Iterator[N
         def look(_: float) -> None:
             nonlocal shown
             query = statement("change/progress.sql", **whereabouts(connection))
-            for phase, *counts in rows(control, f"SELECT pg_stat_clear_snapshot(); {query}"):
+            query = f"SELECT pg_stat_clear_snapshot(); {query}"
+            for phase, *counts in rows(control, query, shown="-- change/progress.sql"):
                 done = _percent(*counts)
                 found = "; ".join(map(str, waits(connection, control)))
                 advance(max(0, done - shown), f"{phase}, waits for {found}" if found else phase)
@@ -70,6 +72,8 @@ def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
         done += by
         if time.monotonic() - said >= WATCH_SECONDS:
             said = time.monotonic()
-            log.info("%s: %d %%%s", title, 100 * done // max(1, total), remark and f", {remark}")
+            percent = 100 * done // max(1, total)
+            extra = about("progress", step=title, percent=percent, phase=remark)
+            log.info("%s: %d %%%s", title, percent, remark and f", {remark}", extra=extra)
 
     yield write

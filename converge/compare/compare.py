@@ -136,7 +136,7 @@ def _read(
         asking = partial(ask, connection)
         if known or not trial.objects(error, asking, facts.lacking, trying):
             raise
-        raise Refused(str(trial.refusal(connection, facts, desired, error))) from None
+        raise Refused.of(trial.refusal(connection, facts, desired, error)) from None
     words = live.pop("", Schema({}, {}))
     if not known:
         desired.in_server_words[home] = words

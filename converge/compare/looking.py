@@ -29,7 +29,7 @@ def refuse_other_schemas(settings: Settings, desired: Desired) -> None:
     advice = f"Leave schema= out of the models, or run with POSTGRES_SCHEMAS={named[0]}."
     if len(named) > 1:
         advice = "Leave schema= out of the models: POSTGRES_SCHEMAS says where they go."
-    raise Refused(str(Refusal("", "", what, WayOut(advice), (why,))))
+    raise Refused.of(Refusal("", "", what, WayOut(advice), (why,)))
 
 
 def looking_along(schema: str, live: Optional[Schema], given: Given) -> Given:

@@ -7,6 +7,7 @@ from typing import Iterator, Mapping, Optional
 import psycopg2
 
 from converge.errors import ConnectionFailed, ConvergeError, Refused, StepFailed, StepRefused
+from converge.events import about
 from converge.server.connection import NoEncoding, NoSecondConnection
 from converge.server.failures import (
     Failure,
@@ -63,7 +64,7 @@ ADVICE: Mapping[Optional[Failure], str] = {
 IN_A_RUN = (Failure.NO_ANSWER, Failure.POOL_EMPTY)  # they end an open connection too
 OTHERWISE = "Try the same connection with psql from the same place."
 FREE_SPACE = "No row is lost. Free disk space on the server or add some, then run again."
-NO_UTF8 = "refused: the database is SQL_ASCII: it holds any bytes, and some are no UTF-8."
+NO_UTF8 = "the database is SQL_ASCII: it holds any bytes, and some are no UTF-8."
 NO_UTF8_ADVICE = "Change these bytes, or move the data into a database whose encoding is UTF8."
 SAFE = "Finished steps stay; safe to run again."
 
@@ -79,7 +80,7 @@ def explained() -> Iterator[None]:
     except StepFailed as error:
         raise _step_failed(error) from None
     except psycopg2.Error as error:
-        log.debug("where it happened", exc_info=True)
+        log.debug("where it happened", exc_info=True, extra=about("cause"))
         raise _explained(error) from None
 
 
@@ -90,13 +91,17 @@ def _step_failed(error: StepFailed) -> ConvergeError:
     done = ["Nothing of this step was done"]
     if error.finished:
         done.append("the steps before it are finished, and the log names them")
-    return StepRefused(error.refusal.after("; ".join(done) + "."))
+    return StepRefused(error.refusal.after("; ".join(done) + "."), [error.refusal])
 
 
 def _explained(error: psycopg2.Error) -> ConvergeError:
     reason = str(error).strip()
     if isinstance(error, NoEncoding):
-        return Refused(f"{NO_UTF8}\n  The server says: {reason}.\n  {NO_UTF8_ADVICE}\n  {SAFE}")
+        from converge.plan import Refusal, WayOut  # no part of a run that finds nothing to do
+
+        why = f"The server says: {reason}."
+        refusal = Refusal("", "", NO_UTF8, WayOut(NO_UTF8_ADVICE), (why,))
+        return Refused(f"refused: {refusal.explained}\n  {SAFE}", [refusal])
     if isinstance(error, NoSecondConnection):
         what = f"the run's second connection could not be opened: {reason}"
         advice = ADVICE.get(cause(error), OTHERWISE).format(**error.names)

@@ -1,8 +1,11 @@
 """The command line."""
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Sequence
 
+from converge.console import logs
+from converge.console.summary import put
+from converge.errors import Misused
 from converge.names import PROGRAM, VERSION
 
 if TYPE_CHECKING:
@@ -53,7 +56,16 @@ def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
-            super().error(meant(message, list(self._option_string_actions)))
+            message = meant(message, list(self._option_string_actions))
+            if logs.in_json():
+                raise Misused(message, self.format_usage())
+            super().error(message)
+
+        def _print_message(self, message: str, file: Any = None) -> None:
+            if file is sys.stdout:
+                put(message.rstrip("\n"), "help")
+            else:
+                super()._print_message(message, file)
 
     parser = Parser(
         prog=PROGRAM,

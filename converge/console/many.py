@@ -9,6 +9,7 @@ from typing import Any, Optional
 from converge.console.logs import hushed
 from converge.console.summary import LINE_EACH
 from converge.errors import ConvergeError, Refused
+from converge.events import about
 from converge.text import duration
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ class Progress:
             self.refused += 1
         else:
             self.failed += 1
-        log.warning("schema %s: %s", schema, error)
+        said = {"exit_code": error.exit_code, "error": error.event, **error.facts}
+        extra = about("schema_failed", schema=schema, **said)
+        log.warning("schema %s: %s", schema, error, extra=extra)
         self._show(1)
 
     def _show(self, by: int) -> None:
@@ -68,13 +71,28 @@ class Progress:
         seconds = time.monotonic() - self._started
         if self.shown and seconds >= self._due[0]:
             self._due = self._due[1:] or [seconds + SECONDS_BETWEEN]
-            log.info("%s", self._line(seconds))
+            so_far = self._so_far()
+            extra = about(
+                "progress",
+                count=so_far,
+                total=self.total,
+                refused=self.refused,
+                failed=self.failed,
+                percent=100 * so_far // self.total,
+                eta_s=round(self._seconds_left(seconds), 1),
+            )
+            log.info("%s", self._line(seconds), extra=extra)
 
     def _line(self, seconds: float) -> str:
-        so_far = self.done + self.refused + self.failed
-        seconds_left = seconds / so_far * (self.total - so_far)
+        so_far, seconds_left = self._so_far(), self._seconds_left(seconds)
         left = f", {duration(seconds_left)} left" if seconds_left else ""
         return f"{so_far:,} of {self.total:,} schemas{self._undone()}{left}"
+
+    def _so_far(self) -> int:
+        return self.done + self.refused + self.failed
+
+    def _seconds_left(self, seconds: float) -> float:
+        return seconds / self._so_far() * (self.total - self._so_far())
 
     def _undone(self) -> str:
         counts = ((self.refused, "refused"), (self.failed, "failed"))

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
+from converge.console import logs
 from converge.errors import ConvergeError
+from converge.events import about
+from converge.names import VERSION
 from converge.text import duration, some, table, visible
 
 if TYPE_CHECKING:
     from converge.steps import Done, Step
 
 log = logging.getLogger(__name__)
+COUNTED = ("created", "altered", "indexed", "unchanged")
 LINE_EACH = 20  # up to so many schemas have a line of their own
 
 
@@ -34,19 +38,22 @@ class Stopwatch:
             taken = time.monotonic() - started
             with self._lock:
                 self.seconds[name] = self.seconds.get(name, 0.0) + taken
-            extra = {"step": name, "duration_ms": round(1000 * taken)}
+            extra = about("run_step_done", step=name, duration_ms=round(1000 * taken))
             log.debug("step %s took %s", name, duration(taken), extra=extra)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {duration(seconds)}" for name, seconds in self.seconds.items())
 
 
-def put(text: str) -> None:
+def put(text: str, event: str = "result", *, level: int = logging.INFO, **fields: object) -> None:
     """Print a result to stdout, whatever letters that can show, and none that it would obey.
 
+    With LOG_FORMAT=json it is a line with the event's fields (`converge.events`) and the text.
     Whoever closes the pipe has read enough. Raises `ConvergeError` if it can't be written for
     another reason, as to a full disk; what was done stays.
     """
+    if logs.in_json():
+        text = logs.as_line(text, event, level=level, **fields)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout is None if it is closed
     try:
         print(visible(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
@@ -55,6 +62,12 @@ def put(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise ConvergeError(f"the output can't be written: {error.strerror}") from None
+
+
+def put_at(level: int, text: str, event: str, **fields: object) -> None:
+    """Print a result that nobody has asked for, where LOG_LEVEL lets it through."""
+    if log.isEnabledFor(level):
+        put(text, event, level=level, **fields)
 
 
 class Counts(NamedTuple):
@@ -72,6 +85,7 @@ class Tally:
     def __init__(self) -> None:
         self.by_schema: Dict[str, Counts] = {}
         self.undone = 0  # steps
+        self.done: Dict[str, int] = {}  # how many steps of each kind
         self._lock = Lock()
         self._changed: Dict[str, Set[str]] = {}
         self._same: Dict[FrozenSet[str], FrozenSet[str]] = {}  # of 10,000 schemas, one each
@@ -80,6 +94,8 @@ class Tally:
         undone = sum(step.kind.undoes for step in done.steps)
         with self._lock:
             self.undone += undone
+            for step in done.steps:
+                self.done[step.kind.value] = self.done.get(step.kind.value, 0) + 1
         for step in done.steps:
             old = self.by_schema.get(step.schema, Counts())
             if step.table:
@@ -106,6 +122,11 @@ class Tally:
     def __bool__(self) -> bool:
         return bool(self.by_schema)
 
+    @property
+    def level(self) -> int:
+        """How much it matters what was done: a run that did nothing says so, and no more."""
+        return logging.INFO if self else logging.DEBUG
+
     def of(self, schema: str, tables: int) -> Tuple[int, ...]:
         """Return how much was created, altered, indexed and left unchanged in a schema."""
         counts = self.by_schema.get(schema, Counts())
@@ -114,19 +135,57 @@ class Tally:
         return (len(counts.created), altered, len(counts.indexed), unchanged)
 
 
-def summary(
-    tally: Tally, schemas: Sequence[str], tables: Sequence[str], stopwatch: Stopwatch
-) -> str:
-    """Return what was created, altered, indexed and left unchanged in each schema.
+class Ran:
+    """What a run was, for its last line; `said` is how it has ended, if it is worth a line."""
 
-    Of many schemas, those with the same numbers are one line.
-    """
+    def __init__(self) -> None:
+        self.stopwatch, self.tally = Stopwatch(), Tally()
+        self.versions: Sequence[int] = ()
+        self.said = ""
+
+    @property
+    def facts(self) -> Dict[str, object]:
+        """What is known, as the fields of an event."""
+        return {
+            "done": self.tally.done,
+            "undone": self.tally.undone,
+            "seconds": {name: round(took, 3) for name, took in self.stopwatch.seconds.items()},
+            "program_version": VERSION,
+            "versions": self.versions,
+        }
+
+
+class Same(NamedTuple):
+    """Schemas in which the same numbers were created, altered, indexed and left unchanged."""
+
+    schemas: Sequence[str]
+    counts: Tuple[int, ...]
+
+    @property
+    def facts(self) -> Dict[str, object]:
+        """The fields of an event, with the first names."""
+        known = {"schemas": list(self.schemas[:LINE_EACH]), "count": len(self.schemas)}
+        return {**known, **dict(zip(COUNTED, self.counts))}
+
+
+def put_summary(tally: Tally, schemas: Sequence[str], tables: int, stopwatch: Stopwatch) -> None:
+    """Print what was created, altered, indexed and left unchanged in each schema."""
+    body = same(tally, schemas, tables)
+    text = table(("schema", *COUNTED), [(some(each.schemas), *each.counts) for each in body])
+    put_at(
+        tally.level,
+        f"{text}\ntime: {stopwatch}",
+        "summary",
+        summary=[each.facts for each in body],
+        seconds=stopwatch.seconds,
+    )
+
+
+def same(tally: Tally, schemas: Sequence[str], tables: int) -> List[Same]:
+    """Return what was done in each schema; of many, those with the same numbers as one."""
+    if len(schemas) <= LINE_EACH:
+        return [Same((schema,), tally.of(schema, tables)) for schema in schemas]
     alike: Dict[Tuple[int, ...], List[str]] = {}
     for schema in schemas:
-        alike.setdefault(tally.of(schema, len(tables)), []).append(schema)
-    if len(schemas) > LINE_EACH:
-        body = [(some(these), *numbers) for numbers, these in alike.items()]
-    else:
-        body = [(schema, *tally.of(schema, len(tables))) for schema in schemas]
-    head = ("schema", "created", "altered", "indexed", "unchanged")
-    return f"{table(head, body)}\ntime: {stopwatch}"
+        alike.setdefault(tally.of(schema, tables), []).append(schema)
+    return [Same(names, counts) for counts, names in alike.items()]

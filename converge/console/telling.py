@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 from converge.errors import ConvergeError, Refused, SchemasFailed
+from converge.events import about
 from converge.names import APPLICATION_NAME
 from converge.text import counted, some
 
@@ -23,15 +24,18 @@ def tell_dotenv(name: str, program: str) -> None:
     """
     beside = os.path.join(program, name)
     if os.path.exists(beside) and not os.path.exists(name):
-        log.warning("%s is not read: this was started in %s", beside, os.getcwd())
+        extra = about("dotenv_not_read", file=beside)
+        log.warning("%s is not read: this was started in %s", beside, os.getcwd(), extra=extra)
 
 
 def tell_settings(settings: "Settings", dotenv: str) -> None:
     """Log which file of settings was read, and what is set and read by nobody."""
     if os.path.exists(dotenv):
-        log.debug("what the environment does not say is read from %s", os.path.abspath(dotenv))
+        read = os.path.abspath(dotenv)
+        extra = about("dotenv_read", file=read)
+        log.debug("what the environment does not say is read from %s", read, extra=extra)
     for doubt in settings.doubts:
-        log.warning("%s", doubt)
+        log.warning("%s", doubt, extra=about("setting_doubted", reason=doubt))
 
 
 def tell_plan(plan: "Plan") -> None:
@@ -39,25 +43,26 @@ def tell_plan(plan: "Plan") -> None:
     tell_left_alone(plan)
     tell_warnings(plan)
     refuse(plan)
-    log.info("%s to do", counted(len(plan.steps), "step"))
+    count = len(plan.steps)
+    log.info("%s to do", counted(count, "step"), extra=about("planned", count=count))
 
 
 def tell_left_alone(plan: "Plan") -> None:
     """Log what is no difference, and what of it a run has made: that could be dropped."""
     for note in plan.left_alone():
-        log.info("left alone: %s", note)
+        log.info("left alone: %s", note, extra=about("left_alone", reason=note))
 
 
 def tell_warnings(plan: "Plan") -> None:
     """Log what is no difference, and yet may lose rows."""
     for warning in plan.warnings:
-        log.warning("%s", warning)
+        log.warning("%s", warning, extra=about("warned", reason=warning))
 
 
 def refuse(plan: "Plan") -> None:
     """Raise `Refused` with all that the plan refuses, if anything."""
     if plan.refusals:
-        raise Refused("\n".join(map(str, plan.refusals)))
+        raise Refused.of(*plan.refusals)
 
 
 def refuse_any(found: "Sequence[Alike]") -> None:
@@ -65,13 +70,11 @@ def refuse_any(found: "Sequence[Alike]") -> None:
 
     It names every schema: each is somebody's to mend.
     """
-    refused = [
-        f"{refusal}{also_in(alike, most=len(alike.schemas))}"
-        for alike in found
-        for refusal in alike.plan.refusals
-    ]
+    refused = [(alike, refusal) for alike in found for refusal in alike.plan.refusals]
     if refused:
-        raise Refused("\n".join(refused))
+        lines = [f"{what}{also_in(where, most=len(where.schemas))}" for where, what in refused]
+        each = [what._replace(also=where.schemas[1:]) for where, what in refused]
+        raise Refused("\n".join(lines), each)
 
 
 def also_in(alike: "Alike", most: int = 3) -> str:
@@ -91,6 +94,7 @@ def tell_failed(
         raise SchemasFailed(
             f"{len(failed):,} of {counted(len(schemas), 'schema')} not done: {listed}\n"
             f"  The log names the reason of each; the others are done. {again}",
+            failed,
             gravest(failed.values()),
         )
 

@@ -18,7 +18,7 @@ def ask(rollback: Rollback, settings: Settings) -> None:
     where = f"database {settings.database} on {settings.host}:{settings.port}"
     undoes = any(target.undone for target in rollback.targets)
     if undoes and not confirmed("\n".join([*goes, f"Undo this in {where}?"])):
-        raise Refused(str(NOT_CONFIRMED))
+        raise Refused.of(NOT_CONFIRMED)
 
 
 def refuse_older(rollback: Rollback, models: str) -> None:
@@ -39,4 +39,4 @@ def refuse_older(rollback: Rollback, models: str) -> None:
     advice = (
         f"--rollback --plan shows what would go. To undo it:\n    {PROGRAM} --rollback {option}"
     )
-    raise Refused(str(Refusal("", "", what, WayOut(advice))))
+    raise Refused.of(Refusal("", "", what, WayOut(advice)))

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 
 from psycopg2 import errors
 
+from converge.events import about
 from converge.history.inserting import inserting
 from converge.history.look import Fingerprints
 from converge.history.recorded import UNDONE
@@ -140,7 +141,11 @@ class Journal:
         for schema in [schema for schema in plan.fingerprints if schema not in plan.recorded]:
             adopt = [_sql(schema, CREATE), _sql(schema, ADOPT, **values)]
             if self._write([*adopt, *self._note(schema, plan)]):
-                log.info("schema %s was right before: adopted as version 1", identifier(schema))
+                log.info(
+                    "schema %s was right before: adopted as version 1",
+                    identifier(schema),
+                    extra=about("adopted", schema=schema),
+                )
 
     def _note(self, schema: str, plan: Plan) -> List[str]:
         """Return what records a verified schema."""
@@ -165,7 +170,8 @@ class Journal:
             if statements:
                 transaction(self.connection, statements)
         except NOT_ALLOWED as error:
-            log.info("the verification cannot be recorded: %s", first_line(error))
+            extra = about("not_recorded", reason=first_line(error))
+            log.info("the verification cannot be recorded: %s", first_line(error), extra=extra)
             return False
         return True
 

@@ -51,7 +51,7 @@ class Look(NamedTuple):
 
     reasons: Tuple[str, ...]
     pending: Tuple[str, ...] = ()  # schemas, in the order in which they were asked
-    version: str = ""
+    versions: Tuple[int, ...] = ()
     verified: str = ""
     tables: Tuple[str, ...] = ()
     stale: Tuple[Tuple[str, str], ...] = ()  # schema and table
@@ -100,7 +100,7 @@ def look(connection: Connection, schemas: Sequence[str], expected: Fingerprints)
     return Look(
         tuple(_said(reasons, noted)),
         tuple(schema for schema in reasons if schema not in current),
-        ", ".join(sorted({str(note["version"]) for note in notes})),
+        tuple(sorted({int(note["version"]) for note in notes})),
         min((str(note["verified"]) for note in notes), default=""),
         tuple(notes[0]["tables"]) if notes else (),
         tuple((schema, table) for schema in current for table in current[schema].stale),

@@ -90,7 +90,7 @@ def recorded(connection: Connection, schema: str) -> List[RecordedRun]:
     try:
         found = ask(connection, RUNS.format(table=table))
     except errors.UndefinedColumn:
-        raise Refused(str(taken_history(schema))) from None
+        raise Refused.of(taken_history(schema)) from None
     return [
         RecordedRun(run, version, action, desired, _steps(steps), finished, undone)
         for run, version, action, desired, steps, finished, undone in found

@@ -141,9 +141,8 @@ def require_newest(
 ) -> None:
     """Raise `Refused` if these are no longer the newest runs: then it would undo something else."""
     if newest_runs(connection, schemas) != newest:
-        raise Refused(
-            str(Refusal("", "", ANOTHER_RUN, WayOut("Look at --history, then run again.")))
-        )
+        way_out = WayOut("Look at --history, then run again.")
+        raise Refused.of(Refusal("", "", ANOTHER_RUN, way_out))
 
 
 def _schema(

@@ -82,7 +82,7 @@ def show_run(connection: Connection, schemas: Sequence[str], number: int) -> str
     ]
     if not found:
         what = f"there is no run {number} in the history of {', '.join(map(identifier, schemas))}."
-        raise Refused(str(Refusal("", "", what, WayOut("Look at --history."))))
+        raise Refused.of(Refusal("", "", what, WayOut("Look at --history.")))
     body: List[Sequence[Any]] = [row for schema, run in found for row in _steps(schema, run)]
     if len(schemas) > LINE_EACH:
         body = _together(body)
@@ -120,7 +120,7 @@ def _read(
     try:
         return what(connection, schema)
     except errors.UndefinedColumn:
-        raise Refused(str(taken_history(schema))) from None
+        raise Refused.of(taken_history(schema)) from None
     except errors.InsufficientPrivilege as error:
         role = identifier(rows(connection, "SELECT current_user")[0][0])
         grants = (
@@ -128,4 +128,4 @@ def _read(
             f"GRANT SELECT ON {qualified(schema, HISTORY_TABLE)} TO {role}",
         )
         refusal = Refusal(schema, "", f"{first_line(error)}.", WayOut(ADMINISTRATOR, grants))
-        raise Refused(str(refusal)) from None
+        raise Refused.of(refusal) from None

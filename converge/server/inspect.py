@@ -5,6 +5,7 @@ import logging
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from converge.errors import Refused
+from converge.events import about
 from converge.plan import Refusal, Right, WayOut, looking
 from converge.quoting import identifier
 from converge.server.citus import OLDEST, Citus, ask_citus
@@ -123,7 +124,7 @@ def inspect(
     if only_look:
         refusals, _ = looking(refusals)
     if refusals:
-        raise Refused("\n".join(map(str, refusals)))
+        raise Refused.of(*refusals)
     if facts.ctype in ("C", "POSIX"):
         _warn_of_letters(facts, extensions)
     return facts
@@ -139,6 +140,7 @@ def _warn_of_letters(facts: ServerFacts, extensions: Sequence[Extension]) -> Non
                 facts.ctype,
                 extension.name,
                 extension.ascii_only_under_c,
+                extra=about("letters_ignored", object=extension.name, database=facts.database),
             )
 
 

@@ -8,6 +8,7 @@ from typing import Iterator, List, Optional, Sequence
 from psycopg2 import errors
 
 from converge.errors import LockNotAcquired
+from converge.events import about
 from converge.names import DATABASE_WIDE, HISTORY_TABLE, LOCK_CLASS, lock_key
 from converge.quoting import literal
 from converge.server.connection import Connection, twin
@@ -106,7 +107,10 @@ def _wait(control: Connection, settings: Settings, tries: str) -> None:
         now = time.monotonic()
         if said == started or now - said >= LOCK_REMINDER_SECONDS:
             holder = _lock_holder(control, settings)
-            log.info("waiting for another run to finish (%.0f s): %s", now - started, holder)
+            extra = about("waiting_for_run", waited_s=round(now - started), reason=holder)
+            log.info(
+                "waiting for another run to finish (%.0f s): %s", now - started, holder, extra=extra
+            )
             said = now
         time.sleep(LOCK_POLL_SECONDS)
 
@@ -153,4 +157,4 @@ def lock_not_acquired(
     if not found:
         lines.append("It was held by a session that has just ended.")
     stays = "Finished steps stay; safe to run again." if done else "Nothing was changed; run again."
-    return LockNotAcquired("\n  ".join([*lines, stays]))
+    return LockNotAcquired("\n  ".join([*lines, stays]), found)

@@ -5,15 +5,19 @@ ours alone (`lift_restrictions`): behind a transaction-pooling PgBouncer another
 inherit it.
 """
 
+import logging
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import psycopg2
 from psycopg2 import errors
 
+from converge.events import about
 from converge.names import APPLICATION_NAME
 from converge.quoting import identifier
 from converge.server.connection import Connection, NoEncoding
+
+log = logging.getLogger(__name__)
 
 # How soon the server ends the statement of a client that has vanished, where it can (from 14 on).
 # https://www.postgresql.org/docs/current/runtime-config-connection.html
@@ -45,18 +49,33 @@ WORDING = {
 
 
 def rows(
-    connection: Connection, sql: str, parameters: Optional[Dict[str, Any]] = None
+    connection: Connection,
+    sql: str,
+    parameters: Optional[Dict[str, Any]] = None,
+    *,
+    shown: str = "",
 ) -> List[Tuple[Any, ...]]:
-    """Run one message and return the rows of its last statement, none if it has no result."""
-    return typed_rows(connection, sql, parameters)[1]
+    """Run one message and return the rows of its last statement, none if it has no result.
+
+    At DEBUG the log has the message without its parameters, which may be a row's, or what is
+    `shown` in its place.
+    """
+    return typed_rows(connection, sql, parameters, shown=shown)[1]
 
 
 def typed_rows(
-    connection: Connection, sql: str, parameters: Optional[Dict[str, Any]] = None
+    connection: Connection,
+    sql: str,
+    parameters: Optional[Dict[str, Any]] = None,
+    *,
+    shown: str = "",
 ) -> Tuple[List[int], List[Tuple[Any, ...]]]:
     """Run one message like `rows`, and return the columns' types too, as `pg_type.oid`."""
     if connection.to_roll_back:
         sql, connection.to_roll_back = "ROLLBACK; " + sql, False
+    if log.isEnabledFor(logging.DEBUG):
+        extra = about("statement", pid=connection.info.backend_pid)
+        log.debug("%s", shown or sql, extra=extra)
     with connection.cursor() as cursor:
         if parameters is not None:
             sql = cursor.mogrify(sql, parameters).decode()

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.errors import ConnectionFailed, Refused, StepFailed
+from converge.events import about
 from converge.quoting import identifier
 from converge.server import failures
 from converge.server.connection import Connection, open_connection, quoted_names
@@ -64,6 +65,14 @@ def connect(settings: Settings) -> Connection:
             state.attempt_number,
             settings.max_retries,
             failures.decisive_line(_failure_of(state)),
+            extra=about(
+                "connection_attempt_failed",
+                host=settings.host,
+                port=settings.port,
+                attempt=state.attempt_number,
+                attempts=settings.max_retries,
+                reason=failures.decisive_line(_failure_of(state)),
+            ),
         )
 
     attempts = 0
@@ -90,7 +99,8 @@ def _pass_on(connection: Connection) -> None:
             # The statement stands in the server's hint, in every language.
             stale = "REFRESH COLLATION VERSION" in notice
             advice = f"\n  Before that, rebuild its indexes:\n    {reindex};" if stale else ""
-            log.warning("the server says: %s%s", notice.strip(), advice)
+            extra = about("server_notice", reason=notice.strip())
+            log.warning("the server says: %s%s", notice.strip(), advice, extra=extra)
     del connection.notices[:]
 
 
@@ -100,7 +110,7 @@ def _require_supported(connection: Connection) -> None:
 
         version = connection.server_version // 10000
         what = f"the server is PostgreSQL {version}; 12 is the oldest that is supported."
-        raise Refused(str(Refusal("", "", what, WayOut("Upgrade the server."))))
+        raise Refused.of(Refusal("", "", what, WayOut("Upgrade the server.")))
 
 
 def until_done(settings: Settings, run: Callable[[], T]) -> T:
@@ -122,12 +132,14 @@ def until_done(settings: Settings, run: Callable[[], T]) -> T:
         return isinstance(cause, MENDED_BY_A_NEW_PLAN) and last != before
 
     def say(state: "RetryCallState") -> None:
-        if state.attempt_number < settings.max_retries:  # else it is not planned again
+        attempt, most = state.attempt_number, settings.max_retries
+        reason = failures.first_line(_cause(_failure_of(state)))
+        if attempt < most:  # else it is not planned again
+            extra = about("interrupted", attempt=attempt, attempts=most, reason=reason)
             log.warning(
                 "attempt %d of %d was interrupted, planning again: %s",
-                state.attempt_number,
-                settings.max_retries,
-                failures.first_line(_cause(_failure_of(state))),
+                *(attempt, most, reason),
+                extra=extra,
             )
 
     return _repeated(settings, run, is_worth_it, say)

@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.errors import ConfigurationError, LockNotAcquired
+from converge.events import about
 from converge.server.connection import Connection, NoEncoding
 from converge.server.failures import first_line, is_transient
 from converge.server.messages import (
@@ -19,6 +20,7 @@ from converge.server.messages import (
     rows,
     typed_rows,
 )
+from converge.settings.loading import UNUSABLE
 from converge.settings.schemas import Source, schema_name
 from converge.settings.shard import Shard
 from converge.settings.variables import Settings
@@ -44,11 +46,12 @@ def with_schemas(connection: Connection, settings: Settings) -> Settings:
     everywhere = named_schemas(connection, settings)
     names = of_shard(everywhere, settings.shard)
     if settings.shard:
-        log.info(
-            "shard %s: %d of %s", settings.shard, len(names), counted(len(everywhere), "schema")
-        )
+        share = len(names), counted(len(everywhere), "schema")
+        extra = about("shard", shard=str(settings.shard), count=len(names), total=len(everywhere))
+        log.info("shard %s: %d of %s", settings.shard, *share, extra=extra)
     elif not settings.source.known:
-        log.info("found %s", counted(len(names), "schema"))
+        extra = about("schemas_found", count=len(names))
+        log.info("found %s", counted(len(names), "schema"), extra=extra)
     return settings._replace(schemas=names)
 
 
@@ -91,7 +94,8 @@ def _matched(connection: Connection, source: Source) -> Tuple[str, ...]:
     if none and len(none) == len(source.entries):
         raise _unusable(f"{LIST}: no schema is like {' or '.join(none)}")
     for pattern in none:
-        log.warning("%s: no schema is like %s", LIST, pattern)
+        extra = about("pattern_unmatched", setting=LIST, pattern=pattern)
+        log.warning("%s: no schema is like %s", LIST, pattern, extra=extra)
     named = (found[entry.text] if entry.pattern else [entry.text] for entry in source.entries)
     return tuple(dict.fromkeys(name for names in named for name in names))
 
@@ -133,7 +137,8 @@ def _result(connection: Connection, query: str) -> Tuple[List[int], List[Tuple[s
             connection,
             f"{opening}SET LOCAL search_path TO DEFAULT; SET LOCAL statement_timeout = {timeout}",
         )
-        return typed_rows(connection, f"DECLARE named CURSOR FOR {query}\n; FETCH ALL FROM named")
+        sql = f"DECLARE named CURSOR FOR {query}\n; FETCH ALL FROM named"
+        return typed_rows(connection, sql, shown=f"-- {QUERY}, which is not shown")
 
 
 def _names(found: Sequence[Optional[str]]) -> Tuple[str, ...]:
@@ -141,7 +146,8 @@ def _names(found: Sequence[Optional[str]]) -> Tuple[str, ...]:
     names = tuple(dict.fromkeys(name for name in found if name is not None))
     nulls = sum(name is None for name in found)
     if nulls:
-        log.warning("%s: NULL, in %s, names no schema", QUERY, counted(nulls, "row"))
+        extra = about("null_names", setting=QUERY, count=nulls)
+        log.warning("%s: NULL, in %s, names no schema", QUERY, counted(nulls, "row"), extra=extra)
     if not names:
         raise _unusable(f"{QUERY} names no schema")
     try:
@@ -151,4 +157,4 @@ def _names(found: Sequence[Optional[str]]) -> Tuple[str, ...]:
 
 
 def _unusable(what: str) -> ConfigurationError:
-    return ConfigurationError(f"The configuration is unusable; nothing was done.\n  {what}")
+    return ConfigurationError(f"{UNUSABLE}\n  {what}", [what])

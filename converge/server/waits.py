@@ -8,6 +8,7 @@ from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optiona
 
 import psycopg2
 
+from converge.events import about
 from converge.plan import WayOut
 from converge.quoting import literal
 from converge.server.connection import WATCH_SECONDS, Connection, Silence, open_connection
@@ -24,6 +25,7 @@ SHOWN_OF_A_QUERY = 80  # characters
 KNOWN_BY = 20_000
 WRAPAROUND = "(to prevent wraparound)"  # how the server names a vacuum that gives way to nobody
 
+WAITS = "server/waits.sql"
 BUSY = "SELECT global_pid, xact_start, query FROM citus_stat_activity WHERE xact_start < now()"
 
 From = Callable[[], ContextManager[Connection]]
@@ -56,6 +58,12 @@ class Wait(NamedTuple):
     def cause(self) -> Tuple[object, ...]:
         """What stays the same while it is the same wait."""
         return self.relation, self.pid, self.prepared, self.standbys
+
+    @property
+    def facts(self) -> Dict[str, object]:
+        """What is known of it, as the fields of an event."""
+        known = {name: value for name, value in self._asdict().items() if value}
+        return {**known, "query": self.query[:SHOWN_OF_A_QUERY]} if self.query else known
 
     def __str__(self) -> str:
         if self.standbys is not None:
@@ -94,8 +102,9 @@ class Wait(NamedTuple):
 
 def whereabouts(connection: Connection) -> Dict[str, str]:
     """Return the variables of `ours.sql`, for the session that runs `connection`'s statement."""
-    pid = "" if connection.pooled else str(connection.info.backend_pid)
-    return {"pid": pid, "statement": connection.statement[:KNOWN_BY]}
+    if connection.pooled:
+        return {"pid": "", "statement": connection.statement[:KNOWN_BY]}
+    return {"pid": str(connection.info.backend_pid), "statement": ""}
 
 
 def waits(connection: Connection, observer: Connection) -> Tuple[Wait, ...]:
@@ -110,9 +119,10 @@ def holders(observer: Connection, guesses: Sequence[Guess]) -> Tuple[Wait, ...]:
 
 def _asked(observer: Connection, guesses: Sequence[Guess], **ours: str) -> Tuple[Wait, ...]:
     guessed = json.dumps([guess._asdict() for guess in guesses])
-    query = statement("server/waits.sql", guessed=guessed, **ours)
+    query = statement(WAITS, guessed=guessed, **ours)
     # In the run lock's transaction, the view would be as old as the lock.
-    found = rows(observer, f"SELECT pg_stat_clear_snapshot(); {query}")
+    shown = f"-- {WAITS}, with a statement in it"
+    found = rows(observer, f"SELECT pg_stat_clear_snapshot(); {query}", shown=shown)
     return tuple(Wait(*row) for row in found)
 
 
@@ -170,7 +180,8 @@ class Watcher:
         if found and (self._said is None or now - self._said >= pause):
             self._said, self._causes = now, causes
             for wait in found:
-                log.warning("%s waits for %s", self.title, wait)
+                extra = about("blocked", step=self.title, blocked_by=[wait.facts])
+                log.warning("%s waits for %s", self.title, wait, extra=extra)
 
 
 def watch(connection: Connection, settings: Settings) -> None:

@@ -19,6 +19,7 @@ from converge.settings.variables import (
     Variable,
 )
 
+UNUSABLE = "The configuration is unusable; nothing was done."
 NOTHING_GIVEN = "Set them here or in .env; --help lists all; `make run` has a server of its own."
 
 
@@ -50,7 +51,7 @@ def load_settings(
         if not given:
             mistakes.append(NOTHING_GIVEN)
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        raise ConfigurationError(f"The configuration is unusable; nothing was done.{listed}")
+        raise ConfigurationError(UNUSABLE + listed, mistakes)
     del values["url"]
     mine = {variable.field: values.pop(variable.field) for variable in own}
     found = values["source"].names

@@ -32,6 +32,8 @@ def test_any_list_of_queries_is_timed(
     database.execute("INSERT INTO pets SELECT %(pets)s WHERE %(pets)s <> ''", {"pets": pets})
     settings = load_settings(database.environment, str(tmp_path / "none"))
     with closing(connect(settings)) as connection:
-        head, _, line = benchmark.report(connection, [PET], ["public"]).splitlines()
+        head, _, line = benchmark.as_table(
+            benchmark.timings(connection, [PET], ["public"])
+        ).splitlines()
     assert head.split() == ["query", "rows", "median", "ms", "index", "used"]
     assert re.fullmatch(rf"pet by name +{rows} +\d+\.\d{{3}}  \S.*", line)

@@ -41,7 +41,7 @@ def test_a_sequential_scan_of_a_small_table_is_right() -> None:
 
     access = judge(plan, ["user_pkey"])
 
-    assert access == ("sequential scan (small table)", 9_999, True)
+    assert access == ("sequential scan (small table)", 9_999, True, ())
 
 
 def test_a_sequential_scan_of_a_large_table_is_not() -> None:
@@ -51,7 +51,7 @@ def test_a_sequential_scan_of_a_large_table_is_not() -> None:
 
     access = judge(plan_of("Gather", rows=1, Plans=[scan]), ["user_pkey"])
 
-    assert access == ("sequential scan", 10_001, False)
+    assert access == ("sequential scan", 10_001, False, ())
 
 
 def test_an_expected_index_is_right_however_many_rows_it_reads() -> None:
@@ -65,7 +65,7 @@ def test_an_expected_index_is_right_however_many_rows_it_reads() -> None:
 
     access = judge(plan, ["idx_weight_user_time", "idx_weight_user_email"])
 
-    assert access == ("idx_weight_user_email", 50_000, True)
+    assert access == ("idx_weight_user_email", 50_000, True, ("idx_weight_user_email",))
 
 
 def test_another_index_is_wrong_if_it_reads_many_rows() -> None:
@@ -73,7 +73,10 @@ def test_another_index_is_wrong_if_it_reads_many_rows() -> None:
     names = {"Index Name": "idx_weight_time", "Relation Name": "weight"}
     plan = plan_of("Index Scan", rows=60, removed=59_940, names=names)
 
-    assert judge(plan, ["idx_weight_user_time"]) == ("idx_weight_time", 60_000, False)
+    assert judge(plan, ["idx_weight_user_time"]) == (
+        *("idx_weight_time", 60_000, False),
+        ("idx_weight_time",),
+    )
 
 
 def test_a_plan_is_shown_without_anybodys_address() -> None:

@@ -36,7 +36,7 @@ def test_what_is_not_current_is_pending(three: Database) -> None:
     changed, unknown = found.reasons
     assert changed.startswith("schema b has changed since it was verified at 2")
     assert unknown == "no verified run is recorded for schema nowhere"
-    assert (found.version, len(found.tables)) == ("1", 7)
+    assert (found.versions, len(found.tables)) == ((1,), 7)
     assert looked(three, ["c", "a"]) == found._replace(reasons=(), pending=())
 
 

@@ -51,7 +51,9 @@ def test_sqlalchemy_stands_in_three_places() -> None:
     assert found == {"models.py", "indexes.py", "converge/compare"}
 
 
-@pytest.mark.parametrize("heavy", ["sqlalchemy", "tenacity", "tqdm", "dotenv", "statistics"])
+@pytest.mark.parametrize(
+    "heavy", ["sqlalchemy", "tenacity", "tqdm", "dotenv", "statistics", "jinja2"]
+)
 def test_the_light_path_imports_nothing_heavy(heavy: str) -> None:
     """What a run that finds nothing to do has no use for is imported where it is needed."""
     code = f"import sys, create_tables; sys.exit({heavy!r} in sys.modules)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from converge.text import counted, duration, table, visible
+from converge.text import counted, duration, size, table, visible
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (1200, "1,200 rows")])
@@ -25,6 +25,23 @@ def test_a_count_agrees_with_its_noun(number: int, text: str) -> None:
 def test_a_duration_is_as_exact_as_it_matters(seconds: float, text: str) -> None:
     """The same form in the log, the summary and the history."""
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (491_520, "480 kB"),
+        (3_565_158, "3.4 MB"),
+        (128_849_018_880, "120 GB"),
+        (1_500_000_000_000_000, "1,364.2 TB"),
+    ],
+)
+def test_a_size_has_three_digits(count: int, text: str) -> None:
+    """In the units of psql, of 1,024 each."""
+    assert size(count) == text
 
 
 def test_a_table_is_aligned() -> None:

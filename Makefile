@@ -10,6 +10,8 @@ COVERAGE =
 TESTS =
 POOLER = .pgbouncer/pgbouncer
 TRANSLATED = .translated/initdb
+# Of 100 MB, so that only the long tests have it.
+BROWSER = .chromium/chromium
 RUN = .venv/bin/python
 ARGS =
 DOCS = README.md docs/*.md
@@ -46,7 +48,7 @@ stop:
 	@if [ -x $(RUN) ]; then $(RUN) -m tools.embedded stop .postgres; \
 	else echo "There is no .venv, and so no server of its own."; fi
 
-test: $(STAMP) $(POOLER) $(TRANSLATED)
+test: $(STAMP) $(POOLER) $(TRANSLATED) $(if $(filter --long --whole,$(TESTS)),$(BROWSER))
 	$(RUN) -m pytest -n auto --dist worksteal $(COVERAGE) $(TESTS)
 
 test-matrix: $(STAMP) $(POOLER) $(TRANSLATED)
@@ -83,8 +85,8 @@ sbom: $(STAMP)
 
 clean:
 	if [ -d .postgres ]; then $(MAKE) stop; fi
-	rm -rf .postgres .pgbouncer .translated .matrix .venv sbom.json .coverage .hypothesis \
-		.mypy_cache .pytest_cache .ruff_cache
+	rm -rf .postgres .pgbouncer .translated .chromium .screenshots .matrix .venv sbom.json \
+		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-embedded.txt
@@ -94,7 +96,7 @@ $(READY): requirements.txt requirements-embedded.txt
 	touch $(READY)
 
 $(STAMP): $(READY) requirements-dev.txt
-	@echo "Installing what the tests and linters take into .venv: some 650 MB …"
+	@echo "Installing what the tests and linters take into .venv: some 800 MB …"
 	$(PIP) -r requirements-dev.txt
 	touch $(STAMP)
 
@@ -104,3 +106,6 @@ $(POOLER):
 
 $(TRANSLATED):
 	-tools/get-debian-program postgresql .translated
+
+$(BROWSER):
+	-tools/get-debian-program chromium .chromium

@@ -33,7 +33,7 @@ FEW, OF_MANY = 2, 20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    for what in ("pgbouncer", "translations"):
+    for what in ("pgbouncer", "translations", "chromium"):
         parser.addoption(f"--without-{what}", action="store_true", help="leave its tests out")
     parser.addoption("--whole", action="store_true", help="all parameters of each test")
     parser.addoption("--long", action="store_true", help="some parameters, of long tests too")

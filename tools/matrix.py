@@ -43,6 +43,7 @@ PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 ABOUT_FILES = ("chart", "documents", "image", "kubernetes_md", "manifests", "release")
 PYTEST += [f"--ignore=tests/unit/test_{name}.py" for name in ABOUT_FILES]
 PYTEST += ["--ignore=tests/integration/test_transcripts.py"]  # of the server of `make run`
+PYTEST += ["--ignore=tests/integration/report/test_browser.py"]  # of a page, whatever the server
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]

@@ -147,6 +147,14 @@ A name of a list is quoted as in SQL where it has to be.
 - name: {{ $name }}
   value: {{ include "eater-init.text" $value | quote }}
 {{- end }}
+{{- with .Values.report }}{{ if .volume }}
+- name: POD_NAME # before the path that names it
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: EATER_REPORT
+  value: {{ .path | quote }}
+{{- end }}{{ end }}
 {{- with .shards }}
 - name: SHARDS # of which a pod's is its JOB_COMPLETION_INDEX
   value: {{ include "eater-init.text" . | quote }}
@@ -195,10 +203,30 @@ A name of a list is quoted as in SQL where it has to be.
     {{- toYaml . | nindent 4 }}
   {{- end }}
   terminationMessagePolicy: FallbackToLogsOnError
-  {{- with .Values.extraVolumeMounts }}
+  {{- with include "eater-init.mounts" . | trim }}
   volumeMounts:
-    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
+{{- end }}
+
+{{- define "eater-init.mounts" -}}
+{{- with .Values.report }}{{ if .volume }}
+- name: report
+  mountPath: {{ dir .path | quote }}
+{{- end }}{{ end }}
+{{- with .Values.extraVolumeMounts }}
+{{ tpl (toYaml .) $ }}
+{{- end }}
+{{- end }}
+
+{{- define "eater-init.podVolumes" -}}
+{{- with .Values.report.volume }}
+- name: report
+  {{- tpl (toYaml .) $ | nindent 2 }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ tpl (toYaml .) $ }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -298,9 +326,9 @@ spec:
     {{- with .Values.extraContainers }}
     {{- tpl (toYaml .) $ | nindent 4 }}
     {{- end }}
-  {{- with .Values.extraVolumes }}
+  {{- with include "eater-init.podVolumes" . | trim }}
   volumes:
-    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
 {{- end }}
 
@@ -311,7 +339,9 @@ README.md has the two lines.
 {{- define "eater-init.initContainer" -}}
 {{- $untimed := dict "settings" (dict "ENABLE_PERFORMANCE_TEST" "false") -}}{{/* each replica would */}}
 {{- $values := mustMergeOverwrite (.Values | toYaml | fromYaml) $untimed -}}
-{{- if .Values.enabled }}{{ include "eater-init.container" (merge (dict "Values" $values) .) }}{{ end -}}
+{{- $_ := set $values "report" dict -}}{{/* not of each replica either */}}
+{{- $context := merge (dict "Values" $values) (omit . "Values") -}}
+{{- if .Values.enabled }}{{ include "eater-init.container" $context }}{{ end -}}
 {{- end }}
 
 {{- define "eater-init.volumes" -}}

@@ -3,11 +3,13 @@
 Every check raises ValueError with a message that continues `NAME='value': `.
 """
 
+import os
 import re
 from typing import Callable
 
 LONGEST_SHOWN = 60  # characters of a wrong value
 LARGEST_PASSWORD_FILE = 65536  # bytes; what is larger is not a password
+REPORT_ENDINGS = (".html", ".md", ".json")
 
 SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -66,6 +68,20 @@ def certificate(value: str) -> str:
     if value != "system":
         _read(text(value), 1)
     return value
+
+
+def report_file(path: str) -> str:
+    """A file that a report can be written to: its ending is the format, its directory is there."""
+    directory = os.path.dirname(text(path)) or os.curdir
+    if not path.endswith(REPORT_ENDINGS):
+        raise ValueError(f"must end with one of {', '.join(REPORT_ENDINGS)}")
+    if not os.path.isdir(directory):
+        raise ValueError(f"there is no directory {directory}")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ValueError(f"this user may not write to the directory {directory}")
+    if os.path.isdir(path):
+        raise ValueError("is a directory")
+    return path
 
 
 def _read(path: str, size: int) -> bytes:

@@ -12,6 +12,7 @@ from converge.settings.checks import (
     host,
     one_of,
     password_file,
+    report_file,
     text,
     whole_number,
 )
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     citus_distribute: bool
     log_level: str
     log_format: str
+    report: Optional[str]  # the file to write one to at the end; its ending is the format
     max_retries: int
     retry_delay: float
     lock_timeout: float
@@ -164,6 +166,7 @@ VARIABLES = (
     ),
     Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
     Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "text, or json"),
+    Variable("EATER_REPORT", "report", "", report_file, "file for a report: .html, .md or .json"),
     Variable("MAX_RETRIES", "max_retries", "5", whole_number(1, 1000), "attempts in all"),
     Variable("RETRY_DELAY", "retry_delay", "5", RETRY_DELAY, "pause between two attempts"),
     Variable(

@@ -22,7 +22,7 @@ CHART = ROOT / "chart"
 VALUES: Dict[str, Any] = read("chart/values.yaml")
 EVERY: Dict[str, Any] = read("tests/support/every_value.yaml")
 # Groups of which every member is a value of its own; another object is one value.
-GROUPS = ("global", "image", "postgresql", "settings", "job", "verify", "serviceAccount")
+GROUPS = ("global", "image", "postgresql", "settings", "job", "verify", "report", "serviceAccount")
 
 VERIFY = {"verify": {"enabled": True}}
 PER_INDEX_SINCE = "1.29.0"  # https://kubernetes.io/docs/concepts/workloads/controllers/job/
@@ -31,6 +31,7 @@ PER_INDEX_SINCE = "1.29.0"  # https://kubernetes.io/docs/concepts/workloads/cont
 ONLY_WITH = {
     "serviceAccount.annotations": "serviceAccount.create",
     "job.maxFailedIndexes": "job.shards",
+    "report.path": "report.volume",
     **{f"verify.{name}": "verify.enabled" for name in VALUES["verify"] if name != "enabled"},
 }
 MISTAKES = [
@@ -71,6 +72,9 @@ MISTAKES = [
     ({"job": {"hookEvents": ["install"]}}, "hookEvents"),
     ({"job": {"hookDeletePolicy": ["hook-succeeded"]}}, "hookDeletePolicy"),
     ({"job": {"restartPolicy": "Always"}}, "restartPolicy"),
+    ({"report": {"path": "/report.html"}}, "path"),
+    ({"report": {"path": "/reports/page.pdf"}}, "path"),
+    ({"report": {"volume": "reports"}}, "volume"),
     ({"annotations": {"replicas": 3}}, "annotations"),
     ({"extraEnv": {"NAME": "value"}}, "extraEnv"),
     ({"extraEnv": [{"value": "x"}]}, "extraEnv"),
@@ -251,6 +255,22 @@ def test_only_the_shards_of_a_job_are_shards(engine: Helm, parent: Path) -> None
         assert "SHARDS" not in environment(ours(of_kind(rendered, kind)))
 
 
+def test_each_pod_writes_a_report_of_its_own(engine: Helm, parent: Path) -> None:
+    """Of the Job, its shards and what verifies; of the init container, each replica would."""
+    values = {**VERIFY, "report": {"volume": {"emptyDir": {}}}}
+    rendered = engine.render(parent, {"eaterInit": values})
+    for kind in ("Job", "CronJob", "Pod"):
+        looked = of_kind(rendered, kind)
+        names = list(environment(ours(looked)))
+        assert names.index("POD_NAME") < names.index("EATER_REPORT")  # or it is not expanded
+        assert environment(ours(looked))["EATER_REPORT"] == "/reports/$(POD_NAME).html"
+        assert ours(looked)["volumeMounts"] == [{"name": "report", "mountPath": "/reports"}]
+        assert pod(looked)["volumes"] == [{"name": "report", "emptyDir": {}}]
+    init = ours(of_kind(rendered, "Deployment"))
+    assert not {"EATER_REPORT", "POD_NAME"} & set(environment(init))
+    assert "volumeMounts" not in init
+
+
 def test_schemas_may_be_a_list(engine: Helm) -> None:
     """The program reads the names that are in it, quoted as in SQL where they have to be."""
     names = ["berlin", "tenant_*", "Sales", "New York", 'a "b", c']
@@ -324,7 +344,7 @@ def test_settings_arrive_as_they_are_written(engine: Helm) -> None:
 
 def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
     """The chart has every variable; only the format of the log is another, for collectors."""
-    others = ("POSTGRES_", "DATABASE_", "SHARD", "JOB_")  # of the server, and of an Indexed Job
+    others = ("POSTGRES_", "DATABASE_", "SHARD", "JOB_", "EATER_")  # values of their own
     settings = {v.name: v for v in VARIABLES if not v.name.startswith(others)}
     assert list(VALUES["settings"]) == list(settings)
     given = environment(ours(the_job(engine)))
@@ -332,7 +352,7 @@ def test_settings_and_defaults_are_those_of_the_program(engine: Helm) -> None:
     assert {name: given[name] for name in settings} == {**expected, "LOG_FORMAT": "json"}
     both = set(given) | set(environment(ours(the_job(engine, EVERY))))
     of_pods = {"SHARD", "JOB_COMPLETION_INDEX"}  # Kubernetes sets the second.
-    assert both - {"PGOPTIONS"} == {variable.name for variable in VARIABLES} - of_pods
+    assert both - {"PGOPTIONS", "POD_NAME"} == {variable.name for variable in VARIABLES} - of_pods
 
 
 def test_nothing_is_rendered_when_it_is_switched_off(engine: Helm) -> None:

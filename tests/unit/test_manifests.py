@@ -27,7 +27,7 @@ from tests.support.variables import VARIABLES
 
 JOB = "eater_init_job.yaml"
 DEPLOYMENT = "examples/init-container.yaml"
-PATCHES = ("indexed-job", "mesh", "password-file", "sidecar", "tls")
+PATCHES = ("indexed-job", "mesh", "password-file", "report", "sidecar", "tls")
 WHOLE_JOBS = (JOB, *(name for name in PATCHES if name != "indexed-job"))
 KUBECTL = shutil.which("kubectl")
 VERSIONS = all_versions()
@@ -114,7 +114,7 @@ def test_what_is_not_restricted_is_noticed(where: str, change: Manifest, violati
 def test_every_variable_exists_and_all_that_must_be_are_given(name: str) -> None:
     """A variable that config.py does not know would be set in vain."""
     given = environment(ours(ALL[name]))
-    assert set(given) <= {variable.name for variable in VARIABLES}
+    assert set(given) - {"POD_NAME"} <= {variable.name for variable in VARIABLES}
     for required in (v for v in VARIABLES if v.default is None):
         alternatives = {v.name for v in VARIABLES if v.field == required.field}
         assert len(alternatives & set(given)) == 1
@@ -125,7 +125,8 @@ def test_every_variable_exists_and_all_that_must_be_are_given(name: str) -> None
 def test_values_that_are_set_are_valid(name: str) -> None:
     """What the program would refuse with exit 2 is not handed out as an example."""
     given = environment(ours(ALL[name]))
-    files = ("POSTGRES_PASSWORD_FILE", "POSTGRES_SSLROOTCERT")  # There in the container only.
+    # There in the container only.
+    files = ("POSTGRES_PASSWORD_FILE", "POSTGRES_SSLROOTCERT", "EATER_REPORT")
     for variable in VARIABLES:
         if isinstance(given.get(variable.name), str) and variable.name not in files:
             variable.parse(given[variable.name])
@@ -222,6 +223,7 @@ def test_labels_are_those_of_the_convention(name: str) -> None:
     [
         ("mesh", ("metadata", "labels", "sidecar.istio.io/inject"), "false"),
         ("mesh", ("metadata", "annotations", "linkerd.io/inject"), "disabled"),
+        ("report", ("spec", "containers", 0, "env", -1, "value"), "/reports/$(POD_NAME).html"),
         ("sidecar", ("spec", "initContainers", 0, "restartPolicy"), "Always"),
         ("tls", ("spec", "containers", 0, "env", -2, "value"), "verify-full"),
         ("password-file", ("spec", "volumes", 0, "secret", "items", 0, "path"), "password"),

@@ -15,6 +15,8 @@ from converge.settings.schemas import Entry, Source
 from converge.settings.variables import VARIABLES, Settings
 from tests.support.settings import NO_DOTENV, REQUIRED, complaint, loaded
 
+NOBODY = 65534
+
 
 def test_only_four_variables_are_required() -> None:
     """The rest has the defaults of the design."""
@@ -35,6 +37,7 @@ def test_only_four_variables_are_required() -> None:
         citus_distribute=False,
         log_level="INFO",
         log_format="text",
+        report=None,
         max_retries=5,
         retry_delay=5.0,
         lock_timeout=0.2,
@@ -90,6 +93,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("POSTGRES_SSLROOTCERT", "system", "sslrootcert", "system"),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("LOG_FORMAT", "JSON", "log_format", "json"),
+        ("EATER_REPORT", "report.html", "report", "report.html"),
+        ("EATER_REPORT", "/tmp/of a run.md", "report", "/tmp/of a run.md"),
         ("MAX_RETRIES", "1", "max_retries", 1),
         ("RETRY_DELAY", "0", "retry_delay", 0.0),
         ("RETRY_DELAY", "0.5", "retry_delay", 0.5),
@@ -469,3 +474,23 @@ def test_a_wrong_url_is_said_without_the_password(value: str) -> None:
         load_settings({"DATABASE_URL": value}, NO_DOTENV)
     assert WRONG_URLS[value] in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_report_goes_where_one_can_be_written(tmp_path: Path) -> None:
+    """What cannot be kept at the end is known at the start; root is another user meanwhile."""
+    file = tmp_path / "report.json"
+    assert loaded(EATER_REPORT=str(file)).report == str(file)
+    assert loaded().report is None
+    tmp_path.chmod(0o500)
+    os.setreuid(os.getuid() or NOBODY, -1)
+    try:
+        said = complaint(EATER_REPORT=str(file))
+    finally:
+        os.setreuid(os.geteuid(), -1)
+    assert said.endswith(f": this user may not write to the directory {tmp_path}")
+
+
+def test_a_report_is_no_directory(tmp_path: Path) -> None:
+    """Though its name has an ending."""
+    (tmp_path / "a.md").mkdir()
+    assert complaint(EATER_REPORT=f"{tmp_path}/a.md").endswith(": is a directory")

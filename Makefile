@@ -61,9 +61,11 @@ lint: $(STAMP)
 	.venv/bin/lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	.venv/bin/hadolint Dockerfile
 	$(COG) --check $(DOCS)
+	$(RUN) -m tools.log_schema --check
 
 docs: $(STAMP)
 	$(COG) -r $(DOCS)
+	$(RUN) -m tools.log_schema
 	$(RUN) -m tools.transcripts
 
 lock: $(STAMP)

@@ -111,7 +111,7 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
 
 def time_queries(job: Job) -> None:
     """Time the key queries; what they took is of interest where something was changed."""
-    timed = list(benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas))
+    timed = benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas)
     text = benchmark.as_table(timed) + "\n"
     put_at(job.tally.level, text, "query_report", queries=[one.facts for one in timed])
 

@@ -12,6 +12,7 @@ from typing import (
     Dict,
     Iterable,
     Iterator,
+    List,
     Mapping,
     NamedTuple,
     Optional,
@@ -94,12 +95,18 @@ class Access(NamedTuple):
 
 def timings(
     connection: Connection, queries: Sequence[Query], schemas: Sequence[str]
-) -> Iterator[Timing]:
+) -> List[Timing]:
     """Time every query in every schema.
 
     The connection is in autocommit mode. Nothing is written, and a query that fails is a line that
-    says so and a warning. A lost connection, or TOTAL_SECONDS, ends it early.
+    says so and a warning. A lost connection, or TOTAL_SECONDS, ends the report early.
     """
+    return list(_timings(connection, queries, schemas))
+
+
+def _timings(
+    connection: Connection, queries: Sequence[Query], schemas: Sequence[str]
+) -> Iterator[Timing]:
     todo = list(itertools.product(schemas, queries))
     deadline = time.monotonic() + TOTAL_SECONDS
     for done, (schema, query) in enumerate(todo):

@@ -84,7 +84,7 @@ ALWAYS: Mapping[str, Field] = {
     "timestamp": Field(TIME, "when, as ISO 8601 in UTC"),
     "level": Field(TEXT, "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`"),
     "severity": Field(TEXT, "the same, where Google Cloud looks for it"),
-    "logger": Field(TEXT, "the program: `eater-init`"),
+    "logger": Field(TEXT, "the program"),
     "message": Field(TEXT, "what a person reads"),
     "event": Field(TEXT, "what it is, a word of the table below"),
     "exception": Field(TEXT, "a traceback; only where there is one"),

@@ -4,6 +4,7 @@ The server is TEST_DATABASE_URL's (a superuser's URL), or the embedded one. With
 fail and say how to get one; they never skip themselves green.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from converge.errors import ConvergeError
 from tests.support import forked
 from tests.support.database import FAST, Database, fresh_database
 from tests.support.job import Result, Run, Spawn
+from tests.support.log_lines import Checker
 from tests.support.program import ROOT
 from tools import embedded
 
@@ -96,6 +98,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     for number, (name, text) in enumerate(report.sections):
         report.sections[number] = (name, text.encode("utf-8", "backslashreplace").decode())
     return report
+
+
+@pytest.fixture(autouse=True)
+def _log_as_its_schema_has_it() -> Iterator[None]:
+    """Let whatever a test makes the program say be valid for machines, too."""
+    checker = Checker()
+    logging.getLogger().addHandler(checker)
+    yield
+    logging.getLogger().removeHandler(checker)
+    assert checker.wrong == []
 
 
 @pytest.fixture(scope="session")

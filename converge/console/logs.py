@@ -35,8 +35,8 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.set_name(APPLICATION_NAME)
-    text = _TextFormatter(handler.stream)
-    handler.setFormatter(_JsonFormatter() if format == "json" else text)
+    text = _TextFormatter(sys.stderr)
+    handler.setFormatter(JsonFormatter() if format == "json" else text)
     root = logging.getLogger()
     for earlier in _handlers():
         root.removeHandler(earlier)
@@ -56,12 +56,12 @@ def first_format(environ: Mapping[str, str], dotenv: str) -> str:
 
 def in_json() -> bool:
     """Return whether the log, and so all that is printed, is for machines."""
-    return any(isinstance(handler.formatter, _JsonFormatter) for handler in _handlers())
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in _handlers())
 
 
 def as_line(message: str, event: str, *, level: int = logging.INFO, **fields: object) -> str:
     """Return in JSON what is no record of the log, but a result."""
-    return _JsonFormatter().format(_record(message, level, about(event, **fields)))
+    return JsonFormatter().format(_record(message, level, about(event, **fields)))
 
 
 def finish(said: str, exit_code: int, **fields: object) -> None:
@@ -131,7 +131,7 @@ def coloured(stream: Optional[TextIO], environ: Mapping[str, str]) -> bool:
     return on_terminal(stream) and environ.get("TERM") != "dumb"
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One object a line: JSON escapes line breaks, control characters and all but ASCII."""
 
     def format(self, record: logging.LogRecord) -> str:

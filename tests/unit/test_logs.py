@@ -1,14 +1,18 @@
 """What a line of the log looks like."""
 
-import json
+import io
 import logging
 import re
+import sys
+import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Dict, Iterator, List
 
 import pytest
 
 from converge.console import logs
+from converge.events import about
+from tests.support.log_lines import lines
 
 log = logging.getLogger("eater.test")
 
@@ -22,22 +26,17 @@ def _restored() -> Iterator[None]:
     root.handlers[:], root.level = before
 
 
-def objects(text: str) -> List[Dict[str, Any]]:
-    """Read one JSON object from each line."""
-    return [json.loads(line) for line in text.splitlines()]
-
-
 def test_a_text_line_has_the_time_the_level_and_the_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It is all on stderr: stdout is for results."""
     logs.set_up("INFO", "text")
-    log.info("table %s created", "dishes", extra={"step": "apply"})
+    log.info("table %s created", "dishes", extra=about("step_done", step="create_table"))
     log.warning("careful")
     printed = capsys.readouterr()
-    assert re.fullmatch(
-        r"\d\d:\d\d:\d\d INFO  table dishes created\n\d\d:\d\d:\d\d WARNING careful\n", printed.err
-    )
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    said = rf"{time} INFO  table dishes created\n{time} WARNING careful\n"
+    assert re.fullmatch(said, printed.err)
     assert printed.out == ""
 
 
@@ -47,7 +46,7 @@ def test_the_time_is_utc(capsys: pytest.CaptureFixture[str]) -> None:
     record = log.makeRecord(log.name, logging.INFO, "", 0, "noon", (), None)
     record.created = 12 * 3600.0
     logging.getLogger().handle(record)
-    assert capsys.readouterr().err == "12:00:00 INFO  noon\n"
+    assert capsys.readouterr().err == "1970-01-01T12:00:00Z INFO  noon\n"
 
 
 def test_a_text_message_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,17 +59,34 @@ def test_a_text_message_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_json_line_has_the_same_and_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
     """What a person reads from the message, a machine gets as fields."""
     logs.set_up("INFO", "json")
-    about = {"step": "apply", "schema": "public", "object": "dishes", "duration_ms": 1.5}
-    log.info("table %s\ncreated", "dishes", extra=about)
-    (line,) = objects(capsys.readouterr().err)
+    subject = {"step": "create_table", "schema": "public", "object": "dishes", "duration_ms": 1.5}
+    log.info("table %s\ncreated", "dishes", extra=about("step_done", **subject))
+    (line,) = lines(capsys.readouterr().err)
     timestamp = line.pop("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", timestamp)
     assert line == {
         "level": "INFO",
-        "logger": "eater.test",
+        "severity": "INFO",
+        "logger": "eater-init",
         "message": "table dishes\ncreated",
-        **about,
+        "event": "step_done",
+        **subject,
     }
+
+
+def test_what_a_library_says_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its level, and so is what Python warns of."""
+    with warnings.catch_warnings():
+        logging.captureWarnings(False)  # as in a process that has just begun
+        logs.set_up("INFO", "json")
+        logging.getLogger("other").log(35, "careful")
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(False)
+    said, warned = lines(capsys.readouterr().err)
+    assert (said["event"], said["source"], said["severity"]) == ("log", "other", "WARNING")
+    assert (warned["source"], warned["level"]) == ("py.warnings", "WARNING")
+    assert "DeprecationWarning: old" in warned["message"]
 
 
 def test_a_json_time_is_utc_to_the_microsecond(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +96,7 @@ def test_a_json_time_is_utc_to_the_microsecond(capsys: pytest.CaptureFixture[str
         record = log.makeRecord(log.name, logging.INFO, "", 0, "noon", (), None)
         record.created = seconds
         logging.getLogger().handle(record)
-    assert [line["timestamp"] for line in objects(capsys.readouterr().err)] == [
+    assert [line["timestamp"] for line in lines(capsys.readouterr().err)] == [
         "1970-01-01T12:00:00.000000+00:00",
         "1970-01-01T12:00:00.000042+00:00",
         "1970-01-01T12:00:00.000000+00:00",
@@ -90,9 +106,9 @@ def test_a_json_time_is_utc_to_the_microsecond(capsys: pytest.CaptureFixture[str
 def test_a_json_field_may_be_any_object(capsys: pytest.CaptureFixture[str]) -> None:
     """What JSON has no form for is there as its text; no line is lost."""
     logs.set_up("INFO", "json")
-    log.info("read", extra={"object": Path("models.py")})
-    (line,) = objects(capsys.readouterr().err)
-    assert line["object"] == "models.py"
+    log.info("read", extra=about("dotenv_read", file=Path("models.py")))
+    (line,) = lines(capsys.readouterr().err)
+    assert line["file"] == "models.py"
 
 
 def test_an_exception_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +118,7 @@ def test_an_exception_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> No
         raise ZeroDivisionError("by\nzero")
     except ZeroDivisionError:
         log.exception("a bug")
-    (line,) = objects(capsys.readouterr().err)
+    (line,) = lines(capsys.readouterr().err)
     assert (line["level"], line["message"]) == ("ERROR", "a bug")
     assert line["exception"].startswith("Traceback (most recent call last):\n")
     assert line["exception"].endswith("ZeroDivisionError: by\nzero")
@@ -115,7 +131,7 @@ def test_any_message_is_one_json_line(capsys: pytest.CaptureFixture[str], text: 
     log.info("%s", text)
     printed = capsys.readouterr().err
     assert printed.isascii()
-    assert [line["message"] for line in objects(printed)] == [text]
+    assert [line["message"] for line in lines(printed)] == [text]
 
 
 @pytest.mark.parametrize(("level", "count"), [("DEBUG", 3), ("INFO", 2), ("ERROR", 1)])
@@ -146,7 +162,113 @@ def test_a_message_can_neither_forge_a_line_nor_command_a_terminal(
 ) -> None:
     """Names come from the database, and whoever made them may have meant harm."""
     logs.set_up("INFO", "text")
-    logging.getLogger("test").info("table \x1b[2J\u202e\nwhich\n12:00:00 INFO  done\ttoo")
-    assert capsys.readouterr().err[9:] == (
-        "INFO  table \\x1b[2J\\u202e\nwhich\n  12:00:00 INFO  done\ttoo\n"
+    others = "12:00:00 INFO  done\ttoo\n1970-01-01T12:00:00Z INFO  done"
+    log.info("table \x1b[2J\u202e\nwhich\n%s", others)
+    assert capsys.readouterr().err.partition(" ")[2] == (
+        "INFO  table \\x1b[2J\\u202e\nwhich\n"
+        "  12:00:00 INFO  done\ttoo\n  1970-01-01T12:00:00Z INFO  done\n"
     )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+NEITHER = {"NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm"}
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    """Return what three lines of the log look like there, without their time."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for name, value in {**NEITHER, **environment}.items():
+        monkeypatch.setenv(name, value)
+    logs.set_up("INFO", "text")
+    log.info("connected")
+    log.warning("careful")
+    logs.finish("done: nothing", 0)
+    return re.sub(r"^\d\d:\d\d:\d\d ", "", terminal.getvalue(), flags=re.MULTILINE)
+
+
+PLAIN = "INFO  connected\nWARNING careful\nINFO  done: nothing\n"
+COLOURED = "INFO  connected\n\x1b[33mWARNING\x1b[0m careful\nINFO  \x1b[32mdone\x1b[0m: nothing\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, COLOURED),
+        ({"NO_COLOR": "1"}, PLAIN),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, PLAIN),
+        ({"TERM": "dumb"}, PLAIN),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, COLOURED),
+    ],
+)
+def test_a_terminal_shows_the_time_alone_and_colours(
+    monkeypatch: pytest.MonkeyPatch, environment: Dict[str, str], shown: str
+) -> None:
+    """Whoever watches knows the date; https://no-color.org counts before all."""
+    assert on_a_terminal(monkeypatch, **environment) == shown
+
+
+def test_colours_can_be_forced_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some collectors show them: https://force-color.org."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    logs.set_up("INFO", "text")
+    log.error("no")
+    assert capsys.readouterr().err.endswith("Z \x1b[31mERROR\x1b[0m no\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "found"),
+    [
+        ("", "", ""),
+        (" JSON", "LOG_FORMAT=text", "json"),
+        ("", "LOG_FORMAT=json", "json"),
+        ("", "# LOG_FORMAT=json\nexport LOG_FORMAT = 'json' # all", "json"),
+        ("", 'not a line\nLOG_FORMAT=text\nLOG_FORMAT="JSON"\n', "json"),
+        ("text", "LOG_FORMAT=json", "text"),
+    ],
+)
+def test_the_format_is_known_before_the_settings_are_read(
+    tmp_path: Path, environment: str, dotenv: str, found: str
+) -> None:
+    """A file of settings that cannot be read may have it all the same."""
+    path = tmp_path / ".env"
+    if dotenv:
+        path.write_text(dotenv + "\n\udcff", "utf-8", "surrogateescape")
+    assert logs.first_format({"LOG_FORMAT": environment}, str(path)) == found
+
+
+def test_a_file_that_is_none_says_nothing_of_the_format(tmp_path: Path) -> None:
+    """What is wrong with it is said later."""
+    assert logs.first_format({}, str(tmp_path)) == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "format_", "shown"),
+    [
+        ("INFO", "text", ["done"]),
+        ("ERROR", "text", []),
+        ("INFO", "json", ["finished", "finished"]),
+        ("ERROR", "json", ["finished", "finished"]),
+    ],
+)
+def test_only_in_json_is_there_always_a_last_line(
+    capsys: pytest.CaptureFixture[str], level: str, format_: str, shown: List[str]
+) -> None:
+    """A person has read the error; a machine looks for one event, whatever LOG_LEVEL is."""
+    logs.set_up(level, format_)
+    logs.finish("done", 0)
+    logs.finish("", 4)
+    printed = capsys.readouterr().err
+    if format_ == "text":
+        assert [line.split()[-1] for line in printed.splitlines()] == shown
+    else:
+        found = lines(printed)
+        assert [line["event"] for line in found] == shown
+        assert [line["exit_code"] for line in found] == [0, 4]

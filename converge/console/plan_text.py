@@ -3,12 +3,22 @@
 from typing import List, Sequence, Tuple
 
 from converge.console.changes import Changes, by_table
-from converge.console.plan_words import HOW, change, ending, estimate, stands_out, touched, waits
-from converge.console.review import Review, Reviewed, joined
+from converge.console.plan_words import (
+    HOW,
+    changed,
+    ending,
+    estimate,
+    runnable,
+    same,
+    stands_out,
+    touched,
+    waits,
+    why,
+)
+from converge.console.review import Outlook, Review, Reviewed, outlook, together
 from converge.plan import Plan
 from converge.quoting import identifier
-from converge.steps import Run, Step
-from converge.text import counted, some
+from converge.steps import Run
 
 PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default
 
@@ -18,28 +28,12 @@ def render_all(found: Sequence[Review], *, skips: bool = False) -> str:
 
     With `skips`, a schema that is refused does not keep the others from being done.
     """
-    refused = sum(bool(review.plan.refusals) for review in found)
-    spared = skips and 0 < refused < len(found)
-    if all(len(review.schemas) == 1 for review in found) and not spared:
-        return render(joined(found))
-    return "\n\n".join(
-        f"{_where(review)}\n{render(review, stopped=refused > 0, spared=spared)}"
-        for review in found
-    )
+    ahead = outlook(found, skips=skips)
+    return "\n\n".join(render(review, ahead) for review in together(found, ahead))
 
 
-def _where(review: Review) -> str:
-    steps = len(review.steps)
-    same = f"The same {counted(steps, 'step')} in " if steps and review.schemas[1:] else "In "
-    names = [identifier(schema) for schema in review.schemas]
-    return _comment(f"{same}{some(names)}") + "\n"
-
-
-def render(review: Review, *, stopped: bool = False, spared: bool = False) -> str:
-    """Return a whole plan; with its comments it can be pasted into psql.
-
-    `stopped`: some schema is refused, this or another; `spared`: that stops no other.
-    """
+def render(review: Review, ahead: Outlook) -> str:
+    """Return a whole plan; with its comments it can be pasted into psql."""
     plan = review.plan
     lines = [_comment(f"left alone: {note}") for note in plan.left_alone()]
     lines += [_comment(f"warning: {warning}") for warning in plan.warnings]
@@ -54,8 +48,9 @@ def render(review: Review, *, stopped: bool = False, spared: bool = False) -> st
     for refusal in plan.refusals:
         lines += ["", _comment(str(refusal))]
     lines += ["", *(_comment(line) for line in _tables(plan))]
-    lines += ["", *(f"-- {line}" for line in ending(review, stopped=stopped, spared=spared))]
-    return "\n".join(lines).strip("\n")
+    lines += ["", *(f"-- {line}" for line in ending(review, ahead))]
+    schemas = [_comment(same(review)), ""] if review.schemas else []
+    return "\n".join([*schemas, "\n".join(lines).strip("\n")])
 
 
 def _step(number: int, one: Reviewed, schemas: int) -> List[str]:
@@ -64,28 +59,15 @@ def _step(number: int, one: Reviewed, schemas: int) -> List[str]:
     first, *others = waits(step)
     size = "; ".join(filter(None, (touched(one, schemas), estimate(one, schemas))))
     details = [
-        change(step) if step.on_the_way else "",
+        " -> ".join(changed(step)) if step.on_the_way else "",
         f"{step.run.value}, {first}",
         *others,
         size,
     ]
-    lines = [f"{number}. {step}: {_why(step)}"]
+    lines = [f"{number}. {step}: {why(step)}"]
     lines += [f"! {line}" for line in stands_out(step)]
     lines += [f"   {line}" for line in details if line]
-    return [*map(_comment, lines), *_statements(step)]
-
-
-def _why(step: Step) -> str:
-    """Return why a step is there: the difference that it closes, or whom it serves."""
-    return step.why if step.on_the_way else change(step) or step.why
-
-
-def _statements(step: Step) -> List[str]:
-    statements = [f"{statement};" for statement in step.statements]
-    # Typed one by one, a proof that fails would not keep the next statement from its loss.
-    if step.run in (Run.AHEAD, Run.BRIEF) and statements[1:]:
-        return ["BEGIN;", *statements, "COMMIT;"]
-    return statements
+    return [*map(_comment, lines), *runnable(step)]
 
 
 def _tables(plan: Plan) -> List[str]:

@@ -1,11 +1,11 @@
 """What the texts of a plan say of its steps, in words that its formats share."""
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from converge.console.review import Review, Reviewed
-from converge.quoting import qualified
+from converge.console.review import Outlook, Review, Reviewed
+from converge.quoting import identifier, qualified
 from converge.steps import Kind, Lock, Run, Step, Undoable
-from converge.text import counted, roughly, size
+from converge.text import counted, roughly, size, some
 
 HOW: Dict[Run, str] = {
     Run.AHEAD: "alone in a transaction, before all that is new",
@@ -43,11 +43,10 @@ def _waits(relation: str, lock: Lock) -> str:
     return WHO_WAITS[lock].format(relation)
 
 
-def change(step: Step, arrow: str = "->") -> str:
-    """Return `integer -> bigint`, or nothing of what only adds or drops."""
-    if not step.before and not step.after:
-        return ""
-    return f"{step.before or 'none'} {arrow} {step.after or 'none'}"
+def changed(step: Step) -> Sequence[str]:
+    """Return what a step changes, and into what; nothing of one that only adds or drops."""
+    both = (step.before, step.after)
+    return [text or "none" for text in both] if any(both) else []
 
 
 def stands_out(step: Step) -> List[str]:
@@ -73,16 +72,27 @@ def estimate(one: Reviewed, schemas: int) -> str:
     """Return how long it takes, if that depends on the size; it says that it is an estimate."""
     if one.seconds is None or one.total_seconds is None or one.rows == 0:
         return ""
-    in_all = f", {roughly(one.total_seconds)} in all schemas" if schemas > 1 else ""
+    in_all = f" ({roughly(one.total_seconds)} in all schemas)" if schemas > 1 else ""
     return f"{roughly(one.seconds)}{in_all}, estimated from its size"
 
 
-def ending(review: Review, *, stopped: bool, spared: bool) -> List[str]:
-    """Return the last lines of a plan: what everybody waits for, and how much there is.
+def why(step: Step) -> str:
+    """Return why a step is there: the difference that it closes, or whom it serves."""
+    return step.why if step.on_the_way else " -> ".join(changed(step)) or step.why
 
-    `stopped`: some schema is refused, this or another; `spared`: that stops no other.
-    """
-    return [*_long(review), _verdict(review, stopped=stopped, spared=spared)]
+
+def runnable(step: Step) -> List[str]:
+    """Return the statements as one types them."""
+    statements = [f"{statement};" for statement in step.statements]
+    # Typed one by one, a proof that fails would not keep the next statement from its loss.
+    if step.run in (Run.AHEAD, Run.BRIEF) and statements[1:]:
+        return ["BEGIN;", *statements, "COMMIT;"]
+    return statements
+
+
+def ending(review: Review, ahead: Outlook) -> List[str]:
+    """Return the last lines of a plan: what everybody waits for, and how much there is."""
+    return [*_long(review), _verdict(review, ahead)]
 
 
 def _long(review: Review) -> List[str]:
@@ -99,15 +109,28 @@ def _long(review: Review) -> List[str]:
     return lines
 
 
-def _verdict(review: Review, *, stopped: bool, spared: bool) -> str:
+def _verdict(review: Review, ahead: Outlook) -> str:
     steps, refused = len(review.steps), len(review.plan.refusals)
     nothing = "nothing at all would be done, exit code 4"
-    if refused and spared:
+    if refused and ahead.spared:
         nothing = "nothing would be done here, the other schemas would be; exit code 4"
     if refused:
         return f"{refused} refused, {steps} possible: {nothing}."
     if not steps:
         return "Nothing to do: the database is as the models describe."
-    if stopped and not spared:
+    if ahead.refused and not ahead.spared:
         return f"{counted(steps, 'step')} possible: {nothing}, as another schema is refused."
     return f"{counted(steps, 'step')}; the schema's history records them."
+
+
+def where(review: Review) -> str:
+    """Return in which schemas a plan is so."""
+    names = [identifier(schema) for schema in review.schemas]
+    return f"In {some(names)}"
+
+
+def same(review: Review) -> str:
+    """Return in which schemas the plan has the same steps."""
+    if not review.steps or not review.schemas[1:]:
+        return where(review)
+    return f"The same {counted(len(review.steps), 'step')} i{where(review)[1:]}"

@@ -3,8 +3,7 @@
 import enum
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from converge.plan import Alike, Plan
-from converge.plan import joined as joined_plans
+from converge.plan import Alike, Plan, joined
 from converge.server.connection import Connection
 from converge.server.sizes import Size, sizes
 from converge.steps import Kind, Lock, Run, Step
@@ -82,10 +81,25 @@ def reviewed(found: Sequence[Alike], known: Mapping[Tuple[str, str], Size]) -> L
     ]
 
 
-def joined(found: Sequence[Review]) -> Review:
-    """Return plans of one schema each as one, of no schema in particular."""
+class Outlook(NamedTuple):
+    """What would become of plans: some schema is `refused`, which leaves the others `spared`."""
+
+    refused: bool = False
+    spared: bool = False
+
+
+def outlook(found: Sequence[Review], *, skips: bool) -> Outlook:
+    """Return what a run would do; with `skips`, a refused schema keeps no other from being done."""
+    refused = sum(bool(review.plan.refusals) for review in found)
+    return Outlook(refused > 0, skips and 0 < refused < len(found))
+
+
+def together(found: Sequence[Review], ahead: Outlook) -> List[Review]:
+    """Return plans of a schema each as one, of no schema in particular, if all run or none."""
+    if ahead.spared or any(review.schemas[1:] for review in found):
+        return list(found)
     steps = tuple(step for review in found for step in review.steps)
-    return Review(Alike(joined_plans(review.plan for review in found), ()), steps)
+    return [Review(Alike(joined(review.plan for review in found), ()), steps)]
 
 
 def _tables(plan: Plan) -> List[str]:

@@ -128,6 +128,7 @@ def test_json_in_the_page_is_read_back() -> None:
     text = html(reports.small(), json.dumps(data, ensure_ascii=False))
     [found] = re.findall(r'<script type="application/json" id="report">(.*?)</script>', text)
     assert json.loads(found) == data
+    assert "<" not in found
 
 
 @pytest.mark.parametrize(

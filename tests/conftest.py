@@ -110,6 +110,14 @@ def _log_as_its_schema_has_it() -> Iterator[None]:
     assert checker.wrong == []
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where pictures are that tests have kept."""
+    ended = [one for end in ("passed", "failed") for one in terminalreporter.stats.get(end, ())]
+    told = [pair for report in ended for pair in report.user_properties]
+    for directory in sorted({where for what, where in told if what == "screenshots"}):
+        terminalreporter.write_line(f"Screenshots: {directory}/")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Dict[str, Any]]:
     """The connection parameters of a superuser's server."""

@@ -80,7 +80,7 @@ class _Page:
         kept = self.fitting((said for said, _ in listed), "step")
         for said, (_, step) in zip(kept, listed):
             sql = [] if step is None else [folded("SQL", fenced(runnable(step)))]
-            parts += [said, *self.fitting(sql, "block of SQL")]
+            parts += [said, *self.fitting(sql, "SQL block")]
         return ["### Steps", *parts] if parts else []
 
     def shortened(self) -> List[str]:
@@ -109,8 +109,8 @@ def _title(found: Sequence[Review], differs: int) -> str:
 
 def _endings(found: Sequence[Review], ahead: Outlook) -> Iterator[str]:
     for review in found:
-        lines = [*([f"{where(review)}:"] if review.schemas else []), *ending(review, ahead)]
-        yield "  \n".join(map(prose, lines))
+        schemas = [prose(f"{where(review)}:")] if review.schemas else []
+        yield "\n".join([*schemas, *(f"- {prose(line)}" for line in ending(review, ahead))])
 
 
 def _refusals(found: Sequence[Review]) -> Iterator[str]:

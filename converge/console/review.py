@@ -19,13 +19,15 @@ class Work(enum.Enum):
     FILL = "fill"
 
 
-# Of the table, for each second: measured with `tools/rates.py`.
+# Of the table, without its indexes. Between what `benchmarks/rates.py` found on a server of two cores
+# for 100,000 rows that it had to itself and for 5,000,000 while others kept both cores busy, which
+# were five times as far apart: so the order of magnitude is all that an estimate gives.
 BYTES_PER_SECOND: Dict[Work, float] = {
-    Work.READ: 400e6,
-    Work.REWRITE: 50e6,
-    Work.BUILD: 50e6,
-    Work.BUILD_PARTS: 5e6,
-    Work.FILL: 10e6,
+    Work.READ: 400e6,  # 338 to 534 MB
+    Work.REWRITE: 25e6,  # 17 to 41 MB
+    Work.BUILD: 20e6,  # 10 to 46 MB
+    Work.BUILD_PARTS: 2e6,  # 1 to 4.9 MB
+    Work.FILL: 4e6,  # 1.7 to 11 MB
 }
 ORDERED = ("btree", "brin", "hash")
 

@@ -5,15 +5,18 @@ WITH RECURSIVE tree AS (
   WHERE n.nspname = ANY (:schemas) AND c.relname = ANY (:tables) AND c.relkind IN ('r', 'p')
   UNION
   SELECT t.nspname, t.relname, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid
-), found AS (
+), paged AS (
   SELECT t.*, c.reltuples, c.relpages,
     pg_relation_size(t.oid) / current_setting('block_size')::integer AS pages
   FROM tree t JOIN pg_class c ON c.oid = t.oid
+), counted AS (
+  -- As the planner does: as many rows a page as when it was last looked at, on the pages of now.
+  -- Until then `reltuples` is -1, and before 14 it is 0 and so is `relpages`.
+  SELECT nspname, relname, oid, CASE WHEN pages = 0 THEN 0
+    WHEN relpages > 0 AND reltuples >= 0 THEN reltuples / relpages * pages END AS rows
+  FROM paged
 )
--- As the planner does: as many rows a page as when it was last looked at, on the pages of now.
--- Until then `reltuples` is -1, and before 14 it is 0 and so is `relpages`.
 SELECT nspname, relname,
-  CASE WHEN bool_and(pages = 0 OR (relpages > 0 AND reltuples >= 0))
-    THEN sum(CASE WHEN pages = 0 THEN 0 ELSE reltuples / relpages * pages END)::bigint END,
+  CASE WHEN bool_and(rows IS NOT NULL) THEN round(sum(rows))::bigint END,
   sum(pg_table_size(oid))::bigint, sum(pg_indexes_size(oid))::bigint
-FROM found GROUP BY nspname, relname
+FROM counted GROUP BY nspname, relname

@@ -49,7 +49,7 @@ WHOLE = """\
 Exit code **0**: nothing is refused.
 
 - Everybody waits while a table is rewritten: step 1.
-- In all some 7 min, estimated from sizes: the order of magnitude.
+- In all some 17 min, estimated from sizes: the order of magnitude.
 - 2 steps; the schema's history records them.
 
 ### Warnings
@@ -75,7 +75,7 @@ SELECT setval('s', 7);
 - **cannot be undone once a row has a value that would be lost**
 - `real` → `double precision`
 - `brief`: ACCESS EXCLUSIVE on public.weight while it is rewritten: readers and writers wait
-- some 12,034,000 rows, 3.2 GB; some 1 min, estimated from its size
+- some 12,034,000 rows, 3.2 GB; some 2 min, estimated from its size
 
 <details><summary>SQL</summary>
 
@@ -91,7 +91,7 @@ ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision;
 - rows that have none
 - `NULL` → `'me'`
 - `batches`: ROW EXCLUSIVE on public.weight, and each batch's rows: others write other rows
-- some 12,034,000 rows, 3.2 GB; some 6 min, estimated from its size
+- some 12,034,000 rows, 3.2 GB; some 14 min, estimated from its size
 
 <details><summary>SQL</summary>
 

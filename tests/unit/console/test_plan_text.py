@@ -24,7 +24,7 @@ WHOLE = """\
 -- ! changes rows that are there
 -- ! cannot be undone once a row has a value that would be lost
 --    brief, ACCESS EXCLUSIVE on public.weight while it is rewritten: readers and writers wait
---    some 12,034,000 rows, 3.2 GB; some 1 min, estimated from its size
+--    some 12,034,000 rows, 3.2 GB; some 2 min, estimated from its size
 ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision;
 
 -- 2. backfill public.weight.owner: rows that have none
@@ -32,14 +32,14 @@ ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision;
 -- ! cannot be undone: a rollback leaves what it writes
 --    NULL -> 'me'
 --    batches, ROW EXCLUSIVE on public.weight, and each batch's rows: others write other rows
---    some 12,034,000 rows, 3.2 GB; some 6 min, estimated from its size
+--    some 12,034,000 rows, 3.2 GB; some 14 min, estimated from its size
 UPDATE public.weight SET owner = 'me' WHERE owner IS NULL;
 
 -- public.weight  ~ column weight (type), column owner (rows)
 --                = column mood (left alone)
 
 -- Everybody waits while a table is rewritten: step 1.
--- In all some 7 min, estimated from sizes: the order of magnitude.
+-- In all some 17 min, estimated from sizes: the order of magnitude.
 -- 2 steps; the schema's history records them."""
 
 
@@ -56,7 +56,7 @@ def test_of_several_schemas_the_largest_is_named() -> None:
     assert text.startswith("-- The same 1 step in 2 schemas: public, b\n\n-- brief: ")
     assert (
         "\n--    the largest of 2 is in b: rows unknown before an ANALYZE, 19 GB; "
-        "some 7 min (some 8 min in all schemas), estimated from its size\n"
+        "some 14 min (some 16 min in all schemas), estimated from its size\n"
     ) in text
 
 

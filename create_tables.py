@@ -36,8 +36,9 @@ from converge.server import retries
 from converge.server.schemas import with_schemas
 from converge.settings.loading import load_settings
 from job import Job, share_out
+from plans import asked_at, print_whole, require_all_approved, require_approved, require_place
 from queries import QUERIES
-from rollback import print_rollback, print_whole, roll_back
+from rollback import print_rollback, roll_back
 from verify import analyze, stale, verify
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
         with job.step("plan"):
             plan = converge.left_over(work, job.comparison.plan(work, facts, settings))
             tell_plan(plan)  # raises Refused before any change
+            require_approved(job, work, plan)
             if plan.steps and facts.brake:
                 log.warning("%s", facts.brake, extra=about("read_only_default"))
         with job.step("apply"):  # what is new in one transaction, what is live step by step
@@ -140,7 +142,9 @@ def bring_many(job: Job, schemas: Sequence[str]) -> None:
 
     if job.settings.on_refusal == "stop":
         with job.step("plan"):
-            refuse_any(survey(job, schemas))
+            found = survey(job, schemas)
+            refuse_any(found)
+            require_all_approved(job, found)
     else:  # raises Refused if a run can succeed in none
         converge.inspect(job.connection, job.settings.of(()), chater.EXTENSIONS)
     share_out(job, schemas, work)
@@ -151,9 +155,16 @@ def run(job: Job) -> None:
     retries.until_done(job.settings, lambda: bring_to_models(job))
 
 
+def apply_plan(job: Job) -> None:
+    """Do what a run does, if it is what was approved: raises `Refused` with what has changed."""
+    require_place(job)
+    run(job)
+
+
 def print_plan(job: Job) -> None:
     """Print what a run would execute. Raises `Refused` if something is refused."""
-    print_whole(job, compared(job))
+    at = asked_at(job)
+    print_whole(job, compared(job), at)
 
 
 def print_history(job: Job) -> None:
@@ -222,6 +233,7 @@ def execute(job: Job, mode: Callable[[Job], None]) -> None:
 MODES: Dict[Tuple[str, bool], Callable[[Job], None]] = {  # by mode, and whether to plan only
     ("run", False): run,
     ("run", True): print_plan,
+    ("apply", False): apply_plan,
     ("rollback", False): roll_back,
     ("rollback", True): print_rollback,
     ("verify", False): compare_only,

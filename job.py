@@ -35,6 +35,7 @@ class Job:
         self.ran = ran
         self.stopwatch, self.tally = ran.stopwatch, ran.tally
         self.step = self.stopwatch.step
+        self.approved = converge.read_plan(options.file) if options.mode == "apply" else None
         self.failed: Dict[str, ConvergeError] = {}  # by schema
         self.tables: Sequence[str] = ()  # of the models, once they are known
         self._connection: Optional[Connection] = None

@@ -8,13 +8,13 @@ import converge
 from converge.console.question import on_terminal
 from converge.console.summary import put, put_at
 from converge.console.telling import refuse, refuse_any, tell_failed, tell_warnings
-from converge.errors import Refused
 from converge.events import about
 from converge.names import APPLICATION_NAME
 from converge.server import retries
 from converge.server.connection import Connection
 from converge.text import counted
 from job import Job, share_out
+from plans import asked_at, print_whole
 
 if TYPE_CHECKING:
     from converge.plan import Alike
@@ -102,21 +102,11 @@ def alike(job: Job, schemas: Sequence[str]) -> "Sequence[Alike]":
 
 def print_rollback(job: Job) -> None:
     """Print what a rollback would execute. Raises `Refused` if it would do nothing at all."""
-    schemas = job.settings.schemas
-    for change in planned(job, job.connection, schemas).changes:
-        put(f"-- {change}")
+    schemas, at = job.settings.schemas, asked_at(job)
+    whole = planned(job, job.connection, schemas)
     found = [one for one in alike(job, schemas) if not one.plan.empty]
-    if found:
-        print_whole(job, found)
-
-
-def print_whole(job: Job, found: "Sequence[Alike]") -> None:
-    """Print plans. Raises `Refused` if something is refused."""
-    skips = job.options.mode == "run" and job.settings.on_refusal == "skip"
-    put(converge.render_all(converge.review(job.connection, found), skips=skips), "plan")
-    refused = [
-        refusal._replace(also=one.schemas[1:]) for one in found for refusal in one.plan.refusals
-    ]
-    if refused:
-        what = f"{counted(len(refused), 'difference')} refused, as printed above"
-        raise Refused(what, refused)
+    if job.options.format in ("", "text"):
+        for change in whole.changes:
+            put(f"-- {change}")
+    if found or at is not None:
+        print_whole(job, found, at, [target.versions for target in whole.targets])

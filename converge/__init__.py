@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
+    from converge.console.plan_json import Heading as Heading
+    from converge.console.plan_json import document as document
+    from converge.console.plan_read import Approved as Approved
+    from converge.console.plan_read import read_plan as read_plan
     from converge.console.plan_text import render_all as render_all
     from converge.console.review import review as review
     from converge.crew import Crew as Crew
+    from converge.history.approved import differing as differing
+    from converge.history.approved import place_differs as place_differs
+    from converge.history.approved import plan_differs as plan_differs
     from converge.history.consent import ask as ask
     from converge.history.consent import refuse_older as refuse_older
     from converge.history.journal import Journal as Journal
@@ -35,15 +42,21 @@ if TYPE_CHECKING:
 WHERE = {
     "Applier": "change.apply",
     "Crew": "crew",
+    "Heading": "console.plan_json",
     "Journal": "history.journal",
     "alike": "plan",
     "ask": "history.consent",
+    "differing": "history.approved",
+    "document": "console.plan_json",
     "inspect": "server.inspect",
     "joined": "plan",
     "left_over": "history.left_over",
     "not_acquired": "server.locks",
     "newest_runs": "history.rollback",
+    "place_differs": "history.approved",
+    "plan_differs": "history.approved",
     "plan_rollback": "history.rollback",
+    "read_plan": "console.plan_read",
     "refuse_older": "history.consent",
     "render_all": "console.plan_text",
     "require_newest": "history.rollback",

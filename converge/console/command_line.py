@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 HELP_COLUMNS = 96
 ALL_RUNS = -1  # is no number that can be typed
+FORMATS = ("text", "json")
 
 
 class Options(NamedTuple):
     """What is asked for: a mode, whether it is only to be shown, and what it is about."""
 
-    mode: str = "run"  # or "rollback", "verify", "history"
+    mode: str = "run"  # or "apply", "rollback", "verify", "history"
     plan: bool = False
+    format: str = ""  # of a plan: one of `FORMATS`; empty: as the log's
+    exit_code: bool = False  # of a plan: 5 where it is not empty
+    file: str = ""  # which plan to apply; "-" is stdin
     to: Optional[int] = None  # the version that a rollback leads to; None: the previous one
     yes: bool = False  # a rollback is not asked about
     run: int = ALL_RUNS  # whose steps the history shows
@@ -40,12 +44,26 @@ def _parsed(arguments: Sequence[str], own: "Sequence[Variable]") -> Options:
     parser = _parser(own)
     options = parser.parse_args(arguments)
     mode = options.mode if options.run is None else "history"
-    if options.plan and mode in ("verify", "history"):
+    mode = mode if options.file is None else "apply"
+    if options.plan and mode not in ("run", "rollback"):
         parser.error("--plan goes with a run or with --rollback")
+    if options.format and not options.plan:
+        instead = ": type --plan --exit-code instead of it" if mode == "verify" else ""
+        parser.error(f"--format goes with --plan{instead}")
+    if options.exit_code and not (options.plan and mode == "run"):
+        parser.error("--exit-code goes with --plan of a run")
     if mode != "rollback" and (options.to is not None or options.yes):
         parser.error("--to and --yes go with --rollback")
-    run = ALL_RUNS if options.run is None else options.run
-    return Options(mode, options.plan, options.to, options.yes, run)
+    return Options(
+        mode=mode,
+        plan=options.plan,
+        format=options.format or "",
+        exit_code=options.exit_code,
+        file=options.file or "",
+        to=options.to,
+        yes=options.yes,
+        run=ALL_RUNS if options.run is None else options.run,
+    )
 
 
 def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
@@ -76,7 +94,13 @@ def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
     )
     parser.set_defaults(mode=Options().mode)
     parser.add_argument("--plan", action="store_true", help="print what would be done, and stop")
+    meaning = "with --plan: how it is printed"
+    parser.add_argument("--format", choices=FORMATS, help=meaning)
+    meaning = "with --plan: exit 5 if there is something to do"
+    parser.add_argument("--exit-code", action="store_true", help=meaning)
     modes = parser.add_mutually_exclusive_group()
+    meaning = "carry out a plan of --plan --format json, or refuse if it would be another one now"
+    modes.add_argument("--apply", dest="file", metavar="FILE", help=meaning)
     for mode, meaning in (
         ("rollback", "undo the newest version"),
         ("verify", "compare only; exit 5 if it differs"),

@@ -28,7 +28,7 @@ EXIT_CODES = (
     (
         "5",
         "the database differs from the models",
-        "`--plan` shows how. After `--verify`: run without it; after a run: somebody interfered",
+        "`--plan` shows how. After that or `--verify`: run; after a run: somebody interfered",
     ),
     (
         "6",

@@ -6,7 +6,7 @@ so a rollback that was interrupted goes on where it was when it is run again.
 
 import json
 from contextlib import suppress
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from psycopg2 import errors
 
@@ -47,6 +47,12 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"schema {identifier(self.schema)}: {self.change}"
+
+    @property
+    def versions(self) -> Dict[str, Any]:
+        """Where it leads, as the fields of a plan in JSON."""
+        present = self.undone[0].version if self.undone else self.version
+        return {"schema": self.schema, "from": present, "to": self.version}
 
     @property
     def change(self) -> str:

@@ -53,11 +53,12 @@ def rendered(
     versions: Sequence[Dict[str, Any]],
 ) -> str:
     """Return plans as text, Markdown or JSON."""
+    reviews = converge.review(job.connection, found)
     if at is not None:
         heading = converge.Heading(job.options.mode, at, *job.fingerprints, versions)
-        return json.dumps(converge.document(found, heading), indent=2)
+        return json.dumps(converge.document(reviews, heading), indent=2)
     skips = job.options.mode == "run" and job.settings.on_refusal == "skip"
-    return converge.render_all(converge.review(job.connection, found), skips=skips)
+    return converge.render_all(reviews, skips=skips)
 
 
 def require_place(job: Job) -> None:

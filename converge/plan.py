@@ -102,6 +102,11 @@ class Thing(NamedTuple):
     table: str
     name: str
 
+    @property
+    def is_noted(self) -> bool:
+        """Whether it is said that others have put it there."""
+        return self.noun in NOTED
+
     def __str__(self) -> str:
         whole = self.noun == "table" or not self.table
         of_table = qualified(self.schema, self.name if whole else self.table)
@@ -149,7 +154,7 @@ class Plan(NamedTuple):
         """Return the message for all that is left alone; at the end, what a run has made."""
         strange: Dict[str, List[str]] = {}
         for thing in (one.thing for one in self.unmanaged if not one.version):
-            if thing.noun in NOTED:
+            if thing.is_noted:
                 where = identifier(thing.schema)
                 if thing.noun != "table":
                     where = qualified(thing.schema, thing.table)

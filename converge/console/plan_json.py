@@ -5,8 +5,9 @@
 
 from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple
 
+from converge.console.review import Review, Reviewed
 from converge.names import APPLICATION_NAME, VERSION
-from converge.plan import Alike, Refusal
+from converge.plan import Refusal, Unmanaged
 from converge.quoting import qualified
 from converge.server.place import Moment
 from converge.steps import Lock, Step
@@ -75,7 +76,7 @@ def essence(step: Step) -> Essence:
     )
 
 
-def document(found: Sequence[Alike], heading: Heading) -> Dict[str, Any]:
+def document(found: Sequence[Review], heading: Heading) -> Dict[str, Any]:
     """Return plans as what JSON has, once for the schemas that have the same."""
     return {
         "format": FORMAT,
@@ -85,31 +86,40 @@ def document(found: Sequence[Alike], heading: Heading) -> Dict[str, Any]:
         "database": heading.at.place._asdict(),
         "fingerprints": {"models": heading.models, "rules": heading.rules},
         "versions": heading.versions,
-        "plans": [_alike(alike) for alike in found],
+        "plans": [_plan(review) for review in found],
         "summary": _summary(found),
     }
 
 
-def _alike(alike: Alike) -> Dict[str, Any]:
-    plan = alike.plan
+def _plan(review: Review) -> Dict[str, Any]:
+    plan = review.plan
     return {
-        "schemas": alike.schemas,
-        "fingerprint": plan.fingerprints.get(alike.schemas[0]),  # no name is in it
-        "steps": [_step(number, step) for number, step in enumerate(plan.steps, 1)],
+        "schemas": review.schemas,
+        "fingerprint": plan.fingerprints.get(review.schemas[0]),  # no name is in it
+        "steps": [_step(number, one) for number, one in enumerate(review.steps, 1)],
         "refusals": [_refusal(refusal) for refusal in plan.refusals],
         "warnings": plan.warnings,
-        "left_alone": plan.left_alone(),
+        "left_alone": [_left(one) for one in plan.unmanaged if one.version or one.thing.is_noted],
+        "notes": plan.notes,
     }
 
 
-def _step(number: int, step: Step) -> Dict[str, Any]:
-    found = essence(step)
+def _step(number: int, one: Reviewed) -> Dict[str, Any]:
+    step, found = one.step, essence(one.step)
     return {
         "number": number,
         **found._asdict(),
         "locks": [held._asdict() for held in found.locks],
         "why": step.why,
         "on_the_way": step.on_the_way,
+        "before": step.before,
+        "after": step.after,
+        "changes_rows": step.changes_rows,
+        "can_be_undone": step.undoable.value,
+        "rows": one.rows,
+        "bytes": one.bytes,
+        "seconds": one.seconds,
+        "seconds_in_all": one.total_seconds,
     }
 
 
@@ -123,12 +133,19 @@ def _refusal(refusal: Refusal) -> Dict[str, Any]:
     }
 
 
-def _summary(found: Sequence[Alike]) -> Dict[str, int]:
+def _left(one: Unmanaged) -> Dict[str, Any]:
+    known = {"version": one.version, "drop": one.drop} if one.version else {}
+    return {**one.thing._asdict(), "version": None, "drop": None, **known}
+
+
+def _summary(found: Sequence[Review]) -> Dict[str, float]:
     """Return how much there is in all schemas."""
-    plans = [(alike.plan, len(alike.schemas)) for alike in found]
+    plans = [(review.plan, len(review.schemas)) for review in found]
+    seconds = sum(one.total_seconds or 0.0 for review in found for one in review.steps)
     return {
         "schemas": sum(schemas for _, schemas in plans),
         "steps": sum(schemas * len(plan.steps) for plan, schemas in plans),
         "refusals": sum(schemas * len(plan.refusals) for plan, schemas in plans),
         "warnings": sum(schemas * len(plan.warnings) for plan, schemas in plans),
+        "seconds": seconds,
     }

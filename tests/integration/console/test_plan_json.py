@@ -40,7 +40,13 @@ def test_a_plan_as_json_is_all_that_is_printed(database: Database, run: Run) -> 
     plan = plan_of(result.out)
     assert result.code == 5
     assert plan["database"]["name"] == database.name
-    assert plan["summary"] == {"schemas": 1, "steps": 33, "refusals": 0, "warnings": 0}
+    assert plan["summary"] == {
+        "schemas": 1,
+        "steps": 33,
+        "refusals": 0,
+        "warnings": 0,
+        "seconds": 0,
+    }
     [one] = plan["plans"]
     assert (one["schemas"], one["fingerprint"] is None) == (["public"], False)
     assert one["steps"][0]["statements"] == ["CREATE EXTENSION pg_trgm SCHEMA public"]

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 
 import converge
+from converge.console import logs
 from converge.console.summary import put
 from converge.console.telling import refuse, refuse_any
 from converge.errors import Refused, VerificationFailed
@@ -13,14 +14,16 @@ from converge.text import counted
 from job import Job
 
 if TYPE_CHECKING:
+    from converge.console.review import Review
     from converge.plan import Alike, Plan
 
-JSON = "json"
+JSON, MARKDOWN = "json", "markdown"
 
 
 def asked_at(job: Job) -> Optional[Moment]:
     """Return where and when a plan is made, before it is, if it is printed with that."""
-    return here_and_now(job.connection) if job.options.format == JSON else None
+    is_json = job.options.format == JSON or logs.in_json()
+    return here_and_now(job.connection) if is_json else None
 
 
 def print_whole(
@@ -31,10 +34,11 @@ def print_whole(
 ) -> None:
     """Print plans in the format that is asked for; `versions` are those of a rollback.
 
-    Raises `Refused` if something is refused, and with --exit-code `VerificationFailed` if
-    it would do something.
+    Raises `Refused` if something is refused, and with --exit-code `VerificationFailed` if there is
+    something to do.
     """
-    put(rendered(job, found, at, versions))
+    reviews = converge.review(job.connection, found)
+    _put(job, reviews, at, versions)
     refused = [
         refusal._replace(also=one.schemas[1:]) for one in found for refusal in one.plan.refusals
     ]
@@ -46,19 +50,31 @@ def print_whole(
         raise VerificationFailed(f"{counted(steps, 'step')} to do, as printed above")
 
 
-def rendered(
+def _put(
     job: Job,
-    found: "Sequence[Alike]",
+    found: "Sequence[Review]",
     at: Optional[Moment],
     versions: Sequence[Dict[str, Any]],
-) -> str:
-    """Return plans as text, Markdown or JSON."""
-    reviews = converge.review(job.connection, found)
-    if at is not None:
-        heading = converge.Heading(job.options.mode, at, *job.fingerprints, versions)
-        return json.dumps(converge.document(reviews, heading), indent=2)
+) -> None:
+    """Print plans; where the log is JSON, a line of it has the document and the text."""
+    if at is None:
+        put(_text(job, found), "plan")
+        return
+    plan = converge.document(
+        found, converge.Heading(job.options.mode, at, *job.fingerprints, versions)
+    )
+    if logs.in_json():
+        put(_text(job, found), "plan", plan=plan)
+    else:
+        put(json.dumps(plan, indent=2), "plan")
+
+
+def _text(job: Job, found: "Sequence[Review]") -> str:
     skips = job.options.mode == "run" and job.settings.on_refusal == "skip"
-    return converge.render_all(reviews, skips=skips)
+    if job.options.format == MARKDOWN:
+        differs = VerificationFailed.exit_code if job.options.exit_code else 0
+        return converge.render_markdown(found, skips=skips, differs=differs)
+    return converge.render_all(found, skips=skips)
 
 
 def require_place(job: Job) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Dict, Sequence
 
 import chater
 import converge
+from converge.console.markdown import prose
 from converge.console.question import on_terminal
 from converge.console.summary import put, put_at
 from converge.console.telling import refuse, refuse_any, tell_failed, tell_warnings
@@ -14,7 +15,7 @@ from converge.server import retries
 from converge.server.connection import Connection
 from converge.text import counted
 from job import Job, share_out
-from plans import asked_at, print_whole
+from plans import MARKDOWN, asked_at, print_whole
 
 if TYPE_CHECKING:
     from converge.plan import Alike
@@ -105,8 +106,7 @@ def print_rollback(job: Job) -> None:
     schemas, at = job.settings.schemas, asked_at(job)
     whole = planned(job, job.connection, schemas)
     found = [one for one in alike(job, schemas) if not one.plan.empty]
-    if job.options.format in ("", "text"):
-        for change in whole.changes:
-            put(f"-- {change}")
+    for change in whole.changes if at is None else ():  # a document has them as fields
+        put(f"-- {change}" if job.options.format != MARKDOWN else f"{prose(change)}\n")
     if found or at is not None:
         print_whole(job, found, at, [target.versions for target in whole.targets])

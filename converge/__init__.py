@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from converge.change.apply import Applier as Applier
     from converge.console.plan_json import Heading as Heading
     from converge.console.plan_json import document as document
+    from converge.console.plan_markdown import render_markdown as render_markdown
     from converge.console.plan_read import Approved as Approved
     from converge.console.plan_read import read_plan as read_plan
     from converge.console.plan_text import render_all as render_all
@@ -59,6 +60,7 @@ WHERE = {
     "read_plan": "console.plan_read",
     "refuse_older": "history.consent",
     "render_all": "console.plan_text",
+    "render_markdown": "console.plan_markdown",
     "require_newest": "history.rollback",
     "review": "console.review",
     "run_lock": "server.locks",

@@ -122,6 +122,7 @@ FIELDS: Mapping[str, Field] = {
     "reasons": Field(listed(TEXT), "why, each reason"),
     "count": Field(WHOLE, "how many"),
     "total": Field(WHOLE, "of how many"),
+    "plan": Field({"type": "object"}, "the plan, as docs/plan.schema.json says"),
     "refused": Field(WHOLE, "how many of them are refused"),
     "failed": Field(WHOLE, "how many of them have failed"),
     "schemas": Field(listed(TEXT), "the schemas"),
@@ -205,7 +206,7 @@ EVENTS: Mapping[str, Event] = {
     # Results, on stdout.
     "help": Event("the options, exit codes and variables, or the version"),
     "result": Event("any other result"),
-    "plan": Event("what a run would do, as SQL"),
+    "plan": Event("what a run or a rollback would do", ("plan",)),
     "differences": Event("what differs, one by one", ("differences",)),
     "history": Event("what runs have changed, or the steps of one"),
     "query_report": Event("the key queries, timed", ("queries",)),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HELP_COLUMNS = 96
 ALL_RUNS = -1  # is no number that can be typed
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "markdown")
 
 
 class Options(NamedTuple):
@@ -23,7 +23,7 @@ class Options(NamedTuple):
 
     mode: str = "run"  # or "apply", "rollback", "verify", "history"
     plan: bool = False
-    format: str = ""  # of a plan: one of `FORMATS`; empty: as the log's
+    format: str = ""  # of a plan: one of `FORMATS`; empty: text
     exit_code: bool = False  # of a plan: 5 where it is not empty
     file: str = ""  # which plan to apply; "-" is stdin
     to: Optional[int] = None  # the version that a rollback leads to; None: the previous one

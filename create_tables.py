@@ -157,7 +157,7 @@ def run(job: Job) -> None:
 
 def apply_plan(job: Job) -> None:
     """Do what a run does, if it is what was approved: raises `Refused` with what has changed."""
-    require_place(job)
+    retries.until_done(job.settings, lambda: require_place(job))
     run(job)
 
 

@@ -99,6 +99,8 @@ FIELDS: Mapping[str, Field] = {
     "phase": Field(TEXT, "what it is at"),
     "eta_s": Field(NUMBER, "how many seconds are left, estimated"),
     "blocked_by": Field(listed(WAIT), "who it waits for: sessions, and what each of them is"),
+    "elapsed_s": Field(NUMBER, "for how many seconds it has run"),
+    "number": Field(WHOLE, "which step it is, from 1 to `total`"),
     "waited_s": Field(NUMBER, "for how many seconds it has waited"),
     "refusals": Field(listed(REFUSAL), "what is refused: what, why, and the way out"),
     "queries": Field(listed(QUERY), "the key queries, each with its median and indexes"),
@@ -175,11 +177,11 @@ EVENTS: Mapping[str, Event] = {
     "progress": Event(
         "how far a step is, or the schemas of a run",
         (
-            *(*WHERE, "percent", "phase", "eta_s", "blocked_by"),
-            *("count", "total", "refused", "failed"),
+            *(*WHERE, "number", "total", "percent", "phase", "elapsed_s", "eta_s", "blocked_by"),
+            *("count", "refused", "failed"),
         ),
     ),
-    "blocked": Event("a statement waits", (*WHERE, "blocked_by")),
+    "blocked": Event("a statement waits for a lock", (*WHERE, "number", "total", "blocked_by")),
     "step_unfinished": Event("a step was not finished", (*WHERE, "count")),
     "steps_left": Event("how many steps are left for the next run", ("count",)),
     "index_dropped": Event("the unfinished half of an index is dropped", (*WHERE,)),

@@ -65,6 +65,11 @@ def roughly(seconds: float) -> str:
     return f"some {minutes:.0f} min" if minutes < 60 else f"some {minutes / 60:,.1f} h"
 
 
+def whole_duration(seconds: float) -> str:
+    """Return a duration that is told while it lasts: `4 s`, `3 min 20 s` or `2 h 5 min`."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else duration(seconds)
+
+
 def table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
     """Return an aligned table. A column of numbers, or `-` for none, is to the right."""
     rows = [head, *([str(cell) for cell in row] for row in body)]

@@ -6,29 +6,31 @@ before another run.
 
 import logging
 import time
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence
 
 import psycopg2
 from psycopg2 import errors
 
-from converge.change import progress
 from converge.change.backfill import batches
 from converge.change.giving_up import drop_helpers
+from converge.change.progress import watched_build
 from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
+from converge.display import DISPLAY
 from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
 from converge.events import about
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan
 from converge.quoting import qualified
 from converge.server import messages, retries
-from converge.server.connection import Connection
+from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.locks import lock_not_acquired
 from converge.server.waits import Guess, Watcher
 from converge.settings.variables import Settings
 from converge.steps import Done, Lock, Run, Step
+from converge.task import Task
 from converge.text import counted, duration
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,16 @@ class Counting(Protocol):
     def after(self, step: Step, /) -> List[str]: ...
 
 
+class Place(NamedTuple):
+    """Where a run is: at step `number` of `of` that a plan shows, without those that record it."""
+
+    number: int = 0
+    of: int = 0
+
+    def after(self, steps: Sequence[Step]) -> "Place":
+        return self._replace(number=self.number + _numbered(steps))
+
+
 class Applier:
     """Runs steps on `connection`; `control`, which holds the run lock, watches what takes long."""
 
@@ -66,6 +78,8 @@ class Applier:
         self.settings, self.connection, self.control = settings, connection, control
         self.journal = journal
         self.finished = self.left = 0  # steps
+        self.place = Place()
+        self.task = Task("")  # what is shown of the one that runs
         self.how = {
             Run.AHEAD: self._brief,
             Run.BRIEF: self._brief,
@@ -84,6 +98,7 @@ class Applier:
         if refusals:
             raise Refused.of(*refusals)
         self.finished, self.left = 0, len(plan.steps)
+        self.place = Place(0, _numbered(plan.steps))
         try:
             for step in plan.steps:
                 if step.run is Run.AHEAD:
@@ -102,13 +117,15 @@ class Applier:
         return self._timed([step], partial(self.how[step.run], step))
 
     def _tried(self, step: Step, statements: Sequence[str]) -> None:
-        self._in_transaction(step, statements, end="ROLLBACK")
+        with self._shown([step]):
+            self._in_transaction(step, statements, end="ROLLBACK")
 
     def _timed(self, steps: Sequence[Step], action: Callable[[], None]) -> Done:
         """Run the action of the steps, and say how long it took."""
         started = time.monotonic()
         try:
-            action()
+            with self._shown(steps):
+                action()
         except (psycopg2.Error, LockNotAcquired, Terminated) as error:
             more = f" and {len(steps) - 1} more, all in one transaction" if steps[1:] else ""
             extra = about("step_unfinished", count=len(steps), **_subject(steps[0]))
@@ -120,9 +137,18 @@ class Applier:
                 raise StepFailed(error, why, finished=self.finished) from error
             raise
         self.finished, self.left = self.finished + len(steps), self.left - len(steps)
+        self.place = self.place.after(steps)
         done = Done(tuple(steps), time.monotonic() - started)
         _tell(done)
         return done
+
+    @contextmanager
+    def _shown(self, steps: Sequence[Step]) -> Iterator[None]:
+        """Show, while the block runs, how far the steps are, the last of them by name."""
+        place = self.place.after(steps) if _numbered(steps) else Place()
+        self.task = Task(str(steps[-1]), *place, subject=_subject(steps[-1]))
+        with DISPLAY.showing(self.task):
+            yield
 
     def _new(self, steps: Sequence[Step]) -> None:
         """Run all steps in one transaction, in one round trip."""
@@ -150,15 +176,15 @@ class Applier:
         for statement in step.statements:
             messages.lift_restrictions(self.connection, step.path)
             try:
-                self._build(step, statement)
+                self._build(statement)
             except psycopg2.Error as error:
                 if not isinstance(error, errors.DuplicateTable):  # that index is somebody else's
                     self._give_back(step)
                 raise
         self._note(step, self.journal.after(step))
 
-    def _build(self, step: Step, statement: str) -> None:
-        with progress.build(self.connection, self.control, step):
+    def _build(self, statement: str) -> None:
+        with watched_build(self.connection, self.control, self.task):
             messages.alone(self.connection, statement)
 
     def _give_back(self, step: Step) -> None:
@@ -166,7 +192,7 @@ class Applier:
         if step.kind.builds_index and not self.connection.closed:
             drop = f"DROP INDEX CONCURRENTLY {qualified(step.schema, step.name)}"
             with suppress(psycopg2.Error):  # then the next run drops it
-                self._build(step, drop)
+                self._build(drop)
                 extra = about("index_dropped", **_subject(step))
                 log.warning("dropped the unfinished index %s", step.name, extra=extra)
 
@@ -183,7 +209,11 @@ class Applier:
     def _batches(self, step: Step) -> None:
         """Run an UPDATE of a whole table in batches, each in its own transaction."""
         self._note(step, self.journal.before(step))
-        batches(self.connection, step, lambda statements: self._in_transaction(step, statements))
+
+        def batch(statements: Sequence[str]) -> None:
+            self._in_transaction(step, statements)
+
+        batches(self.connection, step, self.task, batch)
 
     def _note(self, step: Step, statements: List[str]) -> None:
         if statements:
@@ -194,13 +224,13 @@ class Applier:
     ) -> None:
         """Try a transaction until it gets its locks; say who is in the way."""
         watcher = Watcher(
-            str(step), self.connection, lambda: nullcontext(self.control), _guesses(step)
+            self.connection, lambda: nullcontext(self.control), self.task.blocked, _guesses(step)
         )
 
         def attempt() -> None:
             messages.transaction(self.connection, statements, lock_timeout=timeout, end=end)
 
-        with watcher.on(timeout / 2):
+        with self.connection.watched(watcher, min(timeout / 2, WATCH_SECONDS)):
             try:
                 retries.until_locked(self.settings, attempt, watcher.missed)
             except errors.LockNotAvailable:
@@ -224,6 +254,10 @@ def _guesses(step: Step) -> List[Guess]:
     own = [(step.table, step.lock)] if step.table else []
     found = [Guess(step.schema, table, MODES[lock]) for table, lock in [*own, *step.locks]]
     return [*found, Guess(step.schema, HISTORY_TABLE, "RowExclusiveLock")]
+
+
+def _numbered(steps: Sequence[Step]) -> int:
+    return sum(step.number > 0 for step in steps)
 
 
 def _tell(done: Done) -> None:

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Dict, Iterator, List, Mapping, Optional, TextIO
 
+from converge.display import DISPLAY
 from converge.events import about
 from converge.names import APPLICATION_NAME
 from converge.text import visible
@@ -33,7 +34,7 @@ def set_up(level: str, format: str) -> None:  # noqa: A002 - as the setting is c
 
     A second call replaces the first one's handler, and leaves those of others alone.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(DISPLAY.set_up(sys.stderr, bars=format != "json"))
     handler.set_name(APPLICATION_NAME)
     text = _TextFormatter(sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else text)
@@ -74,11 +75,11 @@ def finish(said: str, exit_code: int, **fields: object) -> None:
 
 
 @contextmanager
-def hushed(but: str) -> Iterator[None]:
-    """Leave out what others than the logger `but` say at INFO, while the block runs."""
+def hushed(*but: str) -> Iterator[None]:
+    """Leave out what others than the loggers `but` say at INFO, while the block runs."""
 
     def heard(record: logging.LogRecord) -> bool:
-        return record.levelno != logging.INFO or record.name == but
+        return record.levelno != logging.INFO or record.name in but
 
     handlers = _handlers()
     for handler in handlers:

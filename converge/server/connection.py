@@ -5,8 +5,9 @@ Every connection is in autocommit mode; what is sent over it is made in `message
 
 import select
 import time
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Callable, ClassVar, Dict, Optional, Tuple
+from typing import Any, Callable, ClassVar, Dict, Iterator, Optional, Tuple
 
 import psycopg2
 import psycopg2.extensions
@@ -31,6 +32,7 @@ DOUBT_SECONDS = 20.0
 CANCEL_SECONDS = 0.5
 WAIT_TICK_SECONDS = 0.25  # how late a watcher may be; a signal interrupts the wait at once
 WATCH_SECONDS = 3.0  # between two looks at a statement that takes long
+LOOK_SECONDS = 1.0  # the same where a look costs no connection of its own
 
 
 class Silence(psycopg2.OperationalError):
@@ -56,11 +58,11 @@ class Connection(psycopg2.extensions.connection):
     """A psycopg2 connection that can be watched while it waits for the server.
 
     `watch` is called with the seconds that it has waited: after `watch_after`, then every
-    `WATCH_SECONDS`. It may use another connection, never this.
+    `watch_every`. It may use another connection, never this.
     """
 
     watch: Optional[Callable[[float], None]] = None
-    watch_after = WATCH_SECONDS
+    watch_after = watch_every = WATCH_SECONDS
     statement = ""  # the last one that was sent
     answers: Callable[[float], bool]  # whether the server does, a newcomer, within so many seconds
     opened = False
@@ -78,6 +80,16 @@ class Connection(psycopg2.extensions.connection):
         super().__init__(dsn, **kwargs)
         self.opened = True
         self.autocommit = True
+
+    @contextmanager
+    def watched(self, look: Callable[[float], None], after: float = LOOK_SECONDS) -> Iterator[None]:
+        """Have `look` watch the statements of the block, for the first time after so long."""
+        before = self.watch, self.watch_after, self.watch_every
+        self.watch, self.watch_after, self.watch_every = look, after, LOOK_SECONDS
+        try:
+            yield
+        finally:
+            self.watch, self.watch_after, self.watch_every = before
 
 
 def wait(connection: psycopg2.extensions.connection) -> None:
@@ -100,7 +112,7 @@ def wait(connection: psycopg2.extensions.connection) -> None:
                 raise Silence("timeout expired")
             if ours.watch is not None and now >= look_at:
                 ours.watch(now - started)
-                look_at = time.monotonic() + WATCH_SECONDS
+                look_at = time.monotonic() + ours.watch_every
             if ours.opened and now - asked > DOUBT_SECONDS:
                 if not ours.answers(CONNECT_TIMEOUT_SECONDS):
                     raise Silence(f"no answer for {now - started:.0f} s, nor to a new connection")

@@ -13,7 +13,7 @@ from converge.names import DATABASE_WIDE, HISTORY_TABLE, LOCK_CLASS, lock_key
 from converge.quoting import literal
 from converge.server.connection import Connection, twin
 from converge.server.messages import begin, named, pooled, rows
-from converge.server.waits import Guess, Wait, Watcher, holders
+from converge.server.waits import Guess, Teller, Wait, Watcher, holders
 from converge.settings.variables import Settings
 from converge.text import duration
 
@@ -59,7 +59,7 @@ def run_lock(
         return
     try:
         with closing(twin(control, settings)) as work:
-            watcher = work.watch = Watcher("a statement", work, lambda: nullcontext(control))
+            watcher = work.watch = Watcher(work, lambda: nullcontext(control), Teller())
             yield work
     except BaseException as error:
         with closing(control):

@@ -2,13 +2,13 @@
 
 import json
 import logging
-import time
 from contextlib import closing, contextmanager, suppress
 from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import psycopg2
 
 from converge.events import about
+from converge.pacing import Schedule
 from converge.plan import WayOut
 from converge.quoting import literal
 from converge.server.connection import WATCH_SECONDS, Connection, Silence, open_connection
@@ -18,7 +18,6 @@ from converge.settings.variables import Settings
 
 log = logging.getLogger(__name__)
 
-REMINDER_SECONDS = 10.0  # between two lines that say the same
 SHOWN_OF_A_QUERY = 80  # characters
 # Of a statement, to know it by: as much as the server's views show if `track_activity_query_size`
 # is twenty times its default.
@@ -29,6 +28,7 @@ WAITS = "server/waits.sql"
 BUSY = "SELECT global_pid, xact_start, query FROM citus_stat_activity WHERE xact_start < now()"
 
 From = Callable[[], ContextManager[Connection]]
+Tell = Callable[[Sequence["Wait"]], None]
 
 
 class Guess(NamedTuple):
@@ -129,29 +129,27 @@ def _asked(observer: Connection, guesses: Sequence[Guess], **ours: str) -> Tuple
 class Watcher:
     """Sees what the statements of `connection` wait for, and says so; it is a `Connection.watch`.
 
-    At once when a statement has waited for `WATCH_SECONDS`; then when it waits for something else,
-    and every `REMINDER_SECONDS`. `observe` gives the connection to look from.
+    When a statement has waited for `WATCH_SECONDS`, and when an attempt has missed its lock, `tell`
+    gets whom it waits for, nobody if it does not. `observe` gives the connection to look from.
     """
 
     def __init__(
-        self, title: str, connection: Connection, observe: From, guesses: Sequence[Guess] = ()
+        self, connection: Connection, observe: From, tell: Tell, guesses: Sequence[Guess] = ()
     ) -> None:
-        self.title, self.connection, self.observe = title, connection, observe
+        self.connection, self.observe, self.tell = connection, observe, tell
         self.guesses = guesses
         self.seen: Tuple[Wait, ...] = ()
-        self._said: Optional[float] = None
-        self._causes: Tuple[object, ...] = ()
 
     def __call__(self, waited: float) -> None:
         """Look at a statement that has run for `waited` seconds."""
         with self.observe() as observer:
             self.seen = waits(self.connection, observer)
-        if waited >= WATCH_SECONDS:
-            self._tell(self.seen)
+        if waited >= WATCH_SECONDS or not self.seen:
+            self.tell(self.seen)
 
     def missed(self) -> None:
         """Say who had the lock that an attempt did not get; the next attempt may meet others."""
-        self._tell(self.in_the_way())
+        self.tell(self.in_the_way())
         self.seen = ()
 
     def in_the_way(self) -> Tuple[Wait, ...]:
@@ -163,25 +161,18 @@ class Watcher:
         elsewhere = (Wait(None, None, elsewhere=True),) if self.connection.citus else ()
         return found or elsewhere
 
-    @contextmanager
-    def on(self, seconds: float) -> Iterator[None]:
-        """Watch the statements of the block, for the first time after so many seconds of each."""
-        connection = self.connection
-        before = connection.watch, connection.watch_after
-        connection.watch, connection.watch_after = self, min(seconds, WATCH_SECONDS)
-        try:
-            yield
-        finally:
-            connection.watch, connection.watch_after = before
 
-    def _tell(self, found: Tuple[Wait, ...]) -> None:
-        now, causes = time.monotonic(), tuple(wait.cause for wait in found)
-        pause = REMINDER_SECONDS if causes == self._causes else WATCH_SECONDS
-        if found and (self._said is None or now - self._said >= pause):
-            self._said, self._causes = now, causes
+class Teller:
+    """Logs what statements wait for, that are no step of a plan: at once, then now and then."""
+
+    def __init__(self) -> None:
+        self._schedule = Schedule()
+
+    def __call__(self, found: Sequence[Wait]) -> None:
+        if found and self._schedule.is_due(tuple(wait.cause for wait in found)):
             for wait in found:
-                extra = about("blocked", step=self.title, blocked_by=[wait.facts])
-                log.warning("%s waits for %s", self.title, wait, extra=extra)
+                extra = about("blocked", blocked_by=[wait.facts])
+                log.warning("a statement waits for %s", wait, extra=extra)
 
 
 def watch(connection: Connection, settings: Settings) -> None:
@@ -193,7 +184,7 @@ def watch(connection: Connection, settings: Settings) -> None:
             other.watch = _give_up
             yield other
 
-    look = Watcher("a statement", connection, newcomer)
+    look = Watcher(connection, newcomer, Teller())
 
     def patiently(waited: float) -> None:
         with suppress(psycopg2.OperationalError):  # "too many clients": then it is not said

@@ -14,21 +14,28 @@ from tests.support.program import ROOT
 def typed(directory: Path, environment: Dict[str, str], answer: str, *arguments: str) -> Result:
     """Run the job with stdin and stderr at a terminal, where `answer` is typed."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "create_tables.py"), *arguments],
-        cwd=directory,
-        env={**os.environ, **environment},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
+    process = started(directory, environment, theirs, *arguments)
     os.close(theirs)
     os.write(ours, answer.encode())
     shown = _read(ours)
     out = process.communicate(timeout=60)[0]
     os.close(ours)
     return Result(process.returncode, out, shown.replace("\r\n", "\n"))
+
+
+def started(
+    directory: Path, environment: Dict[str, str], terminal: int, *arguments: str
+) -> "subprocess.Popen[str]":
+    """Start the job with stdin and stderr at a terminal, and stdout at a pipe."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "create_tables.py"), *arguments],
+        cwd=directory,
+        env={**os.environ, "TERM": "xterm", **environment},
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
 
 
 def _read(terminal: int) -> str:

@@ -98,7 +98,7 @@ def test_a_prepared_transaction_that_a_build_waits_for_is_named(
     with forgotten(live) as name:
         process = spawn(**through)
         lines = lines_until(process, " create index public.dishes.idx_dishes_name: ")
-        assert re.search(r": 0 %, waiting for .*, waits for the prepared trans", lines[-1])
+        assert re.search(r": \d+ %, waiting for .*, waits for the prepared trans", lines[-1])
         assert "WARNING" not in "".join(lines)
         live.execute(f"COMMIT PREPARED {name}")
         err = process.communicate(timeout=60)[1]
@@ -139,9 +139,9 @@ def test_a_row_may_be_what_is_waited_for(live: Database, observer: Connection) -
     other = holding(live, "UPDATE weight SET weight = 1", name="writer")
     settings = load_settings(live.environment, "none")
     with closing(connect(settings)) as connection:
-        watcher = Watcher("an update", connection, lambda: nullcontext(observer))
+        watcher = Watcher(connection, lambda: nullcontext(observer), lambda _: None)
         update = ["UPDATE public.weight SET weight = 2"]
-        with watcher.on(0.1), pytest.raises(errors.LockNotAvailable):
+        with connection.watched(watcher, 0.1), pytest.raises(errors.LockNotAvailable):
             messages.transaction(connection, update, lock_timeout=1)
     other.close()
     [wait] = watcher.in_the_way()

@@ -38,6 +38,7 @@ from converge.settings.loading import load_settings
 from job import Job, share_out
 from plans import asked_at, print_whole, require_all_approved, require_approved, require_place
 from queries import QUERIES
+from report import reported
 from rollback import print_rollback, roll_back
 from verify import analyze, stale, verify
 
@@ -191,10 +192,11 @@ def compare_only(job: Job) -> None:
 def compared(job: Job) -> "List[Alike]":
     """Return the plans without taking the run lock, as those have them who only look."""
     found = survey(job, job.settings.schemas, only_look=True)
-    return [
+    job.compared = [
         alike._replace(plan=converge.left_over(job.connection, alike.plan.looked_at()))
         for alike in found
     ]
+    return job.compared
 
 
 def survey(job: Job, schemas: Sequence[str], *, only_look: bool = False) -> "List[Alike]":
@@ -249,7 +251,7 @@ def start(argv: Optional[List[str]], ran: Ran) -> None:
         settings = load_settings(os.environ, DOTENV, own=chater.VARIABLES)
         logs.set_up(settings.log_level, settings.log_format)
         tell_settings(settings, DOTENV)
-        with closing(Job(settings, options, ran)) as job:
+        with closing(Job(settings, options, ran)) as job, reported(job, compared):
             execute(job, MODES[options.mode, options.plan])
 
 

@@ -3,7 +3,7 @@
 import logging
 from contextlib import ExitStack, closing
 from copy import copy
-from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence
 
 import chater
 import converge
@@ -19,7 +19,9 @@ from converge.server.connection import Connection
 from converge.settings.variables import Settings
 
 if TYPE_CHECKING:
+    from converge.benchmark import Timing
     from converge.compare.alike import Comparison
+    from converge.plan import Alike
 
 log = logging.getLogger(APPLICATION_NAME)
 # What is done in schemas, with `wait` even if another run is at work on them: see `crew.Hand`.
@@ -38,6 +40,8 @@ class Job:
         self.approved = converge.read_plan(options.file) if options.mode == "apply" else None
         self.failed: Dict[str, ConvergeError] = {}  # by schema
         self.tables: Sequence[str] = ()  # of the models, once they are known
+        self.compared: Optional[List[Alike]] = None  # by a mode that only looks
+        self.timings: Sequence[Timing] = ()  # of the key queries
         self._connection: Optional[Connection] = None
         self._comparison: Optional[Comparison] = None
 
@@ -60,6 +64,11 @@ class Job:
             self._comparison = load_models(self.settings)
             self.tables = self._comparison.desired.managed.tables
         return self._comparison
+
+    @property
+    def report_file(self) -> str:
+        """Where a report of the run goes; empty: there is to be none."""
+        return self.options.report
 
     def another(self) -> "Job":
         """Return one that works beside this, and adds to the same numbers."""

@@ -70,6 +70,8 @@ class Timing(NamedTuple):
     milliseconds: Optional[float]
     access: str
     indexes: Tuple[str, ...] = ()  # that it has used
+    served: bool = True  # no index could do notably better, as far as is known
+    plan: Optional[Mapping[str, Any]] = None  # with conditions, which hold what is private
 
     @property
     def facts(self) -> Dict[str, object]:
@@ -140,7 +142,9 @@ def _time(connection: Connection, schema: str, query: Query) -> Timing:
         _warn(schema, query, access, outline(plan))
     median = sorted(run["Execution Time"] for run in runs)[RUNS // 2]
     found = _count(plan, "Actual Rows")
-    return Timing(schema, query.name, found, median, access.text, access.indexes)
+    return Timing(
+        schema, query.name, found, median, access.text, access.indexes, access.served, plan
+    )
 
 
 def _parameters(connection: Connection, schema: str, query: Query) -> Dict[str, Any]:
@@ -168,14 +172,23 @@ def _subject(schema: str, query: Query) -> Dict[str, object]:
 
 def judge(plan: Mapping[str, Any], expected: Sequence[str]) -> Access:
     """Say which indexes a plan uses, and whether one of those expected is missed."""
-    nodes = [node for _, node in _walk(plan)]
-    used = list(dict.fromkeys(node["Index Name"] for node in nodes if "Index Name" in node))
-    scans = [node for node in nodes if "Relation Name" in node]
+    used = list(
+        dict.fromkeys(node["Index Name"] for _, node in _walk(plan) if "Index Name" in node)
+    )
+    scans = [node for _, node in _walk(plan) if "Relation Name" in node]
     read = sum(_count(scan, "Actual Rows", *DISCARDED) for scan in scans)
     small = read < SMALL_TABLE_ROWS
     no_index = "sequential scan (small table)" if small else "sequential scan"
     text = ", ".join(used) or (no_index if scans else plan["Node Type"])
     return Access(text, read, small or not set(used).isdisjoint(expected), tuple(used))
+
+
+def nodes(plan: Mapping[str, Any]) -> Iterator[Tuple[int, str, int, float]]:
+    """Yield the depth, the words without conditions, the rows and the milliseconds of each node."""
+    for depth, node in _walk(plan):
+        taken = node["Actual Total Time"] * node["Actual Loops"]
+        name = f"{node['Node Type']}{_target(node)}"
+        yield depth, name, _count(node, "Actual Rows"), round(taken, 3)
 
 
 def outline(plan: Mapping[str, Any]) -> str:

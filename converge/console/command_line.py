@@ -9,7 +9,7 @@ from converge.errors import Misused
 from converge.names import PROGRAM, VERSION
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
 
     from converge.settings.variables import Variable
 
@@ -29,6 +29,7 @@ class Options(NamedTuple):
     to: Optional[int] = None  # the version that a rollback leads to; None: the previous one
     yes: bool = False  # a rollback is not asked about
     run: int = ALL_RUNS  # whose steps the history shows
+    report: str = ""  # the file to write a report to
 
 
 def parse(argv: Optional[Sequence[str]] = None, own: "Sequence[Variable]" = ()) -> Options:
@@ -45,6 +46,8 @@ def _parsed(arguments: Sequence[str], own: "Sequence[Variable]") -> Options:
     options = parser.parse_args(arguments)
     mode = options.mode if options.run is None else "history"
     mode = mode if options.file is None else "apply"
+    if options.report is not None:
+        mode = _looking(parser, options, mode)
     if options.plan and mode not in ("run", "rollback"):
         parser.error("--plan goes with a run or with --rollback")
     if options.format and not options.plan:
@@ -63,7 +66,19 @@ def _parsed(arguments: Sequence[str], own: "Sequence[Variable]") -> Options:
         to=options.to,
         yes=options.yes,
         run=ALL_RUNS if options.run is None else options.run,
+        report=options.report or "",
     )
+
+
+def _looking(parser: "ArgumentParser", options: "Namespace", mode: str) -> str:
+    """Return the mode with --report, which by itself compares only."""
+    from converge.settings.checks import report_file, shortened
+
+    try:
+        report_file(options.report)
+    except ValueError as error:
+        parser.error(f"--report {shortened(options.report)}: {error}")
+    return "verify" if mode == "run" and not options.plan else mode
 
 
 def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
@@ -112,6 +127,8 @@ def _parser(own: "Sequence[Variable]") -> "ArgumentParser":
     )
     meaning = "with --rollback: undo every version above this one; 0 undoes all"
     parser.add_argument("--to", type=number, metavar="VERSION", help=meaning)
+    meaning = "write a report: .html, .md or .json; by itself it compares only, like --verify"
+    parser.add_argument("--report", metavar="FILE", help=meaning)
     parser.add_argument("--yes", action="store_true", help="with --rollback: do not ask")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser

@@ -78,9 +78,10 @@ class Index(NamedTuple):
     bytes: int
     scans: Optional[int]
     since: Optional[str]  # when the scans began to be counted
-    queries: Tuple[str, ...]  # the key queries that use it
+    queries: Tuple[str, ...]  # the key queries that use it, or expect to
     managed: bool
     findings: Tuple["Finding", ...]
+    last_scan: Optional[str] = None  # from PostgreSQL 16 on
 
 
 class Finding(NamedTuple):

@@ -5,12 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
 
-from models import Base
-from queries import QUERIES
 from tests.support.browser import LOOKS, SCREENSHOTS, View, chromium, opened
-from tests.support.catalogs import SAMPLE_ROWS
-from tests.support.database import Database
-from tests.support.job import Run
 from tests.support.program import ROOT
 
 if TYPE_CHECKING:

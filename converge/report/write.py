@@ -1,0 +1,44 @@
+"""A report, written to a file: the ending of its name says how."""
+
+import os
+from importlib import import_module
+from typing import Callable
+
+from converge.errors import ConvergeError
+from converge.report.model import Report
+
+
+def write(report: Report, path: str) -> None:
+    """Write a report; whoever opens the file meanwhile has the whole of the old or of the new one.
+
+    Raises `ConvergeError` if it can't be written. The old one is still there then.
+    """
+    text = _rendered(report, path)
+    temporary = f"{path}.{os.getpid()}.part"
+    try:
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+    except OSError as error:
+        raise ConvergeError(f"the report {path} can't be written: {error.strerror}") from None
+
+
+def _rendered(report: Report, path: str) -> str:
+    """Return the text; what makes it is imported only where it is asked for."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending == ".md":
+        from converge.report.as_markdown import markdown
+
+        return markdown(report)
+    from converge.report.as_json import as_json
+
+    if ending == ".json":
+        return as_json(report)
+    page: Callable[[Report, str], str] = import_module("converge.report.as_html").html
+    return page(report, as_json(report))

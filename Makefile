@@ -62,10 +62,12 @@ lint: $(STAMP)
 	.venv/bin/hadolint Dockerfile
 	$(COG) --check $(DOCS)
 	$(RUN) -m tools.log_schema --check
+	$(RUN) -m tools.report_schema --check
 
 docs: $(STAMP)
 	$(COG) -r $(DOCS)
 	$(RUN) -m tools.log_schema
+	$(RUN) -m tools.report_schema
 	$(RUN) -m tools.transcripts
 
 lock: $(STAMP)

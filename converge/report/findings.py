@@ -11,7 +11,7 @@ from converge.report.model import Finding
 from converge.text import counted
 
 DAY = 86400.0
-# Of so many days with use, some month ends excepted: what was not needed since is seldom needed.
+# A weekly job has run since then; a monthly or yearly one has not, which the advice says.
 ENOUGH_DAYS = 7
 # Of a smaller table, a scan takes under a millisecond: the planner has little use for its indexes.
 MANY_ROWS = 10_000
@@ -103,7 +103,7 @@ def _never_used(index: Facts, counting: Counting) -> Iterator[Finding]:
     if not is_unused(index) or not counting.on or is_young(counting):
         return
     days = int((counting.seconds or 0.0) / DAY)
-    why = f"no query has used it in {counted(days, 'day')}, as long as scans are counted"
+    why = f"no query has used it in {days:,} days, as long as scans are counted"
     replicas = " Ask the standbys too: each counts its own scans." if counting.elsewhere else ""
     then = AGAIN if index.managed else "If nobody needs it at the end of a month or year:"
     yield Finding("never_used", why, f"{then}{replicas}", index.drop)

@@ -58,6 +58,7 @@ from converge.steps import Kind
 from converge.text import counted
 
 SHOWN = 200  # schemas of which tables, indexes and runs are told
+LONGEST_WAIT = 1.0  # seconds, for a lock; what takes longer is left out
 RUNS = 100  # of each schema, the newest
 T = TypeVar("T")
 
@@ -153,7 +154,7 @@ class _Gathering:
             return otherwise
 
     def _asked(self, what: str, sql: str) -> List[Tuple[Any, ...]]:
-        opening = begin(self.connection, access="READ ONLY")
+        opening = begin(self.connection, access="READ ONLY", lock_timeout=LONGEST_WAIT)
         return self._tried(what, lambda: rows(self.connection, opening + sql), [])
 
     def _file(self, what: str, file: str, **values: Any) -> List[Tuple[Any, ...]]:

@@ -114,9 +114,9 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
 
 def time_queries(job: Job) -> None:
     """Time the key queries; what they took is of interest where something was changed."""
-    timed = benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas)
-    text = benchmark.as_table(timed) + "\n"
-    put_at(job.tally.level, text, "query_report", queries=[one.facts for one in timed])
+    job.timings = benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas)
+    text = benchmark.as_table(job.timings) + "\n"
+    put_at(job.tally.level, text, "query_report", queries=[one.facts for one in job.timings])
 
 
 def not_analyzed(job: Job, schemas: Sequence[str]) -> Sequence[Tuple[str, str]]:

@@ -68,7 +68,7 @@ class Job:
     @property
     def report_file(self) -> str:
         """Where a report of the run goes; empty: there is to be none."""
-        return self.options.report
+        return self.options.report or self.settings.report or ""
 
     def another(self) -> "Job":
         """Return one that works beside this, and adds to the same numbers."""

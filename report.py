@@ -8,6 +8,7 @@ from converge import benchmark
 from converge.console.advice import explained
 from converge.console.help import EXIT_CODES
 from converge.errors import ConnectionFailed, ConvergeError
+from converge.events import about
 from converge.names import APPLICATION_NAME
 from job import Job
 from queries import QUERIES
@@ -48,7 +49,7 @@ def reported(job: Job, compare: Compare) -> Iterator[None]:
         with explained():
             yield
     except ConnectionFailed:
-        log.warning("no report is written: there is no connection")
+        _tell_none(job, "there is no connection")
         raise
     except ConvergeError as error:
         _try_to_write(job, compare, overheard.texts, error)
@@ -70,10 +71,16 @@ def _try_to_write(
             _write(job, compare, warnings, error)
     except ConvergeError as failure:
         if error is not None or _is_run(job):
-            log.warning("no report: %s", failure)
+            _tell_none(job, str(failure))
         return failure
-    log.info("wrote the report %s", job.report_file)
+    extra = about("report_written", file=job.report_file)
+    log.info("wrote the report %s", job.report_file, extra=extra)
     return None
+
+
+def _tell_none(job: Job, reason: str) -> None:
+    extra = about("report_failed", file=job.report_file, reason=reason)
+    log.warning("no report: %s", reason, extra=extra)
 
 
 def _write(
@@ -143,5 +150,5 @@ def _outcome(job: Job, error: Optional[ConvergeError]) -> "Outcome":
         ran=_is_run(job),
         message=str(error or ""),
         done=tuple((kind.replace("_", " "), count) for kind, count in job.tally.done.items()),
-        seconds=tuple(job.stopwatch.seconds.items()),
+        seconds=tuple((step, round(took, 3)) for step, took in job.stopwatch.seconds.items()),
     )

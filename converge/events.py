@@ -213,6 +213,8 @@ EVENTS: Mapping[str, Event] = {
     "history": Event("what runs have changed, or the steps of one"),
     "query_report": Event("the key queries, timed", ("queries",)),
     "summary": Event("what was done in each schema", ("summary", "undone", "seconds")),
+    "report_written": Event("a report is written", ("file",)),
+    "report_failed": Event("there is no report, and why", ("file", "reason")),
     # How it ends.
     "bad_command_line": Event("exit code 2: the command line", ("exit_code", "usage")),
     "misconfigured": Event("exit code 2: settings or models", ("exit_code", "mistakes")),

@@ -1,8 +1,6 @@
 """A report, written to a file: the ending of its name says how."""
 
 import os
-from importlib import import_module
-from typing import Callable
 
 from converge.errors import ConvergeError
 from converge.report.model import Report
@@ -40,5 +38,6 @@ def _rendered(report: Report, path: str) -> str:
 
     if ending == ".json":
         return as_json(report)
-    page: Callable[[Report, str], str] = import_module("converge.report.as_html").html
-    return page(report, as_json(report))
+    from converge.report.as_html import html
+
+    return html(report, as_json(report))

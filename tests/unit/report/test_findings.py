@@ -154,7 +154,7 @@ def test_the_size_of_a_fresh_index_is_estimated() -> None:
 )
 def test_without_figures_there_is_no_estimate(unknown: Dict[str, Any]) -> None:
     """A table that was never analyzed, or that has changed since, says nothing."""
-    sized = {"rows": 1000, "width": 4.0, "bytes": 100 * MEGABYTE}
+    sized: Dict[str, Any] = {"rows": 1000, "width": 4.0, "bytes": 100 * MEGABYTE}
     assert kinds(index(**sized)) == ["bloated"]
     assert kinds(index(**{**sized, **unknown})) == []
 

@@ -7,6 +7,8 @@ VERSION = "1.0.0"
 PROGRAM = "create_tables.py"
 APPLICATION_NAME = "eater-init"  # what the server's views call a session of ours
 
+REPORT_VARIABLE = "EATER_REPORT"
+
 HISTORY_TABLE = "eater_schema_history"
 NOTE_KEY = APPLICATION_NAME  # how the comment on it begins, if it is our note
 # Objects that exist only between two steps. A run sweeps what an interrupted one left of them.

@@ -12,10 +12,11 @@ def write(report: Report, path: str) -> None:
     Raises `ConvergeError` if it can't be written. The old one is still there then.
     """
     text = _rendered(report, path)
-    temporary = f"{path}.{os.getpid()}.part"
+    # Others may write beside it, as pods do in which each process has the same number.
+    temporary = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
     try:
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
+            with open(temporary, "x", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

@@ -5,6 +5,7 @@
 
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from converge.names import REPORT_VARIABLE
 from converge.settings.checks import (
     boolean,
     certificate,
@@ -166,7 +167,7 @@ VARIABLES = (
     ),
     Variable("LOG_LEVEL", "log_level", "INFO", LOG_LEVELS, "least severe level that is logged"),
     Variable("LOG_FORMAT", "log_format", "text", one_of("text", "json"), "text, or json"),
-    Variable("EATER_REPORT", "report", "", report_file, "file for a report: .html, .md or .json"),
+    Variable(REPORT_VARIABLE, "report", "", report_file, "file for a report: .html, .md or .json"),
     Variable("MAX_RETRIES", "max_retries", "5", whole_number(1, 1000), "attempts in all"),
     Variable("RETRY_DELAY", "retry_delay", "5", RETRY_DELAY, "pause between two attempts"),
     Variable(

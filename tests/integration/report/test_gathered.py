@@ -1,8 +1,11 @@
 """What a report tells of databases that are not as they should be, or not its role's."""
 
 import re
+import resource
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
+
+import pytest
 
 from tests.support.database import Database
 from tests.support.job import Run
@@ -164,14 +167,34 @@ def test_what_was_done_is_told(initialised: Database, run: Run, tmp_path: Path) 
     assert document["tables"] == []
 
 
-def test_a_report_that_cannot_be_written(initialised: Database, run: Run, tmp_path: Path) -> None:
-    """For who only looks it is an error; a run that has ended well stays one."""
-    nowhere = str(tmp_path / "none" / "a.json")
-    message = f"the report {nowhere} can't be written: No such file or directory"
-    looked = run("--report", nowhere)
+@pytest.fixture
+def full() -> Iterator[None]:
+    """No file that this process writes may grow, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_report_that_cannot_be_written(
+    initialised: Database, run: Run, tmp_path: Path, full: None
+) -> None:
+    """For who only looks it is an error; a run that has ended well stays one. Nothing is left."""
+    file = tmp_path / "a.json"
+    file.touch()
+    message = f"the report {file} can't be written: File too large"
+    looked = run("--report", str(file))
     assert (looked.code, message in looked.err) == (1, True)
-    ran = run("--rollback", "--yes", "--report", nowhere)
+    ran = run(EATER_REPORT=str(file))
     assert (ran.code, f"WARNING no report: {message}" in ran.err) == (0, True)
-    (tmp_path / "a.json").mkdir()
-    assert "can't be written: Is a directory" in run("--report", str(tmp_path / "a.json")).err
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_run_that_fails_has_a_report(initialised: Database, run: Run, tmp_path: Path) -> None:
+    """It says with what, and what is still to be done."""
+    initialised.execute("DROP INDEX idx_weight_date; CREATE VIEW idx_weight_date AS SELECT 1")
+    file = tmp_path / "a.html"
+    assert run(EATER_REPORT=str(file)).code == 4
+    page = file.read_text("utf-8")
+    assert "idx_weight_date" in page
+    assert run("--report", str(file), "--history").code == 0

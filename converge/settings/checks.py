@@ -9,8 +9,8 @@ from typing import Callable
 
 LONGEST_SHOWN = 60  # characters of a wrong value
 LARGEST_PASSWORD_FILE = 65536  # bytes; what is larger is not a password
-REPORT_ENDINGS = (".html", ".md", ".json")
 
+REPORTS = (".html", ".md", ".json")
 SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 # A mistake that may well have a password in it.
@@ -70,20 +70,6 @@ def certificate(value: str) -> str:
     return value
 
 
-def report_file(path: str) -> str:
-    """A file that a report can be written to: its ending is the format, its directory is there."""
-    directory = os.path.dirname(text(path)) or os.curdir
-    if not path.endswith(REPORT_ENDINGS):
-        raise ValueError(f"must end with one of {', '.join(REPORT_ENDINGS)}")
-    if not os.path.isdir(directory):
-        raise ValueError(f"there is no directory {directory}")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise ValueError(f"this user may not write to the directory {directory}")
-    if os.path.isdir(path):
-        raise ValueError("is a directory")
-    return path
-
-
 def _read(path: str, size: int) -> bytes:
     try:
         with open(path, "rb") as file:
@@ -132,6 +118,20 @@ def boolean(value: str) -> bool:
     if word not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         raise ValueError("must be true, 1, yes, on, false, 0, no or off")
     return word in ("true", "1", "yes", "on")
+
+
+def report_file(value: str) -> str:
+    """A file to write a report to, whose ending says how, in a directory that is there."""
+    if os.path.splitext(text(value))[1].lower() not in REPORTS:
+        raise ValueError(f"must end in {', '.join(REPORTS[:-1])} or {REPORTS[-1]}")
+    directory = os.path.dirname(value) or os.curdir
+    if not os.path.isdir(directory):
+        raise ValueError(f"there is no directory {directory}")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ValueError(f"this user may not write to the directory {directory}")
+    if os.path.isdir(value):
+        raise ValueError("is a directory")
+    return value
 
 
 def shortened(value: str) -> str:

@@ -20,8 +20,8 @@ class Work(enum.Enum):
 
 
 # Of the table, without its indexes. The bounds are what `benchmarks/rates.py` found on two cores:
-# for 5,000,000 rows while others kept both busy, and for 100,000 on a server that had them to
-# itself. So the order of magnitude is all that an estimate gives.
+# of 5,000,000 rows while others kept both busy, of 100,000 on a server that had them to itself. So
+# the order of magnitude is all that an estimate gives.
 BYTES_PER_SECOND: Dict[Work, float] = {
     Work.READ: 400e6,  # 338 to 534 MB
     Work.REWRITE: 25e6,  # 17 to 41 MB

@@ -43,8 +43,7 @@ def test_rows_are_estimated_as_the_planner_does(database: Database, connection: 
     assert known["unknown"].rows is None
     assert known["none"].rows == 0
     for name, size in known.items():
-        expected = f"SELECT pg_table_size('{name}'), pg_indexes_size('{name}')"
-        assert database.rows(expected) == [(size.bytes, size.index_bytes)]
+        assert size.bytes == database.value(f"SELECT pg_table_size('{name}')")
 
 
 def test_a_partitioned_table_is_as_large_as_its_parts(
@@ -75,3 +74,20 @@ def test_whoever_rewrites_a_table_is_not_waited_for(
     with closing(holding(database, "LOCK TABLE things")):
         assert found(connection, "things") == {}
     assert sorted(found(connection, "things")) == ["things"]
+
+
+def test_of_very_many_tables_none_is_opened(
+    database: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their sizes are those of the last ANALYZE, and a lock on one of them is no matter."""
+    database.execute(
+        "CREATE TABLE large (id integer, note text); CREATE TABLE unknown (LIKE large);"
+        "CREATE TABLE days (LIKE large) PARTITION BY RANGE (id);"
+        "CREATE TABLE day PARTITION OF days FOR VALUES FROM (1) TO (9999);"
+        + "".join(ROWS.format(name, 1000) + f"ANALYZE {name};" for name in ("large", "days"))
+    )
+    monkeypatch.setattr("converge.server.sizes.MOST", 3)
+    pages = database.value("SELECT relpages * 8192 FROM pg_class WHERE relname = 'large'")
+    with closing(holding(database, "LOCK TABLE large")):
+        known = found(connection, "large", "unknown", "days")
+    assert known == {"large": (1000, pages), "days": (1000, pages)}

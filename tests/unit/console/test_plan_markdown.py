@@ -107,7 +107,7 @@ UPDATE public.weight SET owner = 'me' WHERE owner IS NULL;
 
 
 def markdown(found: Plan, *schemas: str, skips: bool = False, differs: int = 0) -> str:
-    known = {("public", "weight"): Size(12_034_000, 3_435_973_837, 10)}
+    known = {("public", "weight"): Size(12_034_000, 3_435_973_837)}
     alike = [Alike(found, schemas or ("public",))]
     return render_markdown(reviewed(alike, known), skips=skips, differs=differs)
 

@@ -1,6 +1,6 @@
 """How many bytes of a table a second each kind of work gets through: `python benchmarks/rates.py`.
 
-The estimates of `--plan` come from these: `BYTES_PER_SECOND` in `converge/console/review.py`. The
+The estimates of `--plan` come from these: `BYTES_PER_SECOND` in `converge/estimates.py`. The
 table has a key, an index on a number and rows of some 80 bytes; it is larger than shared_buffers.
 """
 
@@ -14,7 +14,7 @@ from typing import Dict, Sequence
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import bench
-from converge.console.review import BYTES_PER_SECOND, Work
+from converge.estimates import BYTES_PER_SECOND, Work
 from converge.text import size, table
 from tools.embedded import Server
 

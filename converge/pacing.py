@@ -61,6 +61,10 @@ class Pace:
             if share >= KNOWN_SHARE:
                 self._end = now + self._worked * (1 - share) / share
 
+    def expect(self, seconds: float) -> None:
+        """Take what is left from somebody else's estimate."""
+        self._end = self.clock() + seconds
+
     @property
     def percent(self) -> Optional[int]:
         """How much is done, rounded down."""

@@ -7,11 +7,12 @@ from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 from converge.display import DISPLAY, broken
 from converge.events import about
 from converge.pacing import Clock, Pace, Schedule
-from converge.text import whole_duration
+from converge.text import roughly, whole_duration
 
 log = logging.getLogger(__name__)
 
 UNSEEN_SECONDS = 0.5  # what is done sooner leaves no trace on a terminal
+FORESEEN_SECONDS = 3.0  # an estimate of less is worth nothing
 
 
 class Blocker(Protocol):
@@ -45,6 +46,7 @@ class Task:
         self.clock, self.started = clock, clock()
         self.pace, self._schedule = Pace(clock), Schedule(clock)
         self.phase = ""
+        self.foreseen: Optional[float] = None  # seconds
         self.waits: Tuple[Blocker, ...] = ()
         self._grave = False
 
@@ -64,6 +66,12 @@ class Task:
         self.waits, self._grave = tuple(waits), grave
         self.pace.reach(share, waiting=bool(waits))
         DISPLAY.refresh()
+
+    def expect(self, seconds: float) -> None:
+        """Show how long it takes in all by the size of its table, where nothing else is known."""
+        if seconds >= FORESEEN_SECONDS:
+            self.foreseen = seconds
+            self.pace.expect(seconds)
 
     def blocked(self, waits: Sequence[Blocker]) -> None:
         """Show who has the lock that it needs; nobody if it has it."""
@@ -110,8 +118,10 @@ class Task:
         return f"{self.head}: {', '.join(fact for fact in facts if fact)}"
 
     def _times(self) -> List[str]:
-        left = self.pace.left
-        return [whole_duration(self.elapsed), *([f"{whole_duration(left)} left"] if left else [])]
+        elapsed, left = whole_duration(self.elapsed), self.pace.left
+        if self.foreseen:
+            return [f"{elapsed} of {roughly(self.foreseen)}, estimated from its size"]
+        return [elapsed, f"{whole_duration(left)} left"] if left else [elapsed]
 
     def _facts(self) -> Dict[str, object]:
         left = self.pace.left

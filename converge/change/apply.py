@@ -20,6 +20,7 @@ from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
 from converge.display import DISPLAY
 from converge.errors import LockNotAcquired, Refused, StepFailed, Terminated
+from converge.estimates import BYTES_PER_SECOND, work_of
 from converge.events import about
 from converge.names import HISTORY_TABLE
 from converge.plan import Plan
@@ -27,6 +28,7 @@ from converge.quoting import qualified
 from converge.server import messages, retries
 from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.locks import lock_not_acquired
+from converge.server.sizes import sizes
 from converge.server.waits import Guess, Watcher
 from converge.settings.variables import Settings
 from converge.steps import Done, Lock, Run, Step
@@ -162,7 +164,15 @@ class Applier:
 
     def _brief(self, step: Step) -> None:
         """Run a step in one transaction, in one round trip, once its lock is acquired."""
+        self._foresee(step)
         self._in_transaction(step, [*step.statements, *self.journal.after(step)])
+
+    def _foresee(self, step: Step) -> None:
+        """Show how long a step will take that the server counts nothing of."""
+        work = work_of(step)
+        if work is not None:
+            for size in sizes(self.connection, [step.schema], [step.table]).values():
+                self.task.expect(size.bytes / BYTES_PER_SECOND[work])
 
     def _in_transaction(
         self, step: Step, statements: Sequence[str], *, end: str = "COMMIT"

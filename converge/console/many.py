@@ -1,6 +1,7 @@
 """The progress of a run over many schemas: a bar on a terminal, elsewhere a line now and then."""
 
 import logging
+import time
 from contextlib import ExitStack
 from threading import Lock
 from typing import Dict, List
@@ -11,7 +12,7 @@ from converge.console.summary import LINE_EACH
 from converge.display import DISPLAY
 from converge.errors import ConvergeError, Refused
 from converge.events import about
-from converge.pacing import Pace, Schedule
+from converge.pacing import Clock, Pace, Schedule
 from converge.text import whole_duration
 
 log = logging.getLogger(__name__)
@@ -26,15 +27,14 @@ class Progress:
     step that takes very long.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, clock: Clock = time.monotonic) -> None:
         self.total, self.done, self.refused, self.failed = total, 0, 0, 0
         self.shown = total > LINE_EACH
         self._stack = ExitStack()
         self._lock = Lock()
-        self._pace, self._schedule = Pace(), Schedule()
+        self._pace, self._schedule = Pace(clock), Schedule(clock)
 
     def __enter__(self) -> "Progress":
-        self._pace, self._schedule = Pace(), Schedule()
         if self.shown:
             self._stack.enter_context(hushed(__name__, task.__name__))
             self._stack.enter_context(DISPLAY.showing(self, patience=SECONDS_OF_A_STEP))

@@ -1,35 +1,12 @@
 """A plan as one reviews it: its steps with the rows and bytes that they touch, and for how long."""
 
-import enum
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from converge.estimates import BYTES_PER_SECOND, work_of
 from converge.plan import Alike, Plan, joined
 from converge.server.connection import Connection
 from converge.server.sizes import Size, sizes
-from converge.steps import Kind, Lock, Run, Step
-
-
-class Work(enum.Enum):
-    """What takes as long as a table is large."""
-
-    READ = "read"
-    REWRITE = "rewrite"  # with its indexes
-    BUILD = "build"  # an index in an order, such as a B-tree
-    BUILD_PARTS = "build_parts"  # an index of the parts of its values, such as a GIN
-    FILL = "fill"
-
-
-# Of the table, without its indexes. The bounds are what `benchmarks/rates.py` found on two cores:
-# of 5,000,000 rows while others kept both busy, of 100,000 on a server that had them to itself. So
-# the order of magnitude is all that an estimate gives.
-BYTES_PER_SECOND: Dict[Work, float] = {
-    Work.READ: 400e6,  # 338 to 534 MB
-    Work.REWRITE: 25e6,  # 17 to 41 MB
-    Work.BUILD: 20e6,  # 10 to 46 MB
-    Work.BUILD_PARTS: 2e6,  # 1 to 4.9 MB
-    Work.FILL: 4e6,  # 1.7 to 11 MB
-}
-ORDERED = ("btree", "brin", "hash")
+from converge.steps import Kind, Step
 
 
 class Reviewed(NamedTuple):
@@ -118,20 +95,9 @@ def _reviewed(
     if not found:
         return Reviewed(step, schemas[0])
     largest = max(found, key=lambda at: found[at].bytes)
-    size, work = found[largest], _work(step)
+    size, work = found[largest], work_of(step)
     if work is None:
         return Reviewed(step, largest, size.rows, size.bytes)
     rate = BYTES_PER_SECOND[work]
     total = sum(one.bytes for one in found.values()) / rate
     return Reviewed(step, largest, size.rows, size.bytes, size.bytes / rate, total)
-
-
-def _work(step: Step) -> Optional[Work]:
-    """Return what makes a step take its time, if it takes any."""
-    if step.method or (step.run is Run.ONLINE and step.creates):
-        return Work.BUILD if step.method in ("", *ORDERED) else Work.BUILD_PARTS
-    if step.run is Run.BATCHES:
-        return Work.FILL
-    if step.kind in (Kind.VALIDATE_CONSTRAINT, Kind.PROVE_NO_NULLS):
-        return Work.READ
-    return {Lock.REWRITE: Work.REWRITE, Lock.READ: Work.READ}.get(step.lock)

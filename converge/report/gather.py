@@ -65,7 +65,7 @@ T = TypeVar("T")
 ACTUAL = """SELECT pg_database_collation_actual_version(oid) FROM pg_database
 WHERE datname = current_database()"""
 HISTORY = """(SELECT {schema} AS schema, run, version, action, json_array_length(steps), finished,
-  COALESCE({undone}, 0), to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+  COALESCE({undone}, 0), to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
   extract(epoch FROM verified_at - started_at)::float, applied_by, tool_version,
   extract(epoch FROM now() - started_at)::float,
   (SELECT json_agg(s ->> 'name') FROM json_array_elements(steps) AS s

@@ -1,10 +1,14 @@
 -- The indexes of the schemas' tables, and what tells whether one is of use.
 -- \set schemas 'ARRAY[''public'']' \set history '''the_history'''
-WITH ours AS MATERIALIZED (
+WITH locked AS MATERIALIZED (
+\ir locked.sql
+), ours AS MATERIALIZED (
   SELECT n.nspname, c.relname AS table_name, x.relname, x.oid, x.relkind, x.relispartition, x.relam,
     x.relpages, x.reltuples, x.reloptions, i.*,
     CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.reltuples::bigint
-      ELSE pg_stat_get_live_tuples(c.oid) END AS table_rows
+      ELSE pg_stat_get_live_tuples(c.oid) END AS table_rows,
+    -- From 18 on, to word a definition takes the table's lock.
+    c.oid IN (SELECT relation FROM locked) OR x.oid IN (SELECT relation FROM locked) AS locked
   FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
   JOIN pg_index i ON i.indrelid = c.oid JOIN pg_class x ON x.oid = i.indexrelid
   WHERE n.nspname = ANY (:schemas) AND c.relkind IN ('r', 'p') AND c.relname <> :history
@@ -28,14 +32,12 @@ WITH ours AS MATERIALIZED (
   FROM pg_stat_all_indexes s WHERE s.schemaname = ANY (:schemas)
 ), building AS MATERIALIZED (  -- Of another role's build this tells nothing but that it is there.
   SELECT index_relid FROM pg_stat_progress_create_index WHERE datname = current_database()
-), locked AS MATERIALIZED (
-\ir locked.sql
 )
-SELECT o.nspname, o.table_name, o.relname, pg_get_indexdef(o.oid),
-  CASE WHEN o.oid IN (SELECT relation FROM locked)
-    THEN o.relpages::bigint * current_setting('block_size')::integer
+SELECT o.nspname, o.table_name, o.relname,
+  CASE WHEN o.locked THEN '' ELSE pg_get_indexdef(o.oid) END,
+  CASE WHEN o.locked THEN o.relpages::bigint * current_setting('block_size')::integer
     ELSE COALESCE(pg_relation_size(o.oid), 0) END,
-  u.idx_scan, to_char(u.last AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+  u.idx_scan, to_char(u.last AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
   m.amname, o.indisunique,
   EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = o.oid AND k.conrelid = o.indrelid
     AND k.contype IN ('p', 'u', 'x')),
@@ -44,13 +46,14 @@ SELECT o.nspname, o.table_name, o.relname, pg_get_indexdef(o.oid),
   o.indisvalid AND o.indisready AND o.indislive,
   EXISTS (SELECT FROM building b WHERE COALESCE(b.index_relid, o.oid) = o.oid),
   -- A column, or an expression, with its operator class, collation and order.
-  (SELECT json_agg(concat_ws(' ', CASE WHEN o.indkey[p - 1] = 0
-      THEN pg_get_indexdef(o.oid, p, false) ELSE o.indkey[p - 1]::text END,
+  (SELECT json_agg(concat_ws(' ', CASE WHEN o.indkey[p - 1] <> 0 THEN o.indkey[p - 1]::text
+      WHEN o.locked THEN o.indexprs::text ELSE pg_get_indexdef(o.oid, p, false) END,
       o.indclass[p - 1], o.indcollation[p - 1], o.indoption[p - 1]) ORDER BY p)
    FROM generate_series(1, o.indnkeyatts) p),
   (SELECT COALESCE(json_agg(o.indkey[p - 1]::text), '[]')
    FROM generate_series(o.indnkeyatts + 1, o.indnatts) p),
-  COALESCE(pg_get_expr(o.indpred, o.indrelid), ''),
+  CASE WHEN o.indpred IS NULL THEN '' WHEN o.locked THEN o.indpred::text
+    ELSE pg_get_expr(o.indpred, o.indrelid) END,
   o.table_rows, pg_stat_get_mod_since_analyze(o.indrelid),
   NULLIF(o.reltuples, -1)::bigint, w.width::float, COALESCE(w.nulls, false),
   COALESCE((SELECT substring(option FROM '^fillfactor=(\d+)$')::integer

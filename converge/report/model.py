@@ -74,7 +74,7 @@ class Index(NamedTuple):
     schema: str
     table: str
     name: str
-    definition: str
+    definition: str  # empty if somebody locks it
     bytes: int
     scans: Optional[int]
     since: Optional[str]  # when the scans began to be counted

@@ -21,9 +21,9 @@ SELECT current_setting('server_version'), d.datname, pg_database_size(d.oid),
    FROM pg_settings WHERE name = ANY (:settings)),
   -- What a crash loses is counted anew: then those of the background writer are reset too.
   to_char(GREATEST(s.stats_reset, (SELECT stats_reset FROM pg_stat_bgwriter))
-    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
   extract(epoch FROM now() - GREATEST(s.stats_reset, (SELECT stats_reset FROM pg_stat_bgwriter)))
     ::float,
-  to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+  to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')
 FROM pg_database d JOIN pg_stat_database s ON s.datid = d.oid
 WHERE d.datname = current_database()

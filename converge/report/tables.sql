@@ -14,9 +14,9 @@ SELECT n.nspname, c.relname,
       * current_setting('block_size')::integer
     ELSE COALESCE(pg_total_relation_size(c.oid), 0) END,
   to_char(GREATEST(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid))
-    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
   to_char(GREATEST(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
-    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
   (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
       NOT a.attnotnull, COALESCE(a.attnum = ANY (k.conkey), false)) ORDER BY a.attnum)
    FROM pg_attribute a LEFT JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'

@@ -10,8 +10,15 @@ from converge.report.model import Report
 
 
 def as_json(report: Report) -> str:
-    """Return the document as text, in ASCII."""
-    return json.dumps(document(report), indent=1) + "\n"
+    """Return the document as text, in ASCII: a table, an index or a run is a line."""
+    parts = [f"{json.dumps(name)}: {_lines(value)}" for name, value in document(report).items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
 
 
 def document(value: Any) -> Any:

@@ -3,6 +3,8 @@
 import json
 from typing import Any, Dict, Optional, Tuple
 
+from converge.report.model import Report
+
 EMBEDDED = '<script type="application/json" id="report">'
 END = "</script>"
 LARGEST = 64 * 1024 * 1024  # characters: nothing that was written as a report
@@ -23,6 +25,13 @@ def previous_medians(path: str) -> Dict[Tuple[str, str], float]:
         }
     except (OSError, ValueError, LookupError, TypeError):
         return {}
+
+
+def kept_medians(report: Report) -> str:
+    """Return what a page keeps for the next one, as JSON."""
+    names = ("schema", "name", "milliseconds")
+    queries = [{name: getattr(query, name) for name in names} for query in report.queries]
+    return json.dumps({"queries": queries})
 
 
 def _document(text: str) -> Optional[Any]:

@@ -4,6 +4,7 @@ import os
 
 from converge.errors import ConvergeError
 from converge.report.model import Report
+from converge.report.previous import kept_medians
 
 
 def write(report: Report, path: str) -> None:
@@ -35,10 +36,10 @@ def _rendered(report: Report, path: str) -> str:
         from converge.report.as_markdown import markdown
 
         return markdown(report)
-    from converge.report.as_json import as_json
-
     if ending == ".json":
+        from converge.report.as_json import as_json
+
         return as_json(report)
     from converge.report.as_html import html
 
-    return html(report, as_json(report))
+    return html(report, kept_medians(report))

@@ -46,7 +46,14 @@ def _environment() -> Environment:
     )
     environment.globals.update(page=page, counted=counted)
     environment.filters.update(
-        duration=duration, size=size, some=some, utc=page.utc, number=_number, percent=_percent
+        duration=duration,
+        size=size,
+        some=some,
+        utc=page.utc,
+        number=_number,
+        percent=_percent,
+        begun=page.begun,
+        ended=page.ended,
     )
     return environment
 

@@ -105,7 +105,7 @@ def verdict(report: Report) -> Verdict:
     if outcome.exit_code:
         tone = "act" if outcome.exit_code in LOOKED else "bad"
         first, _, rest = outcome.meaning.partition("; ")
-        return Verdict(first[:1].upper() + first[1:], tone, f"; {rest}" if rest else "")
+        return Verdict(begun(first), tone, f"; {rest}" if rest else "")
     return Verdict(
         _standing(report),
         "act" if report.refusals or report.differences else "good",
@@ -258,6 +258,16 @@ def change(query: Query) -> Optional[Change]:
     if ratio > 1:
         return Change(f"{ratio:,.1f} × as long", "worse")
     return Change(f"{1 / ratio:,.1f} × as fast", "better")
+
+
+def begun(text: str) -> str:
+    """Return a text with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def ended(text: str) -> str:
+    """Return a text with a full stop, unless it has an end."""
+    return text if text.endswith((".", ":", "!", "?")) else f"{text}."
 
 
 def utc(text: Optional[str]) -> str:

@@ -175,8 +175,6 @@ def run(
         capsys.readouterr()
         try:
             code = create_tables.main(list(arguments))
-        except SystemExit as error:  # argparse's way to end
-            code = int(error.code or 0)
         finally:
             psycopg2.extensions.set_wait_callback(None)
         captured = capsys.readouterr()

@@ -114,7 +114,7 @@ def run(directory: str, arguments: Sequence[str]) -> int:
 
     Return its exit code. This process's environment leads there afterwards; what it says of other
     settings counts.
-    Raises as `start` does, and SystemExit on a mistake in the arguments.
+    Raises as `start` does.
     """
     server = start(directory)
     import create_tables  # Here: a driver comes with it, and neither start nor stop takes one.

@@ -235,10 +235,7 @@ def started(
         for name, value in {**good, **variables}.items():
             if value is not None:
                 monkeypatch.setenv(name, value)
-        try:
-            code = create_tables.main(arguments)
-        except SystemExit as error:  # argparse's way to end
-            code = int(error.code or 0)
+        code = create_tables.main(arguments)
         out, err = capsys.readouterr()
         assert out == ""
         assert PASSWORD not in err
@@ -348,8 +345,6 @@ def test_anything_at_all(variables: Dict[str, str], arguments: List[str], dotenv
         try:
             with redirect_stdout(out), redirect_stderr(err):
                 code = create_tables.main(arguments)
-        except SystemExit as error:
-            code = int(error.code or 0)
         finally:
             os.chdir(before)
     event(f"exit {code}")

@@ -12,9 +12,9 @@ from tests.support.program import ROOT
 
 
 def typed(directory: Path, environment: Dict[str, str], answer: str, *arguments: str) -> Result:
-    """Run the job with stdin and stderr at a terminal, where `answer` is typed."""
+    """Run the job with stdin and stderr at a terminal, where `answer` is typed; in no colours."""
     ours, theirs = pty.openpty()
-    process = started(directory, environment, theirs, *arguments)
+    process = started(directory, {**environment, "NO_COLOR": "1"}, theirs, *arguments)
     os.close(theirs)
     os.write(ours, answer.encode())
     shown = _read(ours)

@@ -4,7 +4,8 @@ from typing import Dict, Optional, Tuple
 
 import pytest
 
-from converge.console.review import BYTES_PER_SECOND, Work, outlook, reviewed, together
+from converge.console.review import outlook, reviewed, together
+from converge.estimates import BYTES_PER_SECOND, Work
 from converge.plan import Alike
 from converge.server.sizes import Size
 from converge.steps import Kind, Lock, Run, Step

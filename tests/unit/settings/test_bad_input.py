@@ -196,7 +196,7 @@ LINES = {
     "--yes": "--to and --yes go with --rollback",
     "--password hunter": "unrecognized arguments: --password hunter",
     "--report": "argument --report: expected one argument",
-    "--report a.pdf": "--report 'a.pdf': must end with one of .html, .md, .json",
+    "--report a.pdf": "--report 'a.pdf': must end in .html, .md or .json",
     "--report none/a.md --plan": "--report 'none/a.md': there is no directory none",
     "--report a.md --yes": "--to and --yes go with --rollback",
     "-- --plan": "unrecognized arguments: -- --plan",

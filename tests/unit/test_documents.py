@@ -30,6 +30,8 @@ MESSAGES = {
     "the connection was lost": "integration/server/test_outages.py",
     "the server has no space left": "integration/change/test_full_disk.py",
     "waits for a lock on": "integration/server/test_waits.py",
+    "33 % |█": "unit/test_display.py",
+    "25 %, building index": "unit/test_task.py",
 }
 
 

@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def html(report: Report, data: str = "") -> str:
-    """Return the page; `data` is the report as JSON, which it holds if there is any."""
+    """Return the page; `data` is JSON that it holds, if there is any."""
     style, script = _source("style.css"), _source("page.js")
     template = _environment().get_template("page.html.j2")
     return template.render(

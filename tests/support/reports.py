@@ -113,6 +113,7 @@ def index(schema: str, table: str, columns: str, size: int = 1) -> Index:
         ("what a user ate on a date",) if columns == "user_email, date" else (),
         managed=True,
         findings=(found,) if never else (),
+        last_scan=None if never else "2026-11-27T11:38:41+00:00",
     )
 
 

@@ -183,4 +183,4 @@ def test_many_schemas_are_told_of_together() -> None:
     assert len([a for _, a in page.elements if a.get("class") == "er"]) == 2
     assert len([a for _, a in page.elements if a.get("class") == "card act"]) == 3
     assert "in 50 schemas: tenant_0001, tenant_0002, tenant_0003 …" in page.words
-    assert len(html(reports.large())) < 2_000_000
+    assert len(html(reports.large())) < 1_000_000

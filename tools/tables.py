@@ -1,12 +1,13 @@
 """The tables of README and docs, from the code: `make docs` writes them, `make lint` compares."""
 
-from typing import Any, Iterable, Iterator, List
+from typing import Any, Iterable, Iterator, List, Mapping
 
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects import postgresql
 
 import chater
 from converge.console.help import EXIT_CODES
+from converge.events import EVENTS, Field
 from converge.settings.variables import VARIABLES
 from indexes import INDEXES
 from models import Base
@@ -87,3 +88,26 @@ def _column(column: "Column[Any]") -> str:
     note = ", ".join(filter(None, said))
     key = " PK" if column.primary_key else ""
     return f"{kind} {column.name}{key}" + (f' "{note}"' if note else "")
+
+
+def events() -> str:
+    rows = [
+        (f"`{name}`", event.meaning, ", ".join(f"`{field}`" for field in event.fields))
+        for name, event in EVENTS.items()
+    ]
+    return table(("event", "what happened", "fields"), *rows)
+
+
+def fields(of: Mapping[str, Field]) -> str:
+    rows = [(f"`{name}`", kind(field.schema), field.meaning) for name, field in of.items()]
+    return table(("field", "type", "what it is"), *rows)
+
+
+def kind(schema: Mapping[str, Any]) -> str:
+    """Return the type of a field in words."""
+    if schema["type"] == "array":
+        return f"list of {kind(schema['items'])}s"
+    if "properties" in schema:
+        return f"object ({', '.join(f'`{name}`' for name in schema['properties'])})"
+    numbers = schema["type"] == "object" and "additionalProperties" in schema
+    return "object of numbers" if numbers else str(schema["type"])

@@ -53,11 +53,14 @@ EVENT = re.compile(
     re.MULTILINE,
 )
 COMMAND = re.compile(r"^\$ (?P<typed>.*(?:\\\n.*)*)\n(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+# The time of a line of the log, which a terminal shows without the date.
+AWAY_FROM_A_TERMINAL = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)Z(?= )", re.MULTILINE)
 # What is another at each run.
 CHANGING = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min)\b( \d+ s\b)?"), "DURATION"),
-    (re.compile(r"\d{4}-\d\d-\d\d(?= \d\d:)"), "DATE"),
-    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T](?=\d\d:)"), "DATE "),
+    (re.compile(r"\b\d\d:\d\d:\d\d\b(\.\d+)?"), "TIME"),
+    (re.compile(r'(?<=": )\d+\.\d+'), "SECONDS"),
     (re.compile(r"\b\d+\.\d{3}\b"), "MEDIAN"),
     (re.compile(r"(?<=pid )\d+|(?<=pg_terminate_backend\()\d+"), "PID"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "FINGERPRINT"),
@@ -139,6 +142,7 @@ class Sandbox(NamedTuple):
 
     def _shortened(self, text: str) -> str:
         text = re.sub(r"\S*/pginstall/bin/", "…/", text)
+        text = AWAY_FROM_A_TERMINAL.sub(r"\1", text)
         for place in (self.server.host, str(self.directory)):
             text = text.replace(place, "…/.postgres" if place == self.server.host else "…")
         return re.sub(r"make: \*\*\* \[", "make: *** [", text)

@@ -78,7 +78,7 @@ def read_plan(path: str) -> Approved:
     try:
         approved, refusals = _approved(found, source)
     except MALFORMED as error:
-        what = f"what is in {source} is no whole plan ({error!r})"
+        what = f"what is in {source} is no whole plan ({error})"
         raise ConfigurationError(f"{what}. {AGAIN}") from None
     if refusals:
         what = f"the plan in {source} has {counted(refusals, 'refusal')}"

@@ -31,6 +31,7 @@ FINISHED = (
 )
 NO_HISTORY = (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn)
 SHOWN = 20  # differences
+BUILDS = (Kind.CREATE_INDEX.value, Kind.BUILD_INDEX.value)
 SWEEPS = (Kind.DROP_HELPER.value, Kind.DROP_INDEX.value)
 HELPERS = (NEW_PREFIX, OLD_PREFIX)
 
@@ -130,11 +131,11 @@ def _is_rest(
     planned: Sequence[Essence], agreed: Sequence[Essence], done: FrozenSet[Recorded]
 ) -> bool:
     """Return whether what is planned is what was approved without what is done of it."""
-    left = [step for step in planned if step in agreed or not _sweeps(step, done)]
+    left = [step for step in planned if not _sweeps(step, done)]
     for step in reversed(agreed):
         if left and left[-1] == step:
             left.pop()
-        elif _recorded(step) not in done:
+        elif _recorded(step) not in done and not _sweeps(step, done):
             return False
     return not left
 
@@ -143,7 +144,7 @@ def _sweeps(step: Essence, done: FrozenSet[Recorded]) -> bool:
     """Return whether a step drops the half of what was begun since, and is to be done anew."""
     begun = [one for one in done if one.table == step.table]
     ours = step.name.startswith(HELPERS) or any(
-        one.name == step.name and Kind(one.kind).builds_index for one in begun
+        one.name == step.name and one.kind in BUILDS for one in begun
     )
     return step.kind in SWEEPS and bool(begun) and ours
 
@@ -153,14 +154,13 @@ def _departures(
 ) -> Iterator[str]:
     """Yield what differs, in the order of the steps."""
     new, gone = Counter(planned) - Counter(agreed), Counter(agreed) - Counter(planned)
-    was = {(step.kind, step.table, step.name): step for step in gone}
+    was = {(step.kind, step.table, step.name): step for step in gone if _recorded(step) not in done}
     for step in new:
         before = was.pop((step.kind, step.table, step.name), None)
         yield f"Not in the plan: {step.title}." if before is None else _otherwise(step, before)
     for step in was.values():
-        if _recorded(step) not in done:
-            yield f"No longer to do: {step.title}."
-    if not new and not gone:
+        yield f"No longer to do: {step.title}."
+    if not new and not was:
         yield "The same steps have another order."
 
 

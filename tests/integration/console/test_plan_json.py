@@ -1,5 +1,7 @@
 """Plans as JSON, and applied as they were approved: exactly that, or nothing."""
 
+import io
+import json
 from pathlib import Path
 from typing import Any, List
 
@@ -7,9 +9,10 @@ import pytest
 
 from tests.support.catalogs import described
 from tests.support.database import Database
-from tests.support.drift import DRIFT, INDEX
-from tests.support.job import Result, Run
+from tests.support.drift import DRIFT, INDEX, TERMINATE
+from tests.support.job import Result, Run, Spawn
 from tests.support.plan_schema import plan_of
+from tests.support.waiting import RUN_LOCK, holding, says
 
 JSON = ("--plan", "--format", "json")
 NEXT = "Nothing was changed. Plan again with --plan --format json, and review that.\n"
@@ -126,3 +129,91 @@ def test_what_has_changed_since_is_refused(initialised: Database, run: Run, plan
     assert described(initialised) == before
     planned()  # as it advises
     assert run("--apply", "plan.json").code == 0
+
+
+def test_what_was_changed_in_the_file_is_refused(
+    initialised: Database, run: Run, planned: Any, tmp_path: Path
+) -> None:
+    """None of its SQL is executed: it has to be that of a new plan."""
+    initialised.execute(INDEX)
+    planned()
+    file = tmp_path / "plan.json"
+    file.write_text(file.read_text("utf-8").replace("(name)", "(weight)"), "utf-8")
+    lines = refusal(run("--apply", "plan.json"))
+    assert lines[1:4] == [
+        "  Otherwise: create index public.dishes.idx_dishes_name.",
+        "    in the plan: CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (weight)",
+        "    now: CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (name)",
+    ]
+    assert lines[4].endswith("what has changed: rows, or settings.")
+
+
+def test_a_plan_of_another_database_or_of_other_schemas_is_refused(
+    initialised: Database, run: Run, planned: Any, tmp_path: Path
+) -> None:
+    """Whatever it says."""
+    plan = planned()
+    other = run("--apply", "plan.json", POSTGRES_SCHEMAS="public,more")
+    assert refusal(other)[:2] == [
+        "refused: the plan in plan.json is of other schemas than this run.",
+        "  Not in the plan: more.",
+    ]
+    plan["database"]["oid"] += 1
+    (tmp_path / "plan.json").write_text(json.dumps(plan), "utf-8")
+    first, *_ = refusal(run("--apply", "plan.json"))
+    assert first == "refused: the plan in plan.json is of another database."
+
+
+def test_a_line_of_the_log_is_a_plan_too(
+    initialised: Database, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `kubectl logs` shows it, among others; also from stdin."""
+    initialised.execute(INDEX)
+    result = run("--plan", LOG_FORMAT="json")
+    [line] = [json.loads(line) for line in result.out.splitlines()]
+    assert line["event"] == "plan"
+    assert "CREATE INDEX CONCURRENTLY idx_dishes_name" in line["message"]
+    assert plan_of(json.dumps(line["plan"]))["summary"]["steps"] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO(result.err + result.out))
+    assert run("--apply", "-").code == 0
+
+
+def test_many_schemas_are_applied_as_they_were_approved(
+    database: Database, run: Run, planned: Any
+) -> None:
+    """Each has its own; if one has changed, nothing is done in any."""
+    tenants = {"POSTGRES_SCHEMAS": "a,b,c", "PARALLEL": "2", "CANARY_SCHEMAS": "0"}
+    assert [plan["schemas"] for plan in planned(**tenants)["plans"]] == [["a"], ["b", "c"]]
+    database.execute("CREATE SCHEMA b")
+    lines = refusal(run("--apply", "plan.json", **tenants))
+    assert lines[0].startswith("refused: schema b: a run would no longer do what the plan")
+    assert lines[1] == "  No longer to do: create schema b."
+    assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname IN ('a', 'c')") == 0
+    database.execute("DROP SCHEMA b")
+    assert run("--apply", "plan.json", **tenants).code == 0
+
+
+def test_it_is_compared_when_no_other_run_is_at_work(
+    initialised: Database, spawn: Spawn, planned: Any
+) -> None:
+    """Under the run lock, with the very plan that is then applied."""
+    initialised.execute(INDEX)
+    planned()
+    other = holding(initialised, RUN_LOCK)
+    process = spawn("--apply", "plan.json")
+    assert says(process, "another run is at work", within=60)
+    initialised.execute("CREATE INDEX idx_dishes_name ON dishes (weight)")
+    other.close()
+    process.communicate()
+    assert process.returncode == 4
+
+
+def test_a_connection_that_is_lost_ends_no_approved_plan(
+    initialised: Database, run: Run, planned: Any
+) -> None:
+    """What is left of it is done on a new one."""
+    initialised.execute(f"{INDEX}; DROP INDEX idx_dishes_user_email {TERMINATE.format('= 2')}")
+    planned()
+    result = run("--apply", "plan.json")
+    assert result.code == 0, result.err
+    assert "planning again" in result.err

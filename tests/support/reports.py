@@ -179,15 +179,14 @@ def large(count: int = 50) -> Report:
     """Return the report of many schemas, of which some differ from the models in one way."""
     names = tuple(f"tenant_{number:04}" for number in range(1, count + 1))
     parts = [of_schema(name, number % 7 + 1) for number, name in enumerate(names)]
-    drop = "ALTER TABLE tenant_0003.weight ADD COLUMN date varchar"
-    left = "column weight.date is missing"
+    add = "ALTER TABLE tenant_0003.weight ADD COLUMN date varchar"
     third = [t._replace(columns=t.columns[:1]) for t in parts[2].tables]
     parts[2] = parts[2]._replace(tables=tuple(third))
     return parts[0]._replace(
         schemas=names,
         shown=names,
         outcome=Outcome(5, "the database differs from the models", False, ""),
-        differences=(Difference(f"add column {left}", left, (drop,), names[2:5]),),
+        differences=(Difference("add column weight.date", "it is missing", (add,), names[2:5]),),
         tables=tuple(t for part in parts for t in part.tables),
         indexes=tuple(i for part in parts for i in part.indexes),
         runs=tuple(r for part in parts for r in part.runs),

@@ -33,21 +33,15 @@ for (const block of document.querySelectorAll("pre.sql")) {
 }
 
 function sortBy(table, column, header) {
-  const down = header.getAttribute("aria-sort") !== "descending" && header.classList.contains("n");
-  const up = header.getAttribute("aria-sort") !== "ascending" && !header.classList.contains("n");
-  const order = down || (!up && !header.classList.contains("n")) ? -1 : 1;
-  const value = (row) => {
-    const cell = row.cells[column];
-    if (!header.classList.contains("n")) return cell.textContent.trim();
-    return Number(cell.dataset.v ?? -1);
-  };
-  const rows = [...table.tBodies[0].rows].sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    return order * (typeof x === "number" ? x - y : x.localeCompare(y));
-  });
+  const numbers = header.classList.contains("n");
+  const now = header.getAttribute("aria-sort") ?? (numbers ? "ascending" : "descending");
+  const next = now === "ascending" ? "descending" : "ascending";
+  const value = ({cells}) => numbers ? Number(cells[column].dataset.v ?? -1) : cells[column].textContent;
+  const compared = (a, b) => numbers ? value(a) - value(b) : value(a).localeCompare(value(b));
+  const rows = [...table.tBodies[0].rows].sort(compared);
+  table.tBodies[0].append(...(next === "ascending" ? rows : rows.reverse()));
   for (const other of header.parentNode.cells) other.removeAttribute("aria-sort");
-  header.setAttribute("aria-sort", order < 0 ? "descending" : "ascending");
-  table.tBodies[0].append(...rows);
+  header.setAttribute("aria-sort", next);
 }
 
 for (const table of document.querySelectorAll("table.sort")) {

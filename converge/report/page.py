@@ -26,6 +26,7 @@ LOOKED = (0, 4, 5)  # the exit codes of who has got as far as to compare
 NOTABLE = 1.2  # times: below that, a query's time is the same as before
 NOISE = 0.5  # milliseconds: so are two times that are no further apart
 T = TypeVar("T")
+OfSchema = TypeVar("OfSchema", Table, Reference, Index, Run)
 
 
 class Verdict(NamedTuple):
@@ -181,14 +182,9 @@ def schemas(report: Report) -> List[Schema]:
     ]
 
 
-def _by_schema(items: Iterable[T]) -> Dict[str, Tuple[T, ...]]:
-    groups = grouped(items, _schema)
-    return {_schema(group[0]): group for group in groups}
-
-
-def _schema(item: object) -> str:
-    name: str = item.schema  # type: ignore[attr-defined]
-    return name
+def _by_schema(items: Iterable[OfSchema]) -> Dict[str, Tuple[OfSchema, ...]]:
+    groups = grouped(items, lambda item: item.schema)
+    return {group[0].schema: group for group in groups}
 
 
 def _notable_first(index: Index) -> Tuple[int, str, str]:

@@ -1,5 +1,8 @@
 """What is wrong with indexes, made for real; and what a report says to type, typed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -10,6 +13,7 @@ from converge.report import findings
 from converge.report.model import Finding
 from tests.support.database import Database
 from tests.support.job import Run
+from tests.support.program import copy_program
 from tests.support.reporting import reported
 
 MANY = findings.MANY_ROWS
@@ -98,6 +102,32 @@ def test_a_managed_index_that_is_dropped_comes_back(
     initialised.execute(finding.statement)
     assert run().code == 0
     assert initialised.value("SELECT to_regclass('idx_weight_time') IS NOT NULL")
+
+
+WITHOUT = """
+_gone = next(one for one in INDEXES if one.name == "idx_weight_time")
+INDEXES.remove(_gone)
+_gone.table.indexes.remove(_gone)
+"""
+
+
+def test_a_managed_index_that_has_left_the_models_does_not(
+    initialised: Database, run: Run, tmp_path: Path
+) -> None:
+    """As the report says: out of the models first, then the statement; then the run is content."""
+    report = reported(run, tmp_path / "report.json")
+    (index,) = (one for one in report["indexes"] if one["name"] == "idx_weight_time")
+    (tmp_path / "program").mkdir()
+    copy_program(tmp_path / "program")
+    with open(tmp_path / "program" / "indexes.py", "a", encoding="utf-8") as file:
+        file.write(WITHOUT)
+    command = [sys.executable, str(tmp_path / "program" / "create_tables.py")]
+    environment = {**os.environ, **initialised.environment}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert initialised.value("SELECT to_regclass('idx_weight_time') IS NOT NULL")
+    initialised.execute(index["findings"][0]["statement"])
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert initialised.value("SELECT to_regclass('idx_weight_time') IS NULL")
 
 
 def test_an_invalid_managed_index_is_left_to_the_next_run(

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from converge.report import gather
 from tests.support.database import Database
 from tests.support.job import Run
 from tests.support.reporting import reported
@@ -85,12 +86,18 @@ def test_what_is_refused_is_told_with_its_way_out(
 ) -> None:
     """A plan that is refused has a report all the same."""
     initialised.execute("DROP TABLE weight; CREATE VIEW weight AS SELECT 1 AS time")
-    document = reported(run, tmp_path / "a.json", "--plan")
+    variables = {"POSTGRES_PASSWORD": "hunter2"}
+    document = reported(run, tmp_path / "a.json", "--plan", **variables)
     assert document["outcome"]["exit_code"] == 4
     (refusal,) = document["refusals"]
     assert refusal["subject"] == "public.weight"
     assert refusal["statements"]
     assert refusal["schemas"] == ["public"]
+    for ending in ("json", "md", "html"):
+        run("--plan", "--report", str(tmp_path / f"a.{ending}"), **variables)
+        text = (tmp_path / f"a.{ending}").read_text("utf-8")
+        assert refusal["what"] in text
+        assert "hunter2" not in text
 
 
 def test_odd_names_are_told_as_they_are(database: Database, run: Run, tmp_path: Path) -> None:
@@ -138,6 +145,21 @@ def test_a_schema_that_may_not_be_used_is_refused_and_reported(
     assert document["outcome"]["exit_code"] == 4
     assert f"GRANT USAGE ON SCHEMA closed TO {role}" in document["outcome"]["message"]
     assert named(document, "tables") == ["secret"]
+
+
+def test_of_very_many_schemas_the_largest_are_shown(
+    database: Database, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report says so; what differs is told of all."""
+    monkeypatch.setattr(gather, "SHOWN", 1)
+    database.execute("CREATE SCHEMA large; CREATE TABLE large.filled AS SELECT 1; ANALYZE")
+    document = reported(run, tmp_path / "a.json", POSTGRES_SCHEMAS="small,large")
+    assert (document["schemas"], document["shown"]) == (["small", "large"], ["large"])
+    assert named(document, "tables") == ["filled"]
+    assert document["warnings"] == ["of 2 schemas, the 1 largest are shown"]
+    assert {name for one in document["differences"] for name in one["schemas"]} == {
+        *("small", "large")
+    }
 
 
 def test_a_table_that_is_locked_keeps_no_report_waiting(

@@ -97,8 +97,10 @@ def watched_build(connection: Connection, control: Connection, task: Task) -> It
         for row in rows(control, query, shown="-- change/progress.sql"):
             counted = Counted(*row)
             share = share_done(counted, connection.server_version)
-            task.look(share, phase=counted.phase, waits=waits(connection, control))
+            # Its last moments are those of no build any more.
+            task.look(share, phase=counted.phase or None, waits=waits(connection, control))
 
+    task.phase = ""
     with connection.watched(look):
         yield
 

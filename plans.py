@@ -15,7 +15,7 @@ from job import Job
 
 if TYPE_CHECKING:
     from converge.console.review import Review
-    from converge.plan import Alike, Plan
+    from converge.plan import Alike, Plan, Refusal
 
 JSON, MARKDOWN = "json", "markdown"
 
@@ -90,7 +90,16 @@ def require_approved(job: Job, connection: Connection, plan: "Plan") -> None:
     """
     if job.approved is not None:
         schemas = dict.fromkeys(step.schema for step in plan.steps)
-        refuse(converge.joined(_differs(job, connection, schema, plan) for schema in schemas))
+        found = (_differs(job, connection, schema, plan).refusals for schema in schemas)
+        refusals = [refusal for of_schema in found for refusal in of_schema]
+        if refusals:
+            raise Refused("\n".join(_said(job, refusal) for refusal in refusals), refusals)
+
+
+def _said(job: Job, refusal: "Refusal") -> str:
+    """Return what is said of a refusal, which may come when a run plans again."""
+    begun = refusal.schema in job.tally.by_schema
+    return refusal.after("Finished steps stay." if begun else "Nothing was changed.")
 
 
 def require_all_approved(job: Job, found: "Sequence[Alike]") -> None:

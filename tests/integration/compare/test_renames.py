@@ -95,9 +95,11 @@ def test_the_plan_says_who_is_hit(priced: Changing) -> None:
         "\n"
         "-- brief: alone in a transaction, under LOCK_TIMEOUT, until LOCK_PATIENCE is over\n"
         "\n"
-        "-- 1. rename column public.item.amount: it was price\n"
+        "-- 1. rename column public.item.amount: price -> amount\n"
         "--    brief, ACCESS EXCLUSIVE on public.item for an instant: readers and writers wait\n"
         "ALTER TABLE public.item RENAME COLUMN price TO amount;\n"
+        "\n"
+        "-- public.item  ~ column amount (was price)\n"
         "\n"
         "-- 1 step; the schema's history records them."
     )

@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Tuple
 from converge.plan import NOTED, Plan
 from converge.quoting import identifier, qualified
 from converge.steps import Kind, Step
-from converge.text import counted
+from converge.text import counted, plural
 
 ADDED, DROPPED, REPLACED = "added", "dropped", "definition"
 # What a step is about, and what becomes of it, or what of it changes.
@@ -57,7 +57,7 @@ class Changes(NamedTuple):
     left_alone: Tuple[str, ...] = ()
 
 
-Thing = Tuple[str, str]  # noun and name
+Thing = Tuple[str, str]  # noun, and name; none if it is the table itself
 
 
 def by_table(plan: Plan) -> List[Changes]:
@@ -67,12 +67,12 @@ def by_table(plan: Plan) -> List[Changes]:
         if step.kind in ABOUT and (not step.on_the_way or step.kind in SHOWN_ON_THE_WAY):
             thing, becomes = _about(step)
             found.setdefault(_where(step), {}).setdefault(thing, []).append(becomes)
-    left: Dict[str, List[str]] = {}
+    left: Dict[str, List[Thing]] = {}
     for one in (unmanaged.thing for unmanaged in plan.unmanaged):
         if one.noun in NOTED:
             where = identifier(one.schema)
             where = where if one.noun == "table" else qualified(one.schema, one.table)
-            left.setdefault(where, []).append(_named((one.noun, one.name)))
+            left.setdefault(where, []).append((one.noun, identifier(one.name)))
     return [
         _changes(where, found.get(where, {}), left.get(where, []))
         for where in dict.fromkeys([*found, *left])
@@ -96,39 +96,43 @@ def _about(step: Step) -> Tuple[Thing, str]:
         becomes = REPLACED
     if step.kind.renames:
         becomes = f"was {identifier(step.before)}"
-    return (noun, step.name), becomes
+    return (noun, "" if noun == "table" else identifier(step.name)), becomes
 
 
-def _changes(where: str, found: Dict[Thing, List[str]], left: List[str]) -> Changes:
-    added, changed, dropped = [], [], []
-    for thing, becomes in found.items():
+def _changes(where: str, found: Dict[Thing, List[str]], left: List[Thing]) -> Changes:
+    added: List[Thing] = []
+    changed: List[Thing] = []
+    dropped: List[Thing] = []
+    for (noun, name), becomes in found.items():
         if ADDED in becomes and DROPPED in becomes:
-            changed.append(f"{_named(thing)} (built again)")
+            changed.append((noun, f"{name} (built again)"))
         elif ADDED in becomes and REPLACED not in becomes:
-            added.append(thing)
+            added.append((noun, name))
         elif DROPPED in becomes:
-            dropped.append(_named(thing))
+            dropped.append((noun, name))
         else:
-            kept = (what for what in dict.fromkeys(becomes) if what != ADDED)
-            changed.append(f"{_named(thing)} ({', '.join(kept)})")
-    more = [f"{len(left) - MOST_LEFT:,} more"] if len(left) > MOST_LEFT else []
-    return Changes(
-        where,
-        tuple(_summed(added)),
-        tuple(changed),
-        tuple(dropped),
-        (*left[:MOST_LEFT], *more),
-    )
+            kept = ", ".join(what for what in dict.fromkeys(becomes) if what != ADDED)
+            changed.append((noun, f"{name} ({kept})".strip()))
+    return Changes(where, _added(added), _grouped(changed), _grouped(dropped), _left(left))
 
 
-def _summed(added: List[Thing]) -> List[str]:
+def _added(things: List[Thing]) -> Tuple[str, ...]:
     """Return what is added by name, but of what a new table has how much there is."""
-    if not any(noun == "table" for noun, _ in added):
-        return [_named(thing) for thing in added]
-    nouns = [noun for noun, _ in added if noun != "table"]
-    return ["table", *(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns))]
+    nouns = [noun for noun, _ in things if noun != "table"]
+    if len(nouns) == len(things):
+        return _grouped(things)
+    return ("table", *(counted(nouns.count(noun), noun) for noun in dict.fromkeys(nouns)))
 
 
-def _named(thing: Thing) -> str:
-    noun, name = thing
-    return f"{noun} {identifier(name)}"
+def _left(things: List[Thing]) -> Tuple[str, ...]:
+    more = len(things) - MOST_LEFT
+    return (*_grouped(things[:MOST_LEFT]), *([f"{more:,} more"] if more > 0 else []))
+
+
+def _grouped(things: List[Thing]) -> Tuple[str, ...]:
+    """Return `columns a, b` and `index c`."""
+    names: Dict[str, List[str]] = {}
+    for noun, name in things:
+        names.setdefault(noun, []).append(name)
+    nouns = {noun: plural(noun) if listed[1:] else noun for noun, listed in names.items()}
+    return tuple(f"{nouns[noun]} {', '.join(listed)}" for noun, listed in names.items())

@@ -118,6 +118,10 @@ def test_refused_schemas_are_skipped(database: Database, run: Run, tenants: List
     """ON_REFUSAL=skip: the others are done, and the exit code says that some were not."""
     drift(database, tenants)
     database.execute(f"{IN_THE_WAY}; {IN_THE_WAY.replace('t005', 't003')}")
+    planned = run("--plan", POSTGRES_SCHEMAS=",".join(tenants), ON_REFUSAL="skip")
+    assert planned.code == 4
+    assert "nothing at all would be done" not in planned.out
+    assert "nothing would be done here, the other schemas would be; exit code 4." in planned.out
     result = run(POSTGRES_SCHEMAS=",".join(tenants), ON_REFUSAL="skip")
     assert result.code == 4
     assert columns(database) == [schema for schema in tenants if schema not in ("t003", "t005")]

@@ -91,8 +91,8 @@ CREATE INDEX CONCURRENTLY idx_weight_user_email ON public.weight (user_email);
 CREATE INDEX CONCURRENTLY idx_weight_user_time ON public.weight (user_email, "time");
 
 -- public.dishes  + index idx_dishes_name
--- public.weight  + column user_email, index idx_weight_user_email, index idx_weight_user_time
---                ~ table weight (comments)
+-- public.weight  + column user_email, indexes idx_weight_user_email, idx_weight_user_time
+--                ~ table (comments)
 --                = column mood (left alone)
 
 -- 5 steps; the schema's history records them.

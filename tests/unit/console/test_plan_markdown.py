@@ -66,7 +66,7 @@ SELECT setval('s', 7);
 
 | table | `+` added | `~` changed | `-` dropped | `=` left alone |
 | --- | --- | --- | --- | --- |
-| `public.weight` |  | column weight (type), column owner (rows) |  | column mood |
+| `public.weight` |  | columns weight (type), owner (rows) |  | column mood |
 
 ### Steps
 

@@ -35,7 +35,7 @@ ALTER TABLE public.weight ALTER COLUMN weight TYPE double precision;
 --    some 12,034,000 rows, 3.2 GB; some 14 min, estimated from its size
 UPDATE public.weight SET owner = 'me' WHERE owner IS NULL;
 
--- public.weight  ~ column weight (type), column owner (rows)
+-- public.weight  ~ columns weight (type), owner (rows)
 --                = column mood (left alone)
 
 -- Everybody waits while a table is rewritten: step 1.
@@ -122,23 +122,22 @@ def test_a_plan_comes_to_what_becomes_of_each_table() -> None:
         (
             "public",
             ("type mood",),
-            ("type size (values)", "type email (default)"),
+            ("types size (values), email (default)",),
             (),
             ("table other",),
         ),
         ("public.new", ("table", "2 indexes"), (), (), ()),
-        ("public.mass", (), ('table mass (was "Weight")',), (), ()),
+        ("public.mass", (), ('table (was "Weight")',), (), ()),
         (
             "public.weight",
             ("column owner",),
             (
                 "column weight (type, default)",
-                "index i (definition)",
-                "index invalid (built again)",
+                "indexes i (definition), invalid (built again)",
                 "constraint positive (definition)",
-                "table weight (options)",
+                "table (options)",
             ),
             ("index eater_old_j",),
-            ("column c0", "column c1", "column c2", "column c3", "column c4", "2 more"),
+            ("columns c0, c1, c2, c3, c4", "2 more"),
         ),
     ]

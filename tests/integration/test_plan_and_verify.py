@@ -280,7 +280,7 @@ def test_a_mistake_in_the_configuration_is_said_before_anything_is_done(
     """Exit code 2 comes with all of them."""
     result = run(POSTGRES_HOST=None, POSTGRES_PORT="abc", LOG_FORMAT="xml")
     assert (result.code, result.out) == (2, "")
-    assert result.err[9:] == (  # behind the time
+    assert result.err.split(" ", 1)[1] == (  # behind the time
         "ERROR The configuration is unusable; nothing was done.\n"
         "  POSTGRES_PORT='abc': must be a whole number from 1 to 65535\n"
         "  LOG_FORMAT='xml': must be one of text, json\n"

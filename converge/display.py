@@ -2,7 +2,7 @@
 
 import os
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Iterator, List, Optional, Protocol, TextIO, Tuple, Union
 
@@ -83,8 +83,9 @@ class Display:
         # A line that fills the last column would leave open in which row the cursor is.
         drawn = [_cut(line, columns - 1) for line in lines[: rows - 1]]
         if above or drawn or self._drawn:
-            self.terminal.write(self._erased(columns) + above + "\n".join(drawn))
-            self.terminal.flush()
+            with suppress(OSError):  # a terminal that is gone ends no run
+                self.terminal.write(self._erased(columns) + above + "\n".join(drawn))
+                self.terminal.flush()
             self._drawn = drawn
 
     def _erased(self, columns: int) -> str:

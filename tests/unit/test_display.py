@@ -1,5 +1,7 @@
 """What stands on a terminal: bars at its bottom, the log above them, and nothing in between."""
 
+import errno
+import io
 import json
 import logging
 import os
@@ -250,3 +252,22 @@ def test_a_terminal_without_blocks_has_a_bar_in_ascii(monkeypatch: pytest.Monkey
         with DISPLAY.showing(half_done()):
             DISPLAY.refresh()
             assert " 33 % |####" in "\n".join(settled(opened, "loading"))
+
+
+class Gone(io.StringIO):
+    """A terminal whose window was closed."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_terminal_that_is_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on, unless it is told to end."""
+    monkeypatch.setenv("TERM", "xterm")
+    DISPLAY.set_up(Gone(), bars=True)
+    with DISPLAY.showing(half_done()):
+        DISPLAY.refresh()
+    assert DISPLAY.isatty()

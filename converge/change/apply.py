@@ -8,13 +8,14 @@ import logging
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, Protocol, Sequence
 
 import psycopg2
 from psycopg2 import errors
 
 from converge.change.backfill import batches
 from converge.change.giving_up import drop_helpers
+from converge.change.place import Place, numbered
 from converge.change.progress import watched_build
 from converge.change.refused import refusal
 from converge.change.rehearsal import rehearse
@@ -61,16 +62,6 @@ class Counting(Protocol):
     def after(self, step: Step, /) -> List[str]: ...
 
 
-class Place(NamedTuple):
-    """Where a run is: at step `number` of `of` that a plan shows, without those that record it."""
-
-    number: int = 0
-    of: int = 0
-
-    def after(self, steps: Sequence[Step]) -> "Place":
-        return self._replace(number=self.number + _numbered(steps))
-
-
 class Applier:
     """Runs steps on `connection`; `control`, which holds the run lock, watches what takes long."""
 
@@ -100,7 +91,7 @@ class Applier:
         if refusals:
             raise Refused.of(*refusals)
         self.finished, self.left = 0, len(plan.steps)
-        self.place = Place(0, _numbered(plan.steps))
+        self.place = Place(0, numbered(plan.steps))
         try:
             for step in plan.steps:
                 if step.run is Run.AHEAD:
@@ -147,7 +138,7 @@ class Applier:
     @contextmanager
     def _shown(self, steps: Sequence[Step]) -> Iterator[None]:
         """Show, while the block runs, how far the steps are, the last of them by name."""
-        place = self.place.after(steps) if _numbered(steps) else Place()
+        place = self.place.after(steps) if numbered(steps) else Place()
         self.task = Task(str(steps[-1]), *place, subject=_subject(steps[-1]))
         with DISPLAY.showing(self.task):
             yield
@@ -264,10 +255,6 @@ def _guesses(step: Step) -> List[Guess]:
     own = [(step.table, step.lock)] if step.table else []
     found = [Guess(step.schema, table, MODES[lock]) for table, lock in [*own, *step.locks]]
     return [*found, Guess(step.schema, HISTORY_TABLE, "RowExclusiveLock")]
-
-
-def _numbered(steps: Sequence[Step]) -> int:
-    return sum(step.number > 0 for step in steps)
 
 
 def _tell(done: Done) -> None:

@@ -260,7 +260,7 @@ class Gone(io.StringIO):
     def isatty(self) -> bool:
         return True
 
-    def write(self, text: str) -> int:
+    def write(self, _: str, /) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

@@ -150,3 +150,21 @@ def test_nobody_sees_the_password_in_a_process(
     assert_hidden("".join(process.communicate(timeout=30)))
     assert process.returncode == 143
     reader.close()
+
+
+def test_statements_at_debug_have_no_row_and_no_secret(
+    database: Database, run: Run, loud: Dict[str, str]
+) -> None:
+    """Every one is there, as it can be typed; a parameter may be of a row, and is not."""
+    database.execute("CREATE TABLE tenants AS SELECT 'public' AS name, 'hush' AS licence")
+    query = "SELECT name FROM tenants WHERE licence = 'hush'"
+    timed = {"ENABLE_PERFORMANCE_TEST": "true", "POSTGRES_SCHEMAS_QUERY": query}
+    first = run(**loud, **timed)
+    database.execute(SAMPLE_ROWS)
+    said = first.err + run(**loud, **timed).err
+    assert run(**{**loud, "LOG_LEVEL": "INFO"}).err.count("SELECT") == 0
+    for sent in ("CREATE TABLE public.weight", "-- POSTGRES_SCHEMAS_QUERY, which is not shown"):
+        assert sent in said
+    assert "EXPLAIN (ANALYZE" in said
+    for hidden in ("hush", "ann@example.org"):
+        assert hidden not in said

@@ -9,7 +9,8 @@ from typing import Iterable, Sequence
 # What is markup wherever it stands, or within a line's first characters; an underscore is none
 # within a word.
 SPECIAL = re.compile(
-    r"[\\`*\[\]<>#|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]"
+    r"[\\`*\[\]<>#|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
+    r"|^[-+=]|((?<=^\d)|(?<=^\d\d))[.)](?= |$)"
 )
 MENTION = re.compile(r"(?<!\w)@(?=\w)")  # of a person, who would get an e-mail
 NO_WIDTH = "&#8203;"

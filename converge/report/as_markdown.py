@@ -1,13 +1,11 @@
 """A report in Markdown, as one posts it; what is other people's in it means no mark-up."""
 
-import re
 from typing import Iterable, Iterator, List, Optional, Sequence
 
+from converge.console.markdown import fenced, head, prose, row
 from converge.report.model import Difference, Index, Outcome, Query, Refused, Report, Server, Table
 from converge.text import counted, duration, size, some, visible
 
-SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&]|^[-+])")
-FENCE = re.compile(r"`{3,}")
 WORST = 50  # indexes without a finding, the largest, that are listed
 KINDS = {"never_used": "never used"}
 
@@ -194,9 +192,8 @@ def _server(server: Server) -> Iterator[str]:
     yield _table(("setting", "value", "why it matters"), server.settings)
 
 
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    rows = [head, ["---"] * len(head), *([_said(cell) for cell in row] for row in body)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _table(names: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    return "\n".join([head(names), *(row([_said(cell) for cell in cells]) for cells in body)])
 
 
 def _list(texts: Sequence[str]) -> str:
@@ -204,14 +201,11 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def _said(text: str) -> str:
-    """Return a text on one line that means nothing to Markdown or HTML."""
-    return SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
+    return prose(visible(text))
 
 
 def _code(text: str, language: str = "sql") -> str:
-    longest = max([2, *(len(found) for found in FENCE.findall(text))])
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{visible(text)}\n{fence}"
+    return fenced([visible(text)], language)
 
 
 def _number(number: Optional[int]) -> str:

@@ -4,21 +4,7 @@ What a role may not read, or a broken database does not tell, is a warning of th
 """
 
 import datetime
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-    TypeVar,
-)
-
-import psycopg2
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from converge.benchmark import Query as Asked
 from converge.benchmark import Timing, nodes
@@ -26,15 +12,9 @@ from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, VERSION
 from converge.plan import Alike, Refusal, renamed
 from converge.quoting import literal, qualified
-from converge.report.findings import (
-    ENOUGH_DAYS,
-    Counting,
-    Facts,
-    findings,
-    is_unused,
-    is_young,
-    with_others,
-)
+from converge.report.asking import Asking
+from converge.report.findings import Counting
+from converge.report.indexes import Indexes
 from converge.report.model import (
     Column,
     Difference,
@@ -51,16 +31,11 @@ from converge.report.model import (
 )
 from converge.report.settings import WHY
 from converge.server.connection import Connection
-from converge.server.failures import first_line
-from converge.server.messages import begin, rolled_back, rows
-from converge.server.sql import statement
 from converge.steps import Kind
 from converge.text import counted
 
 SHOWN = 200  # schemas of which tables, indexes and runs are told
-LONGEST_WAIT = 1.0  # seconds, for a lock; what takes longer is left out
 RUNS = 100  # of each schema, the newest
-T = TypeVar("T")
 
 ACTUAL = """SELECT pg_database_collation_actual_version(oid) FROM pg_database
 WHERE datname = current_database()"""
@@ -97,10 +72,9 @@ class _Gathering:
     def __init__(
         self, connection: Connection, address: str, schemas: Sequence[str], looked: Looked
     ) -> None:
-        self.connection, self.address, self.schemas = connection, address, tuple(schemas)
+        self.address, self.schemas = address, tuple(schemas)
         self.looked, self.managed = looked, frozenset(looked.managed)
-        self.warnings: List[str] = []
-        self.shown: Sequence[str] = self.schemas
+        self.asking = Asking(connection, self.schemas)
         self.counting = Counting(None)
         self.since: Optional[str] = None
         self.built: Dict[Tuple[str, str], Tuple[float, str]] = {}  # seconds ago, and when
@@ -119,7 +93,7 @@ class _Gathering:
             tool=VERSION,
             version=versions.popitem()[1] if len(set(versions.values())) == 1 else None,
             schemas=self.schemas,
-            shown=tuple(self.shown),
+            shown=tuple(self.asking.shown),
             outcome=self.looked.outcome,
             server=server,
             refusals=tuple(
@@ -130,7 +104,7 @@ class _Gathering:
             warnings=(
                 *dict.fromkeys(warning for a in compared for warning in a.plan.warnings),
                 *self.looked.warnings,
-                *self.warnings,
+                *self.asking.warnings,
             ),
             left_alone=tuple(
                 dict.fromkeys(note for alike in compared for note in alike.plan.left_alone())
@@ -142,27 +116,8 @@ class _Gathering:
             runs=runs,
         )
 
-    def _tried(self, what: str, ask: Callable[[], T], otherwise: T) -> T:
-        """Return what is asked, or `otherwise` and a warning."""
-        try:
-            with rolled_back(self.connection):
-                return ask()
-        except psycopg2.Error as error:
-            if self.connection.closed:
-                raise
-            self.warnings.append(f"{what} cannot be read: {first_line(error)}")
-            return otherwise
-
-    def _asked(self, what: str, sql: str) -> List[Tuple[Any, ...]]:
-        opening = begin(self.connection, access="READ ONLY", lock_timeout=LONGEST_WAIT)
-        return self._tried(what, lambda: rows(self.connection, opening + sql), [])
-
-    def _file(self, what: str, file: str, **values: Any) -> List[Tuple[Any, ...]]:
-        values = {"schemas": self.shown, "history": HISTORY_TABLE, **values}
-        return self._asked(what, statement(f"report/{file}", **values))
-
     def _server(self) -> Server:
-        found = self._file("the server", "server.sql", settings=list(WHY))
+        found = self.asking.file("the server", "server.sql", settings=list(WHY))
         if not found:
             return Server("", self.address, "", 0, "", "", None, None, False, None, (), ())
         (row,) = found
@@ -172,7 +127,7 @@ class _Gathering:
         on = settings.get("track_counts") != "off"
         self.counting = Counting(seconds, on, elsewhere=standby or replicas > 0)
         if not on:
-            self.warnings.append("track_counts is off: the use of indexes is not counted")
+            self.asking.warnings.append("track_counts is off: the use of indexes is not counted")
         return Server(
             version=version,
             address=self.address,
@@ -191,19 +146,19 @@ class _Gathering:
         )
 
     def _actual_collation(self) -> Optional[str]:
-        if self.connection.server_version < 150000:
+        if self.asking.connection.server_version < 150000:
             return None
-        found = self._asked("the version of the collation", ACTUAL)
+        found = self.asking.rows("the version of the collation", ACTUAL)
         return found[0][0] if found else None
 
     def _choose(self) -> None:
         if len(self.schemas) > SHOWN:
-            found = self._file(
+            found = self.asking.file(
                 "the sizes", "largest.sql", schemas=list(self.schemas), most=str(SHOWN)
             )
             largest = {name for (name,) in found}
-            self.shown = [schema for schema in self.schemas if schema in largest]
-            self.warnings.append(
+            self.asking.shown = [schema for schema in self.schemas if schema in largest]
+            self.asking.warnings.append(
                 f"of {counted(len(self.schemas), 'schema')}, the {SHOWN} largest are shown"
             )
 
@@ -212,7 +167,7 @@ class _Gathering:
             Table(
                 *[schema, name, name in self.managed, *facts, self._columns(schema, name, columns)]
             )
-            for schema, name, *facts, columns in self._file("the tables", "tables.sql")
+            for schema, name, *facts, columns in self.asking.file("the tables", "tables.sql")
         )
 
     def _columns(
@@ -233,65 +188,23 @@ class _Gathering:
     def _references(self) -> Tuple[Reference, ...]:
         return tuple(
             Reference(schema, name, table, tuple(columns), to_schema, to_table, tuple(to_columns))
-            for schema, name, table, columns, to_schema, to_table, to_columns in self._file(
+            for schema, name, table, columns, to_schema, to_table, to_columns in self.asking.file(
                 "the foreign keys", "references.sql"
             )
         )
 
     def _indexes(self) -> Tuple[Index, ...]:
-        found = [self._facts(row) for row in self._file("the indexes", "indexes.sql")]
-        young = sum(is_unused(index) and is_young(self._counting(index)) for index in found)
-        if young and self.counting.on:
-            self.warnings.append(
-                f"{counted(young, 'index')} without a scan not called unused: they were built, or "
-                f"scans are counted, for less than {ENOUGH_DAYS} days"
-            )
-        users = self._users()
-        return tuple(
-            Index(
-                *index[:6],
-                self._since(index),
-                tuple(users.get((index.schema, index.name), ())),
-                index.managed,
-                findings(index, others, self._counting(index)),
-                index.last_scan,
-            )
-            for index, others in with_others(found)
-        )
-
-    def _facts(self, row: Tuple[Any, ...]) -> Facts:
-        index = Facts(*row)
-        strange = self.unmanaged.get(index.schema, set())
-        nouns = ("index", "constraint")
-        known = strange.isdisjoint((noun, index.table, index.name) for noun in nouns)
-        return index._replace(managed=known and index.table in self.managed)
-
-    def _built(self, index: Facts) -> Optional[Tuple[float, str]]:
-        found = [self.built.get((index.schema, name)) for name in (index.name, index.table)]
-        return min((one for one in found if one is not None), default=None)
-
-    def _counting(self, index: Facts) -> Counting:
-        built = self._built(index)
-        if built is None or (self.counting.seconds or 0.0) < built[0]:
-            return self.counting
-        return self.counting._replace(seconds=built[0])
-
-    def _since(self, index: Facts) -> Optional[str]:
-        built = self._built(index)
-        known = [when for when in (self.since, built and built[1]) if when]
-        return max(known, default=None)
-
-    def _users(self) -> Dict[Tuple[str, str], List[str]]:
-        """Return the key queries of each index, by its schema and name."""
-        found: Dict[Tuple[str, str], List[str]] = {}
-        timed = {(timing.schema, timing.query): timing for timing in self.looked.timings}
-        for schema in self.shown:
-            for query in self.looked.queries:
-                timing = timed.get((schema, query.name))
-                used = timing.indexes if timing else ()
-                for index in dict.fromkeys([*used, *query.indexes]):
-                    found.setdefault((schema, index), []).append(query.name)
-        return found
+        known = self.looked
+        return Indexes(
+            self.asking,
+            self.managed,
+            self.unmanaged,
+            self.counting,
+            self.since,
+            self.built,
+            known.queries,
+            known.timings,
+        ).all()
 
     def _query(self, timing: Timing) -> Query:
         query = next(one for one in self.looked.queries if one.name == timing.query)
@@ -309,16 +222,20 @@ class _Gathering:
         )
 
     def _runs(self) -> Tuple[Run, ...]:
-        readable = self._file("the histories", "histories.sql", columns=list(READ))
+        readable = self.asking.file("the histories", "histories.sql", columns=list(READ))
         for schema, may in readable:
             if not may:
                 table = qualified(schema, HISTORY_TABLE)
-                self.warnings.append(f"the history {table} cannot be read by this role, or is none")
+                self.asking.warnings.append(
+                    f"the history {table} cannot be read by this role, or is none"
+                )
         parts = [_history(schema) for schema, may in readable if may]
         if not parts:
             return ()
         union = "\nUNION ALL ".join(parts)
-        found = self._asked("the history", f"SELECT * FROM ({union}) h ORDER BY schema, run DESC")
+        found = self.asking.rows(
+            "the history", f"SELECT * FROM ({union}) h ORDER BY schema, run DESC"
+        )
         for *run, ago, made in reversed(found):
             for name in made or ():
                 self.built[run[0], name] = (ago, run[7])

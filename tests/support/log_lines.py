@@ -5,11 +5,10 @@ import logging
 from functools import lru_cache
 from typing import Any, Dict, List, Tuple
 
-from jsonschema import Draft202012Validator
-
 from converge.console.logs import JsonFormatter
 from converge.events import EVENTS
 from tests.support.program import ROOT
+from tests.support.validating import Draft202012Validator
 from tools.log_schema import schema
 
 NOT_OURS = "log"

@@ -191,11 +191,12 @@ def compare_only(job: Job) -> None:
 
 def compared(job: Job) -> "List[Alike]":
     """Return the plans without taking the run lock, as those have them who only look."""
-    found = survey(job, job.settings.schemas, only_look=True)
-    job.compared = [
-        alike._replace(plan=converge.left_over(job.connection, alike.plan.looked_at()))
-        for alike in found
-    ]
+    with job.step("compare"):
+        found = survey(job, job.settings.schemas, only_look=True)
+        job.compared = [
+            alike._replace(plan=converge.left_over(job.connection, alike.plan.looked_at()))
+            for alike in found
+        ]
     return job.compared
 
 

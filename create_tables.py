@@ -54,7 +54,7 @@ def bring_to_models(job: Job) -> None:
     schemas = job.settings.schemas
     with job.step("look"):  # one query: is all as the last verified run left it?
         found = look(job.connection, schemas, job.fingerprints)
-        job.ran.versions = found.versions
+        job.ran.versions.update(found.versions)
         tell_look(found)
     if found.pending and schemas[1:]:
         bring_many(job, found.pending)
@@ -106,6 +106,7 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
                 # Not again what another run has recorded since the first look.
                 if plan.steps or not look(work, schemas, job.fingerprints).current:
                     journal.verified(converge.joined(alike.each() for alike in proof))
+                job.ran.versions.update(look(work, schemas, job.fingerprints).versions)
         else:
             extra = about("not_verified", setting="VERIFY_INDEXES")
             log.info("verification is switched off (VERIFY_INDEXES)", extra=extra)

@@ -86,6 +86,7 @@ def undo(job: Job, schemas: Sequence[str], newest: Dict[str, int], *, wait: bool
     for target in rollback.targets:
         extra = about("version_reached", schema=target.schema, version=target.version)
         log.info("%s", target, extra=extra)
+        job.ran.versions.add(target.version)
     return True
 
 

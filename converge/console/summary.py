@@ -140,7 +140,7 @@ class Ran:
 
     def __init__(self) -> None:
         self.stopwatch, self.tally = Stopwatch(), Tally()
-        self.versions: Sequence[int] = ()
+        self.versions: Set[int] = set()  # that the schemas have, as far as it is known
         self.said = ""
 
     @property
@@ -151,7 +151,7 @@ class Ran:
             "undone": self.tally.undone,
             "seconds": {name: round(took, 3) for name, took in self.stopwatch.seconds.items()},
             "program_version": VERSION,
-            "versions": self.versions,
+            "versions": sorted(self.versions),
         }
 
 

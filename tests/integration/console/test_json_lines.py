@@ -57,6 +57,7 @@ def test_a_first_run_a_second_and_what_is_asked_for(database: Database, spawn: S
     assert (public["schemas"], public["created"], public["indexed"]) == (["public"], 7, 25)
     done = first.finished["done"]
     assert (done["create_table"], done["create_index"]) == (7, 25)
+    assert first.finished["versions"] == [1]
     assert {"connect", "plan", "apply", "verify"} < set(first.finished["seconds"])
 
     second = ended(spawn(**JSON, ENABLE_PERFORMANCE_TEST="true"))
@@ -70,6 +71,8 @@ def test_a_first_run_a_second_and_what_is_asked_for(database: Database, spawn: S
     for option, event in {"--plan": "plan", "--verify": "result", "--history": "history"}.items():
         asked = ended(spawn(option, **JSON, LOG_LEVEL="CRITICAL"))
         assert ([line["event"] for line in asked.results], asked.events) == ([event], ["finished"])
+    undone = ended(spawn("--rollback", "--yes", "--to=0", **JSON))
+    assert (undone.code, undone.finished["versions"]) == (0, [0])
 
 
 def test_a_refusal_and_a_difference_have_their_facts(initialised: Database, spawn: Spawn) -> None:

@@ -99,7 +99,7 @@ $(READY): requirements.txt requirements-embedded.txt
 	$(PIP) -r requirements-embedded.txt
 	touch $(READY)
 
-$(STAMP): $(READY) requirements-dev.txt
+$(STAMP): $(READY) requirements-test.txt requirements-dev.txt
 	@echo "Installing what the tests and linters take into .venv: some 800 MB …"
 	$(PIP) -r requirements-dev.txt
 	touch $(STAMP)

@@ -40,10 +40,13 @@ PYTHONS = "3.8 3.9 3.10 3.11 3.12 3.13"
 OTHER = {"EATER_PROPERTY_EXAMPLES": "20", "EATER_CROWD": "10", "EATER_INTERRUPT_EVERY": "10"}
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"]
 # What is about files only, and asks neither a server nor the program: `make test` has it.
-ABOUT_FILES = ("chart", "documents", "image", "kubernetes_md", "manifests", "release")
-PYTEST += [f"--ignore=tests/unit/test_{name}.py" for name in ABOUT_FILES]
+ABOUT_FILES = "chart documents image kubernetes_md make manifests release tenants"
+PYTEST += [f"--ignore=tests/unit/test_{name}.py" for name in ABOUT_FILES.split()]
 PYTEST += ["--ignore=tests/integration/test_transcripts.py"]  # of the server of `make run`
-PYTEST += ["--ignore=tests/integration/report/test_browser.py"]  # of a page, whatever the server
+# Of a page, whatever the server.
+PYTEST += [
+    f"--ignore=tests/integration/report/test_{name}.py" for name in ("browser", "page_script")
+]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SKIPPED = re.compile(r"SKIPPED \[\d+\] .*?\.py:\d+: (.*)")
 HEAD = ["PostgreSQL", "Python", "passed", "failed", "skipped", "seconds"]
@@ -178,14 +181,14 @@ def environment(python: str, program: str) -> str:
     directory = KEPT / f"python{python}"
     interpreter, stamp = directory / "bin" / "python", directory / "requirements-installed"
     wanted = "".join(
-        (ROOT / f"requirements{end}.txt").read_text() for end in ("", "-embedded", "-dev")
+        (ROOT / f"requirements{end}.txt").read_text() for end in ("", "-embedded", "-test")
     )
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
         output([program, "-m", "venv", str(directory)], cwd=ROOT)
         quietly = ["--quiet", "--disable-pip-version-check"]
         pip = [str(interpreter), "-m", "pip", "install", *quietly]
-        output([*pip, "-r", "requirements-dev.txt"], cwd=ROOT)
+        output([*pip, "-r", "requirements-test.txt"], cwd=ROOT)
         stamp.write_text(wanted)
     return str(interpreter)
 

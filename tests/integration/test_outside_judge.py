@@ -55,7 +55,7 @@ def as_sent(printed: str) -> str:
 
 def judged(script: Path) -> "subprocess.CompletedProcess[str]":
     linter = shutil.which("squawk", path=str(Path(sys.executable).parent))
-    assert linter is not None, "pip install -r requirements-dev.txt"
+    assert linter is not None, "pip install -r requirements-test.txt"
     options = ["--pg-version=12.0", f"--exclude={','.join(sorted(EXCLUDED))}", "--reporter=gcc"]
     command = [linter, *options, str(script)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

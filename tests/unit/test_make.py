@@ -9,7 +9,10 @@ import pytest
 
 from tests.support.program import ROOT
 
-FILES = ("Makefile", "requirements.txt", "requirements-embedded.txt", "requirements-dev.txt")
+FILES = (
+    "Makefile",
+    *(f"requirements{end}.txt" for end in ("", "-embedded", "-test", "-dev")),
+)
 JOB = "-r requirements-embedded.txt"
 TESTS = "-r requirements-dev.txt"
 INSTALLS = {

@@ -1,5 +1,6 @@
 """Models that can't be imported are a mistake in them, not a bug of this program."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,8 @@ MISTAKES = {
     "in another file": Mistake("1 / 0", "ZeroDivisionError: division by zero.", 1, "more.py"),
     "a URL": Mistake(URL, "ArgumentError: ", 2),
     "the password": Mistake("raise ValueError('it is hidden')", "ValueError.\n", 1),
+    "an exit": Mistake("raise SystemExit(0)", "SystemExit: 0.", 1),
+    "an exit with a reason": Mistake("raise SystemExit('bye')", "SystemExit: bye.", 1),
     "no message": Mistake("raise AssertionError", "AssertionError.\n", 1),
 }
 
@@ -67,6 +70,26 @@ def test_models_that_raise_are_a_mistake_in_them(
     assert f"\n  At {mistake.file}:{before + mistake.line}.\n  Nothing was changed." in said
     assert "Traceback" not in said
     assert "hidden" not in said
+
+
+def test_what_models_print_is_no_result(database: Database, tmp_path: Path) -> None:
+    """It is a line of the log: stdout may be on its way into a file, as a plan for --apply."""
+    copy_program(tmp_path)
+    with (tmp_path / "models.py").open("a", encoding="utf-8") as models:
+        models.write("print('hello\\nthere')\n")
+    result = subprocess.run(
+        [sys.executable, str(tmp_path / "create_tables.py"), "--plan", "--format", "json"],
+        env={**os.environ, **database.environment},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout)["summary"]["steps"] == 33
+    assert [line.split(" ", 1)[1] for line in result.stderr.splitlines()[1:]] == [
+        "INFO  hello",
+        "INFO  there",
+    ]
 
 
 def run(directory: Path, variables: Dict[str, str]) -> "tuple[int, str]":

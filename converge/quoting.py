@@ -24,6 +24,9 @@ RESERVED_WORDS = frozenset(
     xmlserialize xmltable
     """.split()  # noqa: SIM905 - a list of 164 lines reads worse
 )
+TOKEN = re.compile(
+    r"""(?<![\w$])[Ee]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL
+)
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z", re.ASCII)
 
 
@@ -46,3 +49,25 @@ def literal(text: str) -> str:
     """
     escape = "E" if "\\" in text else ""
     return escape + "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def typed(sql: str) -> str:
+    """Return SQL that says the same in letters that can be seen, as `U&'1\\+0000A0kg'`.
+
+    What is printed has others in place of those that can't (`converge.text.visible`).
+    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-UESCAPE
+    """
+    return TOKEN.sub(lambda found: _typed(found[0]), sql)
+
+
+def _typed(token: str) -> str:
+    if all(map(_is_seen, token)):
+        return token
+    if token[0] in "Ee":
+        return "".join(c if _is_seen(c) else f"\\U{ord(c):08X}" for c in token)
+    token = token.replace("\\", "\\\\")
+    return "U&" + "".join(c if _is_seen(c) else f"\\+{ord(c):06X}" for c in token)
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() or character in "\n\t"

@@ -17,7 +17,7 @@ from converge.console.plan_words import (
 )
 from converge.console.review import Outlook, Review, Reviewed, outlook, together
 from converge.plan import Plan
-from converge.quoting import identifier
+from converge.quoting import identifier, typed
 from converge.steps import Run
 
 PSQL_FINDS: Tuple[str, ...] = ("public",)  # what is named without a schema, by default
@@ -43,7 +43,7 @@ def render(review: Review, ahead: Outlook) -> str:
     for number, one in enumerate(review.steps, 1):
         if one.step.path not in ((), path):
             path = one.step.path
-            lines += ["", f"SET search_path = {', '.join(map(identifier, path))};"]
+            lines += ["", typed(f"SET search_path = {', '.join(map(identifier, path))};")]
         lines += ["", *_step(number, one, len(review.schemas))]
     for refusal in plan.refusals:
         lines += ["", _comment(str(refusal))]

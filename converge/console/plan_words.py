@@ -3,7 +3,7 @@
 from typing import Dict, List, Sequence, Tuple
 
 from converge.console.review import Outlook, Review, Reviewed
-from converge.quoting import identifier, qualified
+from converge.quoting import identifier, qualified, typed
 from converge.steps import Kind, Lock, Run, Step, Undoable
 from converge.text import counted, roughly, size, some
 
@@ -83,7 +83,7 @@ def why(step: Step) -> str:
 
 def runnable(step: Step) -> List[str]:
     """Return the statements as one types them."""
-    statements = [f"{statement};" for statement in step.statements]
+    statements = [f"{typed(statement)};" for statement in step.statements]
     # Typed one by one, a proof that fails would not keep the next statement from its loss.
     if step.run in (Run.AHEAD, Run.BRIEF) and statements[1:]:
         return ["BEGIN;", *statements, "COMMIT;"]

@@ -7,6 +7,7 @@ from converge.report.model import Difference, Index, Outcome, Query, Refused, Re
 from converge.text import counted, duration, size, some, visible
 
 WORST = 50  # indexes without a finding, the largest, that are listed
+NOT_COMPARED = "It was not compared with the models, so what differs is not known."
 KINDS = {"never_used": "never used"}
 
 
@@ -15,6 +16,7 @@ def markdown(report: Report) -> str:
     parts = [
         _head(report),
         _outcome(report.outcome),
+        "" if report.compared else NOT_COMPARED,
         _section("Refused", map(_refused, report.refusals)),
         _section("Different", map(_difference, report.differences)),
         _section("Warnings", [_list(report.warnings)] if report.warnings else []),

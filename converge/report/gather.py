@@ -114,6 +114,7 @@ class _Gathering:
             indexes=indexes,
             queries=tuple(map(self._query, self.looked.timings)),
             runs=runs,
+            compared=bool(compared),
         )
 
     def _server(self) -> Server:

@@ -165,3 +165,4 @@ class Report(NamedTuple):
     indexes: Tuple[Index, ...] = ()
     queries: Tuple[Query, ...] = ()
     runs: Tuple[Run, ...] = ()
+    compared: bool = True  # with the models; if not, nothing is known of differences

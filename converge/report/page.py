@@ -8,7 +8,6 @@ from converge.report.model import (
     Finding,
     Index,
     Node,
-    Outcome,
     Query,
     Reference,
     Report,
@@ -22,7 +21,7 @@ KINDS = {  # of findings, the gravest first
     "bloated": "bloated",
     "never_used": "never used",
 }
-LOOKED = (0, 4, 5)  # the exit codes of who has got as far as to compare
+FOR_A_PERSON = (0, 4, 5)  # exit codes that are no failure
 NOTABLE = 1.2  # times: below that, a query's time is the same as before
 NOISE = 0.5  # milliseconds: so are two times that are no further apart
 T = TypeVar("T")
@@ -104,12 +103,12 @@ def verdict(report: Report) -> Verdict:
     """Return what the exit code means; 0 is looked at more closely."""
     outcome = report.outcome
     if outcome.exit_code:
-        tone = "act" if outcome.exit_code in LOOKED else "bad"
+        tone = "act" if outcome.exit_code in FOR_A_PERSON else "bad"
         first, _, rest = outcome.meaning.partition("; ")
         return Verdict(begun(first), tone, f"; {rest}" if rest else "")
     return Verdict(
         _standing(report),
-        "act" if report.refusals or report.differences else "good",
+        "act" if report.refusals or report.differences or not report.compared else "good",
         f": {outcome.meaning}",
     )
 
@@ -119,13 +118,10 @@ def _standing(report: Report) -> str:
         return "A person has to act"
     if report.differences:
         return "The database differs from the models"
+    if not report.compared:
+        return "Whether the database is as the models describe is not known"
     how = "Done" if report.outcome.ran and report.outcome.done else "In order"
     return f"{how}: the database is as the models describe"
-
-
-def looked(outcome: Outcome) -> bool:
-    """Return whether it came as far as to compare the database with the models."""
-    return outcome.exit_code in LOOKED
 
 
 def total(values: Iterable[Optional[int]]) -> Optional[int]:

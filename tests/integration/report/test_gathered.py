@@ -144,6 +144,7 @@ def test_a_schema_that_may_not_be_used_is_refused_and_reported(
     document = reported(run, tmp_path / "a.json", **variables)
     assert document["outcome"]["exit_code"] == 4
     assert f"GRANT USAGE ON SCHEMA closed TO {role}" in document["outcome"]["message"]
+    assert not document["compared"]
     assert named(document, "tables") == ["secret"]
 
 
@@ -172,7 +173,7 @@ def test_a_table_that_is_locked_keeps_no_report_waiting(
         cursor.execute("LOCK TABLE weight IN ACCESS EXCLUSIVE MODE")
     document = reported(run, tmp_path / "a.json", LOCK_PATIENCE="500ms")
     other.close()
-    assert document["outcome"]["exit_code"] == 6
+    assert (document["outcome"]["exit_code"], document["compared"]) == (6, False)
     assert len(document["tables"]) == 7
     assert len(document["indexes"]) == 32
     (warning,) = document["warnings"]

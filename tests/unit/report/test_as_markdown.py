@@ -59,3 +59,9 @@ def test_a_report_is_told_from_its_outcome_to_the_server() -> None:
         "1, and the library has 2: indexes of text are doubtful",
     ):
         assert part in text
+
+
+def test_what_was_not_compared_is_said() -> None:
+    """Without it, no difference would read as none found."""
+    assert "It was not compared with the models" in markdown(REPORT._replace(compared=False))
+    assert "It was not compared with the models" not in markdown(REPORT)

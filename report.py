@@ -112,10 +112,12 @@ def _looked(job: Job, compare: Compare, error: Optional[ConvergeError]) -> "Look
     except ConnectionFailed:
         raise
     except ConvergeError as failure:
-        same = error is not None and str(failure) == str(error)
+        refusals = getattr(failure, "refusals", ())
+        own = getattr(error, "refusals", ()) if refusals else ()
+        same = own or str(failure) == str(error)
         return looked._replace(
             managed=job.tables,
-            refusals=getattr(failure, "refusals", ()),
+            refusals=own or refusals,  # a run may need more than a look does
             warnings=() if same else (f"not compared: {failure}",),
         )
     return looked._replace(

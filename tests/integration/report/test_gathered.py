@@ -1,5 +1,6 @@
 """What a report tells of databases that are not as they should be, or not its role's."""
 
+import json
 import re
 import resource
 from pathlib import Path
@@ -146,6 +147,20 @@ def test_a_schema_that_may_not_be_used_is_refused_and_reported(
     assert f"GRANT USAGE ON SCHEMA closed TO {role}" in document["outcome"]["message"]
     assert not document["compared"]
     assert named(document, "tables") == ["secret"]
+
+
+def test_a_refused_run_is_reported_with_its_own_way_out(
+    initialised: Database, run: Run, tmp_path: Path, role: str
+) -> None:
+    """A run needs more than a look does: what stands beside it is what the run has said, once."""
+    initialised.execute("CREATE SCHEMA closed")
+    file = tmp_path / "a.json"
+    variables = {"POSTGRES_USER": role, "POSTGRES_SCHEMAS": "closed", "EATER_REPORT": str(file)}
+    assert run(**variables).code == 4
+    document = json.loads(file.read_text("utf-8"))
+    (refused,) = document["refusals"]
+    assert refused["statements"] == [f"GRANT USAGE, CREATE ON SCHEMA closed TO {role}"]
+    assert not [text for text in document["warnings"] if "not compared" in text]
 
 
 def test_of_very_many_schemas_the_largest_are_shown(

@@ -169,6 +169,13 @@ def test_what_was_not_compared_is_not_in_order() -> None:
     assert page.texts["h1"].strip() == heading
 
 
+def test_a_name_turns_no_text_around_it() -> None:
+    """Behind a Hebrew table's name, `8.0 kB` stays in this order."""
+    index = next(one for one in reports.broken().indexes if one.findings)
+    report = reports.broken()._replace(indexes=(index._replace(table="שלום"),))
+    assert "on <bdi>שלום</bdi>, " in html(report)
+
+
 def test_a_report_with_nothing_in_it() -> None:
     """A new database: every section says so."""
     empty = reports.small()._replace(

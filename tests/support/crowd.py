@@ -68,6 +68,11 @@ class Crowd:
         """Return how many lines of the logs contain these words."""
         return sum(words in record["message"] for record in self.log())
 
+    def done(self, step: str) -> int:
+        """Return how many steps of a kind were done."""
+        found = [record for record in self.log() if record["event"] == "step_done"]
+        return sum(record["step"] == step for record in found)
+
     def worker(self) -> BaseProcess:
         """Wait until one has a plan and begins to apply it; return its process."""
         deadline = time.monotonic() + TIMEOUT_SECONDS

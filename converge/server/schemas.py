@@ -28,6 +28,8 @@ from converge.text import counted, duration
 
 log = logging.getLogger(__name__)
 
+# What a syntax error is near to, if it is a string: it may be a password, or all that follows one.
+QUOTED, ELIDED = re.compile(r"""(?<=")(?:[A-Za-z]&?)?['"$].*"""), '…"'
 LIST, QUERY = "POSTGRES_SCHEMAS", "POSTGRES_SCHEMAS_QUERY"
 QUERY_SECONDS = 60.0  # without the time that it may wait for a lock
 TEXTS = (19, 25, 1043)  # name, text, varchar; these never change: src/include/catalog/pg_type.dat
@@ -118,7 +120,7 @@ def _asked(connection: Connection, query: str, settings: Settings) -> Tuple[str,
     except psycopg2.Error as error:
         if is_transient(error) or isinstance(error, NoEncoding):
             raise
-        raise _unusable(f"{QUERY}: {first_line(error)}") from None
+        raise _unusable(f"{QUERY}: {QUOTED.sub(ELIDED, first_line(error))}") from None
     if len(types) != 1 or types[0] not in TEXTS:
         raise _unusable(f"{QUERY} must return one column, of type text or name")
     return _names([name for (name,) in found])

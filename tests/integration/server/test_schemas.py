@@ -146,6 +146,10 @@ def test_names_of_a_query_are_just_names(database: Database, named: Named) -> No
 ONE_COLUMN = "POSTGRES_SCHEMAS_QUERY must return one column, of type text or name"
 WRONG_QUERIES = {
     "SELECT name FROM tenants": 'POSTGRES_SCHEMAS_QUERY: relation "tenants" does not exist',
+    "SELECT 'hunter2) AS name": (
+        'POSTGRES_SCHEMAS_QUERY: unterminated quoted string at or near "…"'
+    ),
+    "SELECT 'a' 'hunter2'": 'POSTGRES_SCHEMAS_QUERY: syntax error at or near "…"',
     "SELEC 'hunter2'": 'POSTGRES_SCHEMAS_QUERY: syntax error at or near "SELEC"',
     "SELECT 'a', 'b'": ONE_COLUMN,
     "SELECT": ONE_COLUMN,

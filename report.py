@@ -1,7 +1,7 @@
 """The report of a run: what it did or found, and how the database is at its end."""
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence
 
 from converge import benchmark
@@ -115,6 +115,8 @@ def _looked(job: Job, compare: Compare, error: Optional[ConvergeError]) -> "Look
         refusals = getattr(failure, "refusals", ())
         own = getattr(error, "refusals", ()) if refusals else ()
         same = own or str(failure) == str(error)
+        with suppress(ConvergeError):
+            job.comparison.desired  # noqa: B018 - it may have failed before the models were read
         return looked._replace(
             managed=job.tables,
             refusals=own or refusals,  # a run may need more than a look does

@@ -149,6 +149,20 @@ def test_a_schema_that_may_not_be_used_is_refused_and_reported(
     assert named(document, "tables") == ["secret"]
 
 
+def test_what_could_not_be_compared_is_not_said_to_go(
+    initialised: Database, run: Run, tmp_path: Path, role: str
+) -> None:
+    """An index of the models is theirs without a comparison, too: dropped, it would come back."""
+    initialised.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    document = reported(run, tmp_path / "a.json", POSTGRES_USER=role)
+    assert not document["compared"]
+    assert all(table["managed"] for table in document["tables"])
+    advice = {one["advice"] for index in document["indexes"] for one in index["findings"]}
+    assert advice == {
+        "Take it out of the models first, as the next run would build it again. Then:"
+    }
+
+
 def test_a_refused_run_is_reported_with_its_own_way_out(
     initialised: Database, run: Run, tmp_path: Path, role: str
 ) -> None:

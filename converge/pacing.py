@@ -7,6 +7,7 @@ from typing import Callable, Optional, Tuple
 FIRST_SECONDS: Tuple[float, ...] = (3.0, 10.0, 30.0)
 SECONDS_BETWEEN = 60.0
 SECONDS_OF_PEACE = 3.0  # after a line, whatever changes
+SHORTEST = 0.5  # seconds; of less than that, nothing is said
 KNOWN_SHARE = 0.02  # from which on it tells how long the rest will take
 
 Clock = Callable[[], float]
@@ -67,11 +68,11 @@ class Pace:
 
     @property
     def percent(self) -> Optional[int]:
-        """How much is done, rounded down."""
-        return None if self.share is None else int(100 * self.share)
+        """How much is done, rounded down; while it lasts, not all of it is."""
+        return None if self.share is None else min(99, int(100 * self.share))
 
     @property
     def left(self) -> Optional[float]:
         """Seconds; None if nobody knows, as when it takes longer than it should have."""
         left = None if self._end is None else self._end - self.clock()
-        return left if left is not None and left > 0 else None
+        return left if left is not None and left >= SHORTEST else None

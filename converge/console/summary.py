@@ -151,7 +151,7 @@ class Ran:
             "undone": self.tally.undone,
             "seconds": {name: round(took, 3) for name, took in self.stopwatch.seconds.items()},
             "program_version": VERSION,
-            "versions": sorted(self.versions),
+            "versions": sorted(self.versions) or None,
         }
 
 

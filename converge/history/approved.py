@@ -87,7 +87,8 @@ def plan_differs(
     what = f"{at}: a run would no longer do what the plan in {approved.source} says."
     live = states(connection, [schema], plan.managed).get(schema)
     causes = ", ".join(_causes(approved, schema, desired, live.managed if live else None))
-    since = f"Since {approved.made.time}, what has changed: {causes or 'rows, or settings'}."
+    changed = causes or "rows, settings, or the file"
+    since = f"Since {approved.made.time}, what has changed: {changed}."
     lines = list(_departures(planned, agreed, done))
     rest = [f"And {len(lines) - SHOWN:,} more."] if len(lines) > SHOWN else []
     return refused(schema, what, AGAIN, *lines[:SHOWN], *rest, since)

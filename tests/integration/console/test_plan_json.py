@@ -148,7 +148,7 @@ def test_what_was_changed_in_the_file_is_refused(
         "    in the plan: CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (weight)",
         "    now: CREATE INDEX CONCURRENTLY idx_dishes_name ON public.dishes (name)",
     ]
-    assert lines[4].endswith("what has changed: rows, or settings.")
+    assert lines[4].endswith("what has changed: rows, settings, or the file.")
 
 
 def test_a_plan_of_another_database_or_of_other_schemas_is_refused(

@@ -42,9 +42,9 @@ class Facts(NamedTuple):
     scans: Optional[int]
     last_scan: Optional[str]
     method: str
-    unique: bool
+    guard: str  # what it forbids; empty if it is not unique
     owned: bool  # by a constraint
-    relied_on: bool  # as the replica identity, or by CLUSTER
+    relied_on: bool  # by a foreign key, as the replica identity, or by CLUSTER
     partitioned: bool  # or a part of one that is: it can't go alone
     valid: bool
     building: bool  # may be, at this moment
@@ -66,8 +66,8 @@ class Facts(NamedTuple):
 
     @property
     def can_go(self) -> bool:
-        """Whether nothing but queries may need it."""
-        return not (self.unique or self.owned or self.relied_on or self.partitioned)
+        """Whether nothing but queries may need it, and what it may forbid."""
+        return not (self.owned or self.relied_on or self.partitioned)
 
 
 def findings(index: Facts, others: Sequence[Facts], counting: Counting) -> Tuple[Finding, ...]:
@@ -91,7 +91,8 @@ def _invalid(index: Facts) -> Iterator[Finding]:
 def is_unused(index: Facts) -> bool:
     """Return whether no query has used it where one might have."""
     many = (index.table_rows or 0) >= MANY_ROWS
-    return index.valid and index.can_go and index.scans == 0 and many
+    free = index.can_go and not index.guard
+    return index.valid and free and index.scans == 0 and many
 
 
 def is_young(counting: Counting) -> bool:
@@ -138,7 +139,10 @@ def _covers(other: Facts, index: Facts) -> bool:
     columns = {key.split(" ")[0] for key in other.keys} | set(other.included)
     if not (same or begins) or not set(index.included) <= columns:
         return False
+    if index.guard and not (same and other.guard == index.guard):
+        return False
     more = not same or set(other.included) > set(index.included) or not other.can_go
+    more = more or other.guard > index.guard
     return more or (not other.managed, other.name) < (not index.managed, index.name)
 
 

@@ -38,10 +38,14 @@ SELECT o.nspname, o.table_name, o.relname,
   CASE WHEN o.locked THEN o.relpages::bigint * current_setting('block_size')::integer
     ELSE COALESCE(pg_relation_size(o.oid), 0) END,
   u.idx_scan, to_char(u.last AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
-  m.amname, o.indisunique,
+  m.amname,
+  CASE WHEN o.indisunique THEN concat_ws(' ', 'unique', CASE WHEN NOT o.indimmediate THEN 'deferrable'
+    END, CASE WHEN (to_jsonb(o) ->> 'indnullsnotdistinct')::boolean THEN 'nulls too' END)  -- from 15 on
+    ELSE '' END,
   EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = o.oid AND k.conrelid = o.indrelid
     AND k.contype IN ('p', 'u', 'x')),
-  o.indisreplident OR o.indisclustered,
+  o.indisreplident OR o.indisclustered OR EXISTS (
+    SELECT FROM pg_constraint k WHERE k.conindid = o.oid AND k.contype = 'f'),
   o.relkind = 'I' OR o.relispartition,
   o.indisvalid AND o.indisready AND o.indislive,
   EXISTS (SELECT FROM building b WHERE COALESCE(b.index_relid, o.oid) = o.oid),

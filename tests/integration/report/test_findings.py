@@ -28,6 +28,12 @@ MADE = (
     "CREATE UNIQUE INDEX by_time_once ON weight (time)",
     'CREATE INDEX "Nobody\'s ""index""" ON weight (weight)',
     "CREATE TABLE of_others (number integer)",
+    "CREATE TABLE referred (a integer UNIQUE, b integer)",
+    "CREATE UNIQUE INDEX by_b ON referred (b)",
+    "CREATE UNIQUE INDEX by_b_too ON referred (b)",
+    "CREATE UNIQUE INDEX referred_to ON referred (b, a)",
+    "CREATE UNIQUE INDEX referred_to_too ON referred (b, a)",
+    "CREATE TABLE referring (a integer, b integer, FOREIGN KEY (b, a) REFERENCES referred (b, a))",
     "CREATE INDEX by_number ON of_others (number)",
 )
 
@@ -77,6 +83,9 @@ def test_each_fault_is_found_and_what_is_said_against_it_helps(
         "by_mail_backwards": ["never_used"],
         "by_mail_once": ["invalid"],
         "by_mail_some": ["never_used"],
+        "by_b_too": ["redundant"],
+        "referred_to_too": ["redundant"],  # the foreign key relies on the first
+        "by_time_once": ["redundant"],
         'Nobody\'s "index"': ["never_used"],
         "by_number": ["bloated"],
     }
@@ -84,7 +93,7 @@ def test_each_fault_is_found_and_what_is_said_against_it_helps(
         neglected.execute(several[-1].statement)
     again = reported(run, tmp_path / "report.json")
     assert kinds(again) == {}
-    assert "indexes of public.weight: by_time_once" in " ".join(again["left_alone"])
+    assert "of_others" in " ".join(again["left_alone"])
     assert again["outcome"]["exit_code"] == 0
 
 

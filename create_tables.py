@@ -37,7 +37,6 @@ from converge.server.schemas import with_schemas
 from converge.settings.loading import load_settings
 from job import Job, share_out
 from plans import asked_at, print_whole, require_all_approved, require_approved, require_place
-from queries import QUERIES
 from report import reported
 from rollback import print_rollback, roll_back
 from verify import analyze, stale, verify
@@ -115,7 +114,7 @@ def bring(job: Job, schemas: Sequence[str], *, wait: bool = True) -> bool:
 
 def time_queries(job: Job) -> None:
     """Time the key queries; what they took is of interest where something was changed."""
-    job.timings = benchmark.timings(job.connection, QUERIES, job.settings.timed_schemas)
+    job.timings = benchmark.timings(job.connection, job.queries, job.settings.timed_schemas)
     text = benchmark.as_table(job.timings) + "\n"
     put_at(job.tally.level, text, "query_report", queries=[one.facts for one in job.timings])
 

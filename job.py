@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence
 
 import chater
 import converge
+from converge import benchmark
 from converge.console.command_line import Options
 from converge.console.importing import importing
 from converge.console.summary import Ran
@@ -35,6 +36,7 @@ class Job:
         self.settings, self.options = settings, options
         self.fingerprints = fingerprints(chater.MODELS, [chater.__file__])
         self.ran = ran
+        self.queries = load_queries(settings)
         self.stopwatch, self.tally = ran.stopwatch, ran.tally
         self.step = self.stopwatch.step
         self.approved = converge.read_plan(options.file) if options.mode == "apply" else None
@@ -110,6 +112,13 @@ def share_out(job: Job, schemas: Sequence[str], work: Work) -> None:
         crew = converge.Crew(job.settings, [Hand(job, work), *hands])
         crew.settle(schemas)
     job.failed.update(crew.failed)
+
+
+def load_queries(settings: Settings) -> Sequence[benchmark.Query]:
+    """Return the key queries. A mistake in them ends a run before anything is changed."""
+    with importing(chater.MODELS[0], settings.password, "the key queries"):
+        from queries import QUERIES
+    return QUERIES
 
 
 def load_models(settings: Settings) -> "Comparison":

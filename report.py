@@ -11,7 +11,6 @@ from converge.errors import ConnectionFailed, ConvergeError
 from converge.events import about
 from converge.names import APPLICATION_NAME
 from job import Job
-from queries import QUERIES
 
 if TYPE_CHECKING:
     from converge.plan import Alike
@@ -103,7 +102,7 @@ def _looked(job: Job, compare: Compare, error: Optional[ConvergeError]) -> "Look
     """Return what the run has done and a comparison finds, and time the key queries."""
     from converge.report.gather import Looked
 
-    looked = Looked(_outcome(job, error), queries=QUERIES)
+    looked = Looked(_outcome(job, error), queries=job.queries)
     if not job.settings.schemas:
         return looked
     try:
@@ -136,7 +135,7 @@ def _timed(job: Job, compared: "Sequence[Alike]") -> Sequence[benchmark.Timing]:
         for schema in alike.schemas
     }
     schemas = [schema for schema in job.settings.timed_schemas if schema not in lacking]
-    return benchmark.timings(job.connection, QUERIES, schemas)
+    return benchmark.timings(job.connection, job.queries, schemas)
 
 
 def _is_run(job: Job) -> bool:

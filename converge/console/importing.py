@@ -17,7 +17,7 @@ NOT_BESIDE = ("site-packages", "dist-packages", "converge")  # parts of a path
 
 
 @contextmanager
-def importing(models: str, password: str) -> Iterator[None]:
+def importing(models: str, password: str, what: str = "the models") -> Iterator[None]:
     """Turn whatever the models raise into `UnusableModels`. `models` is the path of their file.
 
     Also their `sys.exit()`: it would end the run as if it were done. What they print goes to the
@@ -31,8 +31,8 @@ def importing(models: str, password: str) -> Iterator[None]:
         place = _place(error, os.path.dirname(models))
         at = f"\n  At {place}." if place else ""
         raise UnusableModels(
-            f"the models can't be imported: {_said(error, password)}.{at}\n"
-            "  Nothing was changed. Correct the models, then run again."
+            f"{what} can't be imported: {_said(error, password)}.{at}\n"
+            f"  Nothing was changed. Correct {what}, then run again."
         ) from None
     finally:
         for line in said.getvalue().splitlines():

@@ -92,6 +92,25 @@ def test_what_models_print_is_no_result(database: Database, tmp_path: Path) -> N
     ]
 
 
+def test_a_mistake_in_the_key_queries_ends_a_run_before_it_begins(
+    database: Database, tmp_path: Path
+) -> None:
+    """It is said as whoever reads the log wants it, and no table is made by then."""
+    copy_program(tmp_path)
+    queries = tmp_path / "queries.py"
+    lines = queries.read_text("utf-8").count("\n")
+    with queries.open("a", encoding="utf-8") as file:
+        file.write("1 / 0\n")
+    code, said = run(tmp_path, {**database.environment, "LOG_FORMAT": "json"})
+    found = [json.loads(line) for line in said.splitlines()]
+    assert (code, found[-1]["event"], found[-1]["exit_code"]) == (2, "finished", 2)
+    assert found[-2]["message"] == (
+        "the key queries can't be imported: ZeroDivisionError: division by zero.\n"
+        f"  At queries.py:{lines + 1}.\n"
+        "  Nothing was changed. Correct the key queries, then run again."
+    )
+
+
 def run(directory: Path, variables: Dict[str, str]) -> "tuple[int, str]":
     """Run the program that is in a directory; return its exit code and what it says."""
     result = subprocess.run(

@@ -57,6 +57,19 @@ class Page(HTMLParser):
         return " ".join(" ".join(shown).split())
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_is_refused_stands_first(refused: bool) -> None:
+    """It keeps the rest from being done; where nothing is, that is said behind what differs."""
+    report = reports.broken()
+    report = report if refused else report._replace(refusals=())
+    page = Page(html(report))
+    targets = [one.get("href", "") for tag, one in page.elements if tag == "a"]
+    places = [one.get("id", "") for _, one in page.elements]
+    wanted = ["refusals", "drift"] if refused else ["drift", "refusals"]
+    assert [one for one in places if one in wanted] == wanted
+    assert [one[1:] for one in targets if one[1:] in wanted] == wanted
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_it_is_well_formed_and_asks_for_nothing(sample: Callable[[], Report]) -> None:
     """Every element is closed, every id is one, and no attribute leads out of the page."""

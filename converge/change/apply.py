@@ -30,7 +30,7 @@ from converge.server import messages, retries
 from converge.server.connection import WATCH_SECONDS, Connection
 from converge.server.locks import lock_not_acquired
 from converge.server.sizes import sizes
-from converge.server.waits import Guess, Watcher
+from converge.server.waits import Guess, Watcher, onlooker
 from converge.settings.variables import Settings
 from converge.steps import Done, Lock, Run, Step
 from converge.task import Task
@@ -185,7 +185,7 @@ class Applier:
         self._note(step, self.journal.after(step))
 
     def _build(self, statement: str) -> None:
-        with watched_build(self.connection, self.control, self.task):
+        with onlooker(self.settings) as observe, watched_build(self.connection, observe, self.task):
             messages.alone(self.connection, statement)
 
     def _give_back(self, step: Step) -> None:

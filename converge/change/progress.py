@@ -4,10 +4,12 @@ import enum
 from contextlib import contextmanager
 from typing import Iterator, NamedTuple, Optional, Tuple
 
+import psycopg2
+
 from converge.server.connection import Connection
 from converge.server.messages import rows
 from converge.server.sql import statement
-from converge.server.waits import waits, whereabouts
+from converge.server.waits import From, waits, whereabouts
 from converge.task import Task
 
 
@@ -87,22 +89,41 @@ OTHERS = (
 )
 
 
+UNSEEN = "unseen, as there is no connection left to look from"
+
+
 @contextmanager
-def watched_build(connection: Connection, control: Connection, task: Task) -> Iterator[None]:
-    """While the block waits for an index build on `connection`, show how far it is."""
+def watched_build(connection: Connection, observe: From, task: Task) -> Iterator[None]:
+    """While the block waits for an index build on `connection`, show how far it is.
+
+    It is looked at from what `observe` gives; if it can't give any, no more is asked for.
+    """
+    able = True
 
     def look(_: float) -> None:
-        query = statement("change/progress.sql", **whereabouts(connection))
-        query = f"SELECT pg_stat_clear_snapshot(); {query}"
-        for row in rows(control, query, shown="-- change/progress.sql"):
-            counted = Counted(*row)
-            share = share_done(counted, connection.server_version)
-            # Its last moments are those of no build any more.
-            task.look(share, phase=counted.phase or None, waits=waits(connection, control))
+        nonlocal able
+        if able:
+            try:
+                with observe() as observer:
+                    _look(connection, observer, task)
+            except psycopg2.OperationalError:  # as "too many clients"
+                able = False
+        if not able:
+            task.look(phase=UNSEEN)
 
     task.phase = ""
     with connection.watched(look):
         yield
+
+
+def _look(connection: Connection, observer: Connection, task: Task) -> None:
+    query = statement("change/progress.sql", **whereabouts(connection))
+    query = f"SELECT pg_stat_clear_snapshot(); {query}"
+    for row in rows(observer, query, shown="-- change/progress.sql"):
+        counted = Counted(*row)
+        share = share_done(counted, connection.server_version)
+        # Its last moments are those of no build any more.
+        task.look(share, phase=counted.phase or None, waits=waits(connection, observer))
 
 
 def share_done(counted: Counted, server_version: int) -> Optional[float]:

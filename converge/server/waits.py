@@ -3,7 +3,17 @@
 import json
 import logging
 from contextlib import closing, contextmanager, suppress
-from typing import Callable, ContextManager, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Callable,
+    ContextManager,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import psycopg2
 
@@ -180,8 +190,7 @@ def watch(connection: Connection, settings: Settings) -> None:
 
     @contextmanager
     def newcomer() -> Iterator[Connection]:
-        with closing(open_connection(settings, WATCH_SECONDS)) as other:
-            other.watch = _give_up
+        with closing(_newcomer(settings)) as other:
             yield other
 
     look = Watcher(connection, newcomer, Teller())
@@ -191,6 +200,36 @@ def watch(connection: Connection, settings: Settings) -> None:
             look(waited)
 
     connection.watch = patiently
+
+
+@contextmanager
+def onlooker(settings: Settings) -> Iterator[From]:
+    """Yield what gives a connection to look at an index build from: one more, once it is wanted.
+
+    The transaction that holds the run lock is not for that. A CREATE INDEX CONCURRENTLY that begins
+    to wait for older snapshots in the moment of a look would wait for the end of that transaction,
+    and so for its own. Raises `psycopg2.OperationalError` if there is no room for it.
+    https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    """
+    opened: List[Connection] = []
+
+    @contextmanager
+    def observe() -> Iterator[Connection]:
+        if not opened or opened[0].closed:
+            opened[:] = [_newcomer(settings)]
+        yield opened[0]
+
+    try:
+        yield observe
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def _newcomer(settings: Settings) -> Connection:
+    other = open_connection(settings, WATCH_SECONDS)
+    other.watch = _give_up
+    return other
 
 
 def _give_up(waited: float) -> None:

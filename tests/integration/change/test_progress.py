@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Set
 
@@ -18,7 +18,7 @@ from converge.server.waits import whereabouts
 from converge.settings.loading import load_settings
 from converge.task import Task
 from tests.support.database import Database
-from tests.support.job import Run
+from tests.support.job import Run, Spawn
 from tests.support.screen import terminal, unlike
 from tests.support.terminal import started
 from tests.support.waiting import holding
@@ -41,6 +41,31 @@ def test_a_build_says_how_far_it_is_and_whom_it_waits_for(database: Database, ru
     line = r"INFO  create index public\.weight\.idx_weight_date: 99 %, "
     found = re.findall(rf"{line}waiting for old snapshots, for [12] s, waits for {who}", result.err)
     assert len(found) == result.err.count("analyst") == 1
+
+
+ASKED = """SELECT pg_stat_clear_snapshot();
+SELECT count(*) FILTER (WHERE c.state_change > b.query_start), count(*)
+FROM pg_stat_activity c JOIN pg_stat_activity b ON c.datname = b.datname
+WHERE c.datname = current_database() AND c.state = 'idle in transaction'
+  AND c.application_name = b.application_name AND b.query LIKE 'CREATE INDEX CONCURRENTLY %'"""
+
+
+@pytest.mark.usefixtures("initialised")
+def test_what_holds_the_run_lock_is_asked_nothing_in_a_build(
+    database: Database, spawn: Spawn
+) -> None:
+    """A build that counts older snapshots in the moment of such a look would wait for its own run:
+    for ever, as no deadlock detector sees that."""
+    database.execute("DROP INDEX idx_weight_date")
+    snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM weight"
+    other = holding(database, snapshot, name="analyst")
+    process = spawn()
+    assert process.stderr is not None
+    assert any("waits for the transaction of " in line for line in process.stderr)
+    asked = database.rows(ASKED)
+    other.close()
+    assert process.communicate(timeout=30)[1].endswith("done: changes were made\n")
+    assert asked == [(0, 1)]
 
 
 BLOCKED = """SELECT pg_stat_clear_snapshot();
@@ -127,7 +152,7 @@ def test_a_parallel_build_is_the_leaders(database: Database, tmp_path: Path, doo
             return len(messages.rows(control, found))
 
         task = Looks(database, count)
-        with watched_build(work, control, task):
+        with watched_build(work, lambda: nullcontext(control), task):
             work.watch_after = work.watch_every = 0.05
             messages.alone(work, "CREATE INDEX CONCURRENTLY ON public.slow (slow(id))")
     assert task.workers > 0

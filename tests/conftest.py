@@ -110,7 +110,7 @@ def _log_as_its_schema_has_it() -> Iterator[None]:
     assert checker.wrong == []
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:  # its class is in pytest 9
     """Say where pictures are that tests have kept."""
     ended = [one for end in ("passed", "failed") for one in terminalreporter.stats.get(end, ())]
     told = [pair for report in ended for pair in report.user_properties]

@@ -1,10 +1,11 @@
 """What a report tells of databases that are not as they should be, or not its role's."""
 
+import errno
 import json
+import os
 import re
-import resource
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -220,12 +221,13 @@ def test_what_was_done_is_told(initialised: Database, run: Run, tmp_path: Path) 
 
 
 @pytest.fixture
-def full() -> Iterator[None]:
-    """No file that this process writes may grow, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is found to be full when what was written goes there."""
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
 
 
 def test_a_report_that_cannot_be_written(
@@ -234,7 +236,7 @@ def test_a_report_that_cannot_be_written(
     """For who only looks it is an error; a run that has ended well stays one. Nothing is left."""
     file = tmp_path / "a.json"
     file.touch()
-    message = f"the report {file} can't be written: File too large"
+    message = f"the report {file} can't be written: No space left on device"
     looked = run("--report", str(file))
     assert (looked.code, message in looked.err) == (1, True)
     ran = run(EATER_REPORT=str(file))

@@ -24,6 +24,7 @@ def image(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments", ["--version", "--plan", "", "--verify", "--history", "--rollback --plan"]
 )

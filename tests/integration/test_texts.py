@@ -67,6 +67,7 @@ def shape(plan: Plan) -> List[object]:
     return [(s.number, s.kind, s.statements, s.run, s.lock, s.creates, s.undo) for s in plan.steps]
 
 
+@pytest.mark.long
 def test_a_plan_with_other_sentences_comes_to_the_same(
     database: Database, run: Run, settings: Settings, request: pytest.FixtureRequest
 ) -> None:

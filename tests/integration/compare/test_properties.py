@@ -121,6 +121,7 @@ STATES = st.builds(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_any_drift_ends_at_the_models_or_changes_nothing(
     drifting: Database, role: str, run: Run, part: int

@@ -33,6 +33,7 @@ ADDS = Models((Table("a", (PLAIN, ADDED)),))
 LACKS_VALUES = Models((Table("a", (PLAIN, ADDED._replace(backfill=False))),))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_any_models_are_brought_about_and_changed_or_refused(database: Database, part: int) -> None:
     """From empty always; on a live database with every row, or with nothing changed."""

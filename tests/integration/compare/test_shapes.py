@@ -17,6 +17,7 @@ STEP = 1 if "EATER_EVERY_PAIR" in os.environ else 5
 MORE = """INSERT INTO weight SELECT time + 1, date, weight, user_email FROM weight"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", list(SHAPES))
 def test_a_difference_of_any_kind_of_table_is_closed_or_refused(
     initialised: Database, run: Run, shape: str

@@ -58,6 +58,7 @@ def plans(database: Database, run: Run, **variables: str) -> List[Result]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", [*STATES, GROWN_APART], ids=lambda state: state.name)
 def test_a_plan_is_the_same_in_german(database: Database, run: Run, state: State) -> None:
     """Every statement, step and refusal; only what a refusal quotes is in another language."""

@@ -44,6 +44,7 @@ def ended(process: "subprocess.Popen[str]") -> Said:
     return said
 
 
+@pytest.mark.long
 def test_a_first_run_a_second_and_what_is_asked_for(database: Database, spawn: Spawn) -> None:
     """The last line says all in numbers; what finds nothing to do is four lines."""
     first = ended(spawn(**JSON, ENABLE_PERFORMANCE_TEST="true"))

@@ -125,6 +125,7 @@ def command_line(pid: int) -> str:
     return subprocess.check_output(["ps", "-ww", "-o", "args=", "-p", str(pid)], text=True)
 
 
+@pytest.mark.long
 def test_nobody_sees_the_password_in_a_process(
     database: Database, spawn: Spawn, loud: Dict[str, str]
 ) -> None:

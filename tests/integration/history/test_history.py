@@ -139,6 +139,7 @@ def test_what_the_models_import_is_part_of_the_desired_state(
     assert "mood" in described(database)["weight"]["columns"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
 def test_a_rollback_gives_back_what_was_there(database: Database, run: Run, state: State) -> None:
     """The catalog of before, less leftovers, and every value; running again migrates again."""

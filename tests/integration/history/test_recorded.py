@@ -91,6 +91,7 @@ def test_a_history_of_1_0_0_is_undone(of_1_0_0: Database, run: Run) -> None:
     assert of_1_0_0.value("SELECT to_regclass('alcohol_for_day') IS NULL")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("history", ["of_1_0_0", "migrated"])
 def test_no_text_of_the_history_decides(

@@ -120,6 +120,7 @@ _gone.table.indexes.remove(_gone)
 """
 
 
+@pytest.mark.long
 def test_a_managed_index_that_has_left_the_models_does_not(
     initialised: Database, run: Run, tmp_path: Path
 ) -> None:

@@ -106,6 +106,7 @@ def test_eight_runs_that_wait_together_do_the_work_once(database: Database, spaw
     assert not any("WARNING" in text for text in errors)
 
 
+@pytest.mark.long
 def test_the_order_in_which_schemas_are_named_does_not_matter(
     database: Database, spawn: Spawn
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_signal_in_the_middle_of_a_log_line_counts(
     assert described(database) == {}
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_nothing_that_another_waits_for(
     drifted: Database, spawn: Spawn, run: Run
 ) -> None:

@@ -104,6 +104,7 @@ def drifted(initialised: Database) -> Database:
     return initialised
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", list(WAYS))
 def test_a_run_waits_for_whoever_is_in_its_way(drifted: Database, spawn: Spawn, way: str) -> None:
     """It says for whom, and goes on when they have ended."""
@@ -118,6 +119,7 @@ def test_a_run_waits_for_whoever_is_in_its_way(drifted: Database, spawn: Spawn, 
     assert "weight" in described(drifted)["weight"]["columns"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", list(LOCKS))
 def test_when_the_patience_is_over_the_next_run_finishes(
     drifted: Database, run: Run, way: str

@@ -46,6 +46,7 @@ def test_the_whole_flow_goes_through_a_pooler(database: Database, run: Run, pool
     assert described(database) == catalog
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
 def test_earlier_states_reach_the_models_through_a_pooler(
     database: Database, run: Run, pooler: Pooler, state: State

@@ -63,6 +63,7 @@ def execute_as(database: Database, role: str, statements: str, schema: str = "pu
     connection.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rights", RIGHTS, ids=IDS)
 def test_the_role_of_the_readme_can_do_everything(
     database: Database, run: Run, bare: str, rights: str

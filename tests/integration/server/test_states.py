@@ -134,6 +134,7 @@ def test_each_turn_of_the_things_of_the_models_is_a_state(trying: Trying) -> Non
             assert seen.setdefault(state, document) == document, turn
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_a_state_does_not_know_its_schema(trying: Trying, name: str) -> None:
     """Neither by its name nor by that of what is in it, wherever the server says it."""

@@ -157,6 +157,7 @@ def test_a_row_may_be_what_is_waited_for(live: Database, observer: Connection) -
     assert re.match(r"the transaction of pid \d+ \(writer\), idle in .*: BEGIN; UPDATE", str(wait))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["--plan", ""])
 def test_a_query_that_waits_says_so(live: Database, run: Run, mode: str) -> None:
     """After some seconds, while it waits; there is no end to LOCK_PATIENCE yet."""

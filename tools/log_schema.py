@@ -6,14 +6,12 @@
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any, Dict, List
 
 from converge.events import ALWAYS, EVENTS, FIELDS, Event
+from tools.generated import renewed
 
-PATH = Path(__file__).resolve().parent.parent / "docs" / "log.schema.json"
 OPTIONAL = "exception"
-STALE = f"docs/{PATH.name} is stale: `make docs` renews it."
 
 
 def schema(*only: str) -> Dict[str, Any]:
@@ -47,12 +45,7 @@ def main(arguments: List[str]) -> int:
     # Without the line breaks in lists of words, which take most of it.
     spread = json.dumps(schema(), indent=2, ensure_ascii=False)
     text = re.sub(r"\[[^][{}]+\]", lambda found: " ".join(found[0].split()), spread) + "\n"
-    if arguments != ["--check"]:
-        PATH.write_text(text, encoding="utf-8")
-    elif PATH.read_text(encoding="utf-8") != text:
-        print(STALE, file=sys.stderr)
-        return 1
-    return 0
+    return renewed("log.schema.json", text, arguments)
 
 
 if __name__ == "__main__":

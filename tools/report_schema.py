@@ -7,13 +7,11 @@ import inspect
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any, Dict, List, Tuple, Union, get_type_hints
 
 from converge.report import model
+from tools.generated import renewed
 
-PATH = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
-STALE = f"docs/{PATH.name} is stale: `make docs` renews it."
 SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
 SAID = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
 
@@ -70,12 +68,7 @@ def _type(kind: Any) -> Dict[str, Any]:
 
 def main(arguments: List[str]) -> int:
     text = json.dumps(schema(), indent=1) + "\n"
-    if arguments != ["--check"]:
-        PATH.write_text(text, encoding="utf-8")
-    elif PATH.read_text(encoding="utf-8") != text:
-        print(STALE, file=sys.stderr)
-        return 1
-    return 0
+    return renewed("report.schema.json", text, arguments)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from psycopg2 import errors
 
 from converge.compare.trial import Ask
 from converge.names import TRIAL_TABLE
+from converge.quoting import identifier
+from converge.server.catalog import Former, Table
 from converge.server.failures import is_transient
 from converge.steps import Lock
 
@@ -68,6 +70,20 @@ class Copy(NamedTuple):
         return self.ask(
             "; ".join(["SET TRANSACTION READ WRITE", made, *map(_alter, self.first), *statements])
         )
+
+
+def renames(former: Former, live: Table) -> List[str]:
+    """Return the changes that give a copy of a table the names that the plan goes by."""
+    checks = [name for name, constraint in live.constraints.items() if constraint.kind == "c"]
+    renamed = [
+        ("COLUMN", former.columns),
+        ("CONSTRAINT", {k: v for k, v in former.constraints.items() if k in checks}),
+    ]
+    return [
+        f"RENAME {what} {identifier(old)} TO {identifier(new)}"
+        for what, names in renamed
+        for new, old in names.items()
+    ]
 
 
 def _alter(change: str) -> str:

@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from converge.compare.backfills import Backfill
 from converge.compare.conversions import holds
-from converge.compare.copies import Copy
+from converge.compare.copies import Copy, renames
 from converge.compare.desired import Desired
 from converge.compare.trial import Ask
 from converge.plan import Refusal, Right, Thing, Unmanaged, WayOut
@@ -78,7 +78,7 @@ class ComparedTable:
         self.former = self.live.former or Former(name)
         # What it is called while the plan is made; the steps run when it is renamed.
         self.present = qualified(schema, self.former.table)
-        self.copy = Copy(self.ask, self.present, self._renamed())
+        self.copy = Copy(self.ask, self.present, renames(self.former, self.live))
         self.values: Dict[str, str] = {column: identifier(column) for column in self.live.columns}
         self.type_changes: List[str] = []  # of ALTER TABLE, that steps will run
         self.defaults_changed: Set[str] = set()  # of columns, along with their types
@@ -275,19 +275,6 @@ class ComparedTable:
             shown = [f"{name}={text}" for name, text in zip(key, values)]
             found.append(" ".join(shown if value is None else [*shown, literal(value)]))
         return ", e.g. " + ", ".join(found) if any(found) else ""
-
-    def _renamed(self) -> List[str]:
-        """Return the changes that give a copy the names that the plan goes by."""
-        checks = [name for name, live in self.live.constraints.items() if live.kind == "c"]
-        renamed = [
-            ("COLUMN", self.former.columns),
-            ("CONSTRAINT", {k: v for k, v in self.former.constraints.items() if k in checks}),
-        ]
-        return [
-            f"RENAME {what} {identifier(old)} TO {identifier(new)}"
-            for what, names in renamed
-            for new, old in names.items()
-        ]
 
 
 def _calls(sql: str) -> bool:

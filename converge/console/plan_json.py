@@ -13,7 +13,7 @@ from converge.server.place import Moment
 from converge.steps import Lock, Step
 
 FORMAT = 1
-RUN, ROLLBACK = "run", "rollback"  # the modes that carry a plan out
+RUN = "run"  # the mode that carries a plan out
 EVERYBODY, WRITERS, NOBODY = ("readers", "writers"), ("writers",), ()
 WAITS: Mapping[Lock, Tuple[str, ...]] = {
     Lock.NONE: NOBODY,
@@ -30,7 +30,7 @@ WAITS: Mapping[Lock, Tuple[str, ...]] = {
 class Heading(NamedTuple):
     """What a plan comes from, besides the live schemas."""
 
-    mode: str  # RUN or ROLLBACK
+    mode: str  # `RUN`, or that of a rollback
     at: Moment
     models: str  # the fingerprints
     rules: str

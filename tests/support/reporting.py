@@ -7,9 +7,9 @@ from typing import Any, Dict
 from jsonschema import Draft202012Validator
 
 from tests.support.job import Run
-from tools.report_schema import PATH
+from tools.generated import DOCS
 
-SCHEMA = json.loads(PATH.read_text("utf-8"))
+SCHEMA = json.loads((DOCS / "report.schema.json").read_text("utf-8"))
 
 
 def reported(run: Run, file: Path, *arguments: str, **variables: str) -> Dict[str, Any]:

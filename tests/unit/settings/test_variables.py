@@ -94,7 +94,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("LOG_FORMAT", "JSON", "log_format", "json"),
         ("EATER_REPORT", "report.html", "report", "report.html"),
-        ("EATER_REPORT", "/tmp/of a run.md", "report", "/tmp/of a run.md"),
+        ("EATER_REPORT", "./of a run.md", "report", "./of a run.md"),
         ("MAX_RETRIES", "1", "max_retries", 1),
         ("RETRY_DELAY", "0", "retry_delay", 0.0),
         ("RETRY_DELAY", "0.5", "retry_delay", 0.5),

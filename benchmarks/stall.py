@@ -10,37 +10,34 @@ the statement was due, so that those which a client could not send for waiting c
 """
 
 import argparse
-import multiprocessing
 import os
 import statistics
 import sys
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import psycopg2
-import psycopg2.extensions
-from psycopg2 import errors
-
 from benchmarks import bench
+from benchmarks.traffic import (
+    CLIENTS,
+    DATABASE,
+    FIRST_TIME,
+    OLD_COLUMNS,
+    Client,
+    Wait,
+    traffic,
+)
 from converge.text import table
 from tools.embedded import Server
 
 ROWS = 1_000_000
-CLIENTS = 8  # half of them read, half of them write
-CLIENT_NAME = "client"
-PER_SECOND = 40  # statements of each
-SETTLE_SECONDS = 2.0  # between the clients' start and the work
 CALM_SECONDS = 15.0
 KEPT_OPEN_SECONDS = 10.0
 AIM_MS = 300  # longer than the longest wait without a run
-DRIFTED, PHASE = "drifted", "phase"
-FIRST_TIME = 1_600_000_000  # epoch seconds; a row a minute
-OLD_COLUMNS = "time, date, dish_name, estimated_avg_calories, ingredients, total_avg_weight"
+DRIFTED = "drifted"
 
 # From what the models say, back to an earlier state with many rows.
 DRIFT = f"""
@@ -71,28 +68,8 @@ CREATE INDEX IF NOT EXISTS idx_dishes_day_user_time ON dishes_day (user_email, t
 ANALYZE dishes_day"""
 PLAIN_AGAIN = ";".join(sql for sql in PLAIN.split(";") if "IF NOT EXISTS" in sql)
 
-READS = (
-    "SELECT * FROM dishes_day WHERE time = %(known)s",
-    "SELECT time, dish_name FROM dishes_day ORDER BY time DESC LIMIT 20",
-)
-CHANGE = "UPDATE dishes_day SET total_avg_weight = total_avg_weight + 1 WHERE time = %(known)s"
-# Of a service that does not know the new columns, and of the next one, which takes over as soon as
-# the first one fails: once there are the columns, the models want values.
-VALUES = "%(new)s, '2026-01-01', 'soup', 100, '{water}', 300"
-OLD_ENTRY = f"INSERT INTO dishes_day ({OLD_COLUMNS}) VALUES ({VALUES})"
-NEW_COLUMNS, NEW_VALUES = "user_email, contains", "'test@example.com', '{}'"
-NEW_ENTRY = f"INSERT INTO dishes_day ({OLD_COLUMNS}, {NEW_COLUMNS}) VALUES ({VALUES}, {NEW_VALUES})"
 REPORT = ("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM dishes_day LIMIT 1")
 WRITER = ("BEGIN", "UPDATE dishes_day SET dish_name = dish_name WHERE time = 0")
-
-
-class Wait(NamedTuple):
-    """One statement of a client, in seconds."""
-
-    due: float
-    waited: float
-    wrote: bool
-    failed: bool
 
 
 class Phase(NamedTuple):
@@ -112,84 +89,13 @@ class Result(NamedTuple):
     waits: List[Wait]
 
 
-class Client:
-    """Knows what to send next. No two clients write the same new row."""
-
-    def __init__(self, number: int, rows: int, *, again: bool) -> None:
-        self.number, self.rows, self.count = number, rows, 100_000 * again
-        self.writes = number % 2 == 1
-        self.entries = [OLD_ENTRY, NEW_ENTRY]
-
-    def send(self, cursor: psycopg2.extensions.cursor) -> bool:
-        """Send a statement and return whether it succeeded."""
-        self.count += 1
-        turn = self.count % 2
-        statement = (CHANGE, self.entries[0])[turn] if self.writes else READS[turn]
-        known = (self.count * 7919 + self.number * 104_729) % self.rows + 1
-        new = self.rows + 1 + CLIENTS * self.count + self.number
-        times = {"known": FIRST_TIME + 60 * known, "new": FIRST_TIME + 60 * new}
-        try:
-            cursor.execute(statement, times)
-        except (errors.NotNullViolation, errors.UndefinedColumn):
-            self.entries.reverse()
-            return False
-        except errors.CheckViolation:  # of a row that is not backfilled yet
-            return False
-        if cursor.description:
-            cursor.fetchall()
-        return True
-
-
-def work_until(stop: str, host: str, user: str, client: Client) -> List[Wait]:
-    """Be a client, at an even pace, until there is a file named `stop`."""
-    waits: List[Wait] = []
-    name = f"{CLIENT_NAME} {client.number}"
-    connection = psycopg2.connect(host=host, user=user, dbname=PHASE, application_name=name)
-    connection.autocommit = True
-    with closing(connection), connection.cursor() as cursor:
-        due = time.monotonic() + client.number / CLIENTS / PER_SECOND
-        while not os.path.exists(stop):
-            time.sleep(max(0.0, due - time.monotonic()))
-            succeeded = client.send(cursor)
-            waits.append(Wait(due, time.monotonic() - due, client.writes, not succeeded))
-            due += 1 / PER_SECOND
-    return waits
-
-
-@contextmanager
-def traffic(server: Server, clients: List[Client], waits: List[Wait]) -> Iterator[None]:
-    """Let the clients work during the block; afterwards `waits` gets all that they saw."""
-    spawn = multiprocessing.get_context("spawn")
-    with bench.scratch() as directory, ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
-        stop = directory / "stop"
-        where = (str(stop), server.host, server.user)
-        results = [pool.submit(work_until, *where, client) for client in clients]
-        try:
-            wait_until_connected(server, results)
-            time.sleep(SETTLE_SECONDS)
-            yield
-        finally:
-            stop.touch()
-        for result in results:
-            waits += result.result()
-
-
-def wait_until_connected(server: Server, results: "List[Future[List[Wait]]]") -> None:
-    count = f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{CLIENT_NAME}%'"
-    while bench.ask(server, count) != CLIENTS:
-        for result in results:
-            if result.done():
-                result.result()  # raises what ended the client
-        time.sleep(0.1)
-
-
 @contextmanager
 def kept_open(server: Server, statements: Sequence[str]) -> Iterator[None]:
     """Keep a transaction open, if there is one, for KEPT_OPEN_SECONDS and the block for longer."""
     if not statements:
         yield
         return
-    with closing(bench.connect(server, PHASE)) as connection, connection.cursor() as cursor:
+    with closing(bench.connect(server, DATABASE)) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
         end = threading.Timer(KEPT_OPEN_SECONDS, cursor.execute, ["COMMIT"])
@@ -203,13 +109,13 @@ def kept_open(server: Server, statements: Sequence[str]) -> Iterator[None]:
 def measure(server: Server, phase: Phase, rows: int) -> Result:
     """Measure one phase."""
     if not phase.again:
-        bench.fresh(server, PHASE, like=DRIFTED)
+        bench.fresh(server, DATABASE, like=DRIFTED)
     waits: List[Wait] = []
     clients = [Client(number, rows, again=phase.again) for number in range(CLIENTS)]
     with traffic(server, clients, waits):
         began = time.monotonic()
         with kept_open(server, phase.behind):
-            phase.work(server, PHASE)
+            phase.work(server, DATABASE)
             seconds = time.monotonic() - began
         ended = time.monotonic()
     return Result(began, seconds, [wait for wait in waits if began <= wait.due <= ended])

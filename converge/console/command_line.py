@@ -46,6 +46,8 @@ def _parsed(arguments: Sequence[str], own: "Sequence[Variable]") -> Options:
     options = parser.parse_args(arguments)
     mode = options.mode if options.run is None else "history"
     mode = mode if options.file is None else "apply"
+    if options.file == "":
+        parser.error("--apply takes the name of a file, or - for what is piped in")
     if options.report is not None:
         mode = _looking(parser, options, mode)
     if options.plan and mode not in ("run", "rollback"):

@@ -78,7 +78,8 @@ def read_plan(path: str) -> Approved:
     try:
         approved, refusals = _approved(found, source)
     except MALFORMED as error:
-        what = f"what is in {source} is no whole plan ({error})"
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        what = f"what is in {source} is no whole plan ({why})"
         raise ConfigurationError(f"{what}. {AGAIN}") from None
     if refusals:
         what = f"the plan in {source} has {counted(refusals, 'refusal')}"
@@ -98,10 +99,11 @@ def _content(path: str, source: str) -> str:
 
 
 def _document(text: str, source: str) -> Dict[str, Any]:
-    """Return the one plan of a text: the whole of it, or of a line."""
+    """Return the one plan of a text: the whole of it, or of a line behind what a collector adds."""
     found = list(_plans(text))
     if not found:
-        found = [one for line in text.splitlines() for one in _plans(line)]
+        lines = (line[line.find("{") :] for line in text.splitlines() if "{" in line)
+        found = [one for line in lines for one in _plans(line)]
     if len(found) != 1:
         count = "several plans are" if found else "no plan is"
         raise ConfigurationError(f"{count} in {source}. {AGAIN}")

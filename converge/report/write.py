@@ -1,6 +1,7 @@
 """A report, written to a file: the ending of its name says how."""
 
 import os
+import shutil
 
 from converge.errors import ConvergeError
 from converge.report.model import Report
@@ -10,18 +11,22 @@ from converge.report.previous import kept_medians
 def write(report: Report, path: str) -> None:
     """Write a report; whoever opens the file meanwhile has the whole of the old or of the new one.
 
-    Raises `ConvergeError` if it can't be written. The old one is still there then.
+    The new one may be read by whom the old one could; a link stays one. Raises `ConvergeError` if
+    it can't be written: the old one is still there then.
     """
     text = _rendered(report, path)
+    target = os.path.realpath(path)
     # Others may write beside it, as pods do in which each process has the same number.
-    temporary = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
+    temporary = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.part")
     try:
         try:
             with open(temporary, "x", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            if os.path.exists(target):
+                shutil.copymode(target, temporary)
+            os.replace(temporary, target)
         finally:
             if os.path.exists(temporary):
                 os.remove(temporary)

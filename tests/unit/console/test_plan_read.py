@@ -50,6 +50,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [held.relation for held in step.locks] == ["b.dishes"]
 
 
+def test_a_line_of_a_collector_is_read(tmp_path: Path) -> None:
+    """As `kubectl logs --timestamps` and container runtimes write it, among others."""
+    file = tmp_path / "log"
+    line = json.dumps({"event": "plan", "plan": whole()})
+    other = json.dumps({"event": "finished"})
+    time = "2026-11-27T12:00:00.000000000Z stdout F"
+    file.write_text(f"{time} {line}\n{time} starting {{\n{time} {other}\n", "utf-8")
+    assert read_plan(str(file)).schemas == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -89,7 +99,7 @@ def test_a_plan_that_lacks_a_field(tmp_path: Path) -> None:
     """It is named."""
     file = tmp_path / "plan.json"
     file.write_text(json.dumps({**whole(), "database": {}}), "utf-8")
-    with pytest.raises(ConfigurationError, match=re.escape("is no whole plan ('name').")):
+    with pytest.raises(ConfigurationError, match=re.escape("is no whole plan (it lacks 'name').")):
         read_plan(str(file))
 
 

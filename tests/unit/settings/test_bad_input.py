@@ -200,6 +200,7 @@ LINES = {
     "--report none/a.md --plan": "--report 'none/a.md': there is no directory none",
     "--report a.md --yes": "--to and --yes go with --rollback",
     "-- --plan": "unrecognized arguments: -- --plan",
+    "--apply=": "--apply takes the name of a file, or - for what is piped in",
 }
 
 

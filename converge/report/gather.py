@@ -10,7 +10,7 @@ from converge.benchmark import Query as Asked
 from converge.benchmark import Timing, nodes
 from converge.history.recorded import UNDONE
 from converge.names import HISTORY_TABLE, VERSION
-from converge.plan import Alike, Refusal, renamed
+from converge.plan import Alike, Refusal
 from converge.quoting import literal, qualified
 from converge.report.asking import Asking
 from converge.report.findings import Counting
@@ -255,14 +255,12 @@ def _history(schema: str) -> str:
 
 def _unmanaged(compared: Sequence[Alike]) -> Dict[str, Set[Tuple[str, str, str]]]:
     """Return what the models do not know, by schema: noun, table and name."""
-    return {
-        schema: {
-            (one.thing.noun, one.thing.table, one.thing.name)
-            for one in renamed(alike.plan.unmanaged, alike.schemas[0], schema)
-        }
-        for alike in compared
-        for schema in alike.schemas
-    }
+    found: Dict[str, Set[Tuple[str, str, str]]] = {}
+    for alike in compared:
+        things = (one.thing for one in alike.plan.unmanaged)
+        strange = {(thing.noun, thing.table, thing.name) for thing in things}
+        found.update(dict.fromkeys(alike.schemas, strange))
+    return found
 
 
 def _refused(refusal: Refusal, schemas: Sequence[str]) -> Refused:

@@ -92,6 +92,16 @@ def test_waiting_for_others_is_no_work(clock: Clock) -> None:
     assert pace.left == 5
 
 
+def test_what_lasts_is_not_done(clock: Clock) -> None:
+    """99 % is the most that is said, and `0 s left` never."""
+    pace = Pace(clock)
+    clock.now += 10
+    pace.reach(0.96)
+    assert (pace.percent, pace.left) == (96, None)
+    pace.reach(1.0, waiting=True)
+    assert pace.percent == 99
+
+
 def test_what_takes_longer_than_foretold_foretells_nothing(clock: Clock) -> None:
     """No `0 s left` for minutes."""
     pace = Pace(clock)

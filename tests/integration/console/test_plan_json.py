@@ -134,6 +134,19 @@ def test_what_has_changed_since_is_refused(initialised: Database, run: Run, plan
     assert run("--apply", "plan.json").code == 0
 
 
+def test_one_step_more_is_refused(initialised: Database, run: Run, planned: Any) -> None:
+    """Though all that was approved would be done behind it, too."""
+    initialised.execute("DROP INDEX idx_weight_date")
+    planned()
+    initialised.execute("DROP INDEX idx_alcohol_for_day_date")
+    lines = refusal(run("--apply", "plan.json"))
+    new = "create index public.alcohol_for_day.idx_alcohol_for_day_date"
+    assert lines[1] == f"  Not in the plan: {new}."
+    assert lines[2].endswith("what has changed: schema public.")
+    missing = "SELECT to_regclass('idx_weight_date') IS NULL"
+    assert initialised.value(missing)
+
+
 def test_what_was_changed_in_the_file_is_refused(
     initialised: Database, run: Run, planned: Any, tmp_path: Path
 ) -> None:

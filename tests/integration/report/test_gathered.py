@@ -39,7 +39,7 @@ def test_the_facts_of_a_sound_database(initialised: Database, run: Run, tmp_path
     """Each table, index and run is told, and what the models do not know as such."""
     initialised.execute(
         "ALTER TABLE weight ADD COLUMN mood text; CREATE TABLE of_others (number integer);"
-        "CREATE INDEX by_mood ON weight (mood);"
+        "CREATE INDEX by_mood ON weight (mood); CREATE INDEX by_number ON of_others (number);"
         "ALTER TABLE of_others ADD CONSTRAINT of_weight FOREIGN KEY (number) REFERENCES weight"
     )
     document = reported(run, tmp_path / "a.json", ENABLE_PERFORMANCE_TEST="true")
@@ -49,7 +49,8 @@ def test_the_facts_of_a_sound_database(initialised: Database, run: Run, tmp_path
     assert weight["bytes"] > 0
     assert [c["name"] for c in weight["columns"] if not c["managed"]] == ["mood"]
     assert [c["name"] for c in weight["columns"] if c["in_key"]] == ["time"]
-    assert [one["name"] for one in document["indexes"] if not one["managed"]] == ["by_mood"]
+    strange = [one["name"] for one in document["indexes"] if not one["managed"]]
+    assert strange == ["by_number", "by_mood"]
     assert document["references"] == [
         {
             "schema": "public",
@@ -100,6 +101,22 @@ def test_what_is_refused_is_told_with_its_way_out(
         text = (tmp_path / f"a.{ending}").read_text("utf-8")
         assert refusal["what"] in text
         assert "hunter2" not in text
+
+
+def test_what_is_strange_is_so_in_each_schema(database: Database, run: Run, tmp_path: Path) -> None:
+    """Also where schemas are alike, and compared once."""
+    variables = {"POSTGRES_SCHEMAS": "one,two"}
+    assert run(**variables).code == 0
+    for schema in ("one", "two"):
+        database.execute(f"ALTER TABLE {schema}.weight ADD COLUMN mood text")
+    document = reported(run, tmp_path / "a.json", **variables)
+    strange = [
+        (table["schema"], column["name"])
+        for table in document["tables"]
+        for column in table["columns"]
+        if not column["managed"]
+    ]
+    assert strange == [("one", "mood"), ("two", "mood")]
 
 
 def test_odd_names_are_told_as_they_are(database: Database, run: Run, tmp_path: Path) -> None:

@@ -117,19 +117,30 @@ SELECT json_object_agg(c.relname, json_build_object(
       -- pg_identify_object are never translated: they are the same in every language.
       'used_by', (
         SELECT json_agg(DISTINCT jsonb_build_object(
-          'foreign_key', d.classid = 'pg_constraint'::regclass,
+          'foreign_key', d.key,
           'description', (SELECT type || ' ' || identity FROM pg_identify_object(
             CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
             COALESCE(r.ev_class, d.objid),
             CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END))))
-        FROM pg_depend d
-        LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
-        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-          AND d.refobjsubid = a.attnum
-          AND d.classid NOT IN ('pg_class'::regclass, 'pg_attrdef'::regclass,
-            'pg_statistic_ext'::regclass)
-          AND (d.classid <> 'pg_constraint'::regclass OR EXISTS (
-            SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f')))
+        FROM (
+          SELECT d.*, d.classid = 'pg_constraint'::regclass AS key FROM pg_depend d
+          WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+            AND d.refobjsubid = a.attnum
+            AND d.classid NOT IN ('pg_class'::regclass, 'pg_attrdef'::regclass,
+              'pg_statistic_ext'::regclass)
+            AND (d.classid <> 'pg_constraint'::regclass OR EXISTS (
+              SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f'))
+          UNION ALL
+          -- What relies on an index that includes the column, which is to be dropped for it.
+          SELECT d.*, false FROM pg_index i
+          LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conindid = i.indexrelid
+            AND k.contype IN ('p', 'u')
+          CROSS JOIN LATERAL (VALUES ('pg_class'::regclass, i.indexrelid),
+            ('pg_constraint'::regclass, k.oid)) AS relied_on (class, oid)
+          JOIN pg_depend d ON d.refclassid = relied_on.class AND d.refobjid = relied_on.oid
+            AND d.deptype = 'n'
+          WHERE i.indrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[i.indnkeyatts:])) d
+        LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass)
       ) ORDER BY a.attnum)
     FROM pg_attribute a LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
     CROSS JOIN LATERAL (

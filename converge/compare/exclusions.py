@@ -52,7 +52,7 @@ def refuse_conflicts(table: ComparedTable, name: str, what: str, desired: Constr
     copy = f"CREATE TEMP TABLE {TRIAL_TABLE} AS SELECT * FROM {rows_to_be(table, table.values)}"
     add = f"ALTER TABLE pg_temp.{TRIAL_TABLE} ADD {desired.definition}"
     try:
-        ask_ahead(table, f"SET TRANSACTION READ WRITE; {copy}; {add}")
+        ask_ahead(table, f"{copy}; {add}", access="READ WRITE")
     except errors.ExclusionViolation as error:
         why = f"The server says: {error.diag.message_detail}"
         way_out = find_with(table, _pairs(table, desired))

@@ -6,7 +6,7 @@ import psycopg2
 from psycopg2 import errors
 
 from converge.compare.conversions import holds
-from converge.compare.table import READ_ONLY, ComparedTable
+from converge.compare.table import ComparedTable
 from converge.plan import WayOut
 from converge.quoting import identifier, qualified
 
@@ -65,10 +65,12 @@ def find_with(table: ComparedTable, query: str) -> WayOut:
     return WayOut("Find them with:", (query,), asks=True)
 
 
-def ask_ahead(table: ComparedTable, query: str) -> Optional[List[Tuple[Any, ...]]]:
+def ask_ahead(
+    table: ComparedTable, query: str, *, access: str = "READ ONLY"
+) -> Optional[List[Tuple[Any, ...]]]:
     """Run a query over rows as they will be; None if it can't be run before the steps."""
     try:
-        return table.ask(f"{READ_ONLY}; {query}")
+        return table.ask(f"SET TRANSACTION {access}; {query}")
     except NOT_YET:
         return None
     except errors.InvalidTextRepresentation as error:

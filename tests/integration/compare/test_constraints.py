@@ -5,13 +5,21 @@ import time
 from typing import Iterator, List
 
 import pytest
-from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Constraint,
+    ForeignKeyConstraint,
+    Integer,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from tests.support.catalogs import SAMPLE_ROWS, all_rows, described
 from tests.support.database import Database
 from tests.support.desired import METADATA, also
 from tests.support.job import Run, Spawn
+from tests.support.things import converged, thing_with
 
 SAID = {
     "unique": ("weight", lambda: UniqueConstraint("date", name="weight_date_key")),
@@ -205,6 +213,19 @@ def test_an_exclusion_constraint_on_a_large_table_is_left_to_a_person(
     )
     initialised.execute(result.err.splitlines()[-1])
     assert run(REWRITE_MAX_ROWS="0").code == 0
+
+
+def test_an_exclusion_is_asked_about_where_a_run_brings_what_it_lacks(database: Database) -> None:
+    """The question makes the missing extension in its own transaction, which writes by then."""
+    database.execute("CREATE TABLE thing (id integer PRIMARY KEY, c integer)")
+    database.execute("INSERT INTO thing VALUES (1, 2), (2, 2)")
+    models = thing_with(
+        Column("c", Integer), ExcludeConstraint(("c", "="), name="alone", using="btree")
+    )
+    (refusal,) = converged(database, models).refusals
+    assert "Key (c)=(2) conflicts with key (c)=(2)." in str(refusal)
+    database.execute("UPDATE thing SET c = id")
+    assert converged(database, models).refusals == ()
 
 
 @pytest.mark.usefixtures("initialised")

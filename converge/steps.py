@@ -180,6 +180,8 @@ class Step(NamedTuple):
     # What the server is asked about before the first change: only what touches no more than its
     # catalog, or one row, as it is rolled back.
     tried: Tuple[str, ...] = ()
+    # Likewise of what writes or reads a table that has children: it ends at the first row.
+    tried_to_a_row: Tuple[str, ...] = ()
     fires: Tuple[str, ...] = ()  # the triggers that its UPDATE fires, quoted
     path: Tuple[str, ...] = ()  # the schemas in which it finds what it names without one
     locks: Tuple[Tuple[str, Lock], ...] = ()  # that it takes besides, on tables of its schema

@@ -7,7 +7,7 @@ from converge.names import NOT_STORED
 from converge.plan import OUT_OF_THE_WAY, Refusal, WayOut
 from converge.server.failures import raised_by, said
 from converge.server.proofs import has_failed
-from converge.steps import Step
+from converge.steps import Kind, Step
 
 
 def refusal(step: Step, error: psycopg2.Error) -> Refusal:
@@ -35,7 +35,9 @@ def _way_out(step: Step, error: psycopg2.Error) -> WayOut:
     if _by_trigger(step, error):
         disable = tuple(f"ALTER TABLE {step.relation} DISABLE TRIGGER {it}" for it in step.fires)
         return WayOut("Disable what keeps it from its work, run again, enable it again:", disable)
-    if isinstance(error, errors.DependentObjectsStillExist):
+    # Of a column that a view, trigger, policy, generated column or row type at a child uses.
+    used = step.kind is Kind.CHANGE_TYPE and isinstance(error, errors.FeatureNotSupported)
+    if used or isinstance(error, errors.DependentObjectsStillExist):
         return OUT_OF_THE_WAY
     if raised_by(error) is not None:
         return WayOut("Change that function, or disable the trigger that calls it; run again.")

@@ -2,7 +2,8 @@
 
 What its catalog holds is known while planning; what else it would refuse (because of an event
 trigger, a dependent of a kind that nobody thought of) it says itself, in transactions that are
-rolled back. They change no more than the catalog, or one row, so each takes milliseconds.
+rolled back. They change no more than the catalog, or one row, so each takes milliseconds: what
+writes a table with its children ends at the first row.
 """
 
 from typing import Callable, Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
@@ -12,6 +13,7 @@ import psycopg2
 from converge.change.refused import refusal
 from converge.plan import Plan, Refusal
 from converge.server.failures import is_transient
+from converge.server.proofs import ended_at_a_row
 from converge.steps import Kind, Run, Step
 
 # What a type or a key decides on, maybe another table's: not to be tried before it is there.
@@ -55,10 +57,10 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
     tried = [
         step
         for step in steps
-        if step.tried
+        if (step.tried or step.tried_to_a_row)
         and not (step.kind is Kind.ADD_CONSTRAINT and _others(step, renamed))
         and not (step.kind in RELYING and step.schema in unsettled)
-        and not (step.kind in USING_VALUES and step.schema in growing)
+        and not ((step.kind in USING_VALUES or step.tried_to_a_row) and step.schema in growing)
     ]
     added, absent = _added(tried), _added(steps) - _added(tried)
     first = _first_to_be_renamed(steps)
@@ -102,18 +104,26 @@ def _others(step: Step, renamed: Collection[Tuple[str, str]]) -> bool:
 
 def _refusal(steps: Sequence[Step], attempt: Attempt, brought: Sequence[str]) -> Optional[Refusal]:
     """Return the refusal of the first of the steps that the server does not take."""
-    try:
-        attempt(steps[0], [*brought, *(sql for step in steps for sql in step.tried)])
-        return None
-    except psycopg2.Error as error:
-        if is_transient(error):
-            raise
-    # Which one it was the error does not tell. If none fails now, what was in the way has gone.
-    for number, step in enumerate(steps, 1):
+
+    def error_of(step: Step, number: int, last: Sequence[str] = ()) -> Optional[psycopg2.Error]:
+        """Return what the server says of so many steps and these statements, tried for a step."""
+        before = (sql for step in steps[:number] for sql in step.tried)
         try:
-            attempt(step, [*brought, *(sql for tried in steps[:number] for sql in tried.tried)])
+            attempt(step, [*brought, *before, *last])
         except psycopg2.Error as error:
             if is_transient(error):
                 raise
+            return error
+        return None
+
+    if any(step.tried for step in steps) and error_of(steps[0], len(steps)) is not None:
+        # Which one it was the error does not tell. If none fails now, what was in the way has gone.
+        for number, step in enumerate(steps, 1):
+            error = error_of(step, number)
+            if error is not None:
+                return refusal(step, error)
+    for number, step in enumerate(steps):
+        error = error_of(step, number, step.tried_to_a_row) if step.tried_to_a_row else None
+        if error is not None and not ended_at_a_row(error):
             return refusal(step, error)
     return None

@@ -12,6 +12,7 @@ from converge.plan import Refusal, Right, Thing, Unmanaged, WayOut
 from converge.quoting import identifier, literal, qualified
 from converge.server.catalog import Column, Former, Index, Schema, Table
 from converge.server.inspect import ServerFacts
+from converge.server.proofs import to_a_row
 from converge.settings.variables import Settings
 from converge.steps import NO_UNDO, Kind, Lock, Run, Step, Undo
 
@@ -170,6 +171,8 @@ class ComparedTable:
         before, after = change
         if tried is None:
             tried = statements if run is Run.BRIEF and lock is Lock.INSTANT else ()
+        writes = kind in (Kind.ADD_COLUMN, Kind.SET_EXPRESSION) and lock is Lock.REWRITE
+        at_children = (to_a_row(statements[0]),) if writes and self.live.shape.parts else ()
         self.steps.append(
             Step(
                 kind=kind,
@@ -185,6 +188,7 @@ class ComparedTable:
                 on_the_way=on_the_way,
                 parts=tuple(parts),
                 tried=tuple(tried),
+                tried_to_a_row=at_children,
                 fires=tuple(fires),
                 before=before or "",
                 after=after or "",

@@ -18,7 +18,7 @@ from converge.compare.table import ColumnPair, ComparedTable, alter_column
 from converge.compare.words import default_written, has_own_default
 from converge.names import free_name
 from converge.quoting import identifier, literal
-from converge.server.proofs import no_row
+from converge.server.proofs import ending_at_a_row, no_row
 from converge.steps import Kind, Lock, Undo
 
 LABELS = """SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype({type})
@@ -163,7 +163,22 @@ def _convert(table: ComparedTable, pair: ColumnPair, way: Way) -> None:
         undo=_undo(table, pair, way),
         change=(live.type, desired.type),
     )
+    if table.live.shape.parts and way.lock is not Lock.INSTANT:
+        table.steps[-1] = table.steps[-1]._replace(tried_to_a_row=_to_a_row(table, pair, way))
     say_anew(table, way.checks)
+
+
+def _to_a_row(table: ComparedTable, pair: ColumnPair, way: Way) -> Tuple[str, ...]:
+    """Return the statements up to the change of the type, which ends at the first row.
+
+    What is in its way may be at a child, which a copy of the table has not.
+    """
+    changes = list(around(way.checks, way.changes, ()))
+    change = alter_column(pair.name, f"TYPE {pair.desired.type} USING ")
+    (place,) = [number for number, one in enumerate(changes) if one.startswith(change)]
+    number = ending_at_a_row(identifier(pair.name))
+    changes[place] = f"{change}{number}::text::{pair.desired.type}"
+    return tuple(map(table.alter, changes[: place + 1]))
 
 
 def _with_checks(table: ComparedTable, pair: ColumnPair, way: Way) -> Way:

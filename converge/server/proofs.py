@@ -8,10 +8,14 @@ from typing import List
 
 import psycopg2
 
-from converge.names import NOT_STORED, PROOF_FAILED
+from converge.names import APPLICATION_NAME, NOT_STORED, PROOF_FAILED, TRIAL_TABLE
 from converge.quoting import identifier, literal
 from converge.server.messages import ALL_ROWS
 
+# What the server's log says of the row at which a trial ends.
+AT_A_ROW = (
+    f"{APPLICATION_NAME} tries what the server takes, up to the first row: nothing is changed"
+)
 # A column may have the name of a variable. https://www.postgresql.org/docs/current/plpgsql-implementation.html
 STORE_ONE = """#variable_conflict use_column
 <<trial>> DECLARE address tid; stored boolean;
@@ -56,6 +60,25 @@ def stores(relation: str, column: str, value: str) -> str:
 
 def _raise(code: str, message: str) -> str:
     return f"RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}"
+
+
+def ending_at_a_row(column: str) -> str:
+    """Return SQL for a number, which ends a rewrite of a table at its first row with an error.
+
+    Before that, the server has gone through all that it would refuse because of its catalog.
+    `column` is any of the row's, quoted: what is constant is computed earlier.
+    """
+    return f"concat({literal(AT_A_ROW)}, left({column}::text, 0))::integer"
+
+
+def to_a_row(alter: str) -> str:
+    """Return an ALTER TABLE that writes each row so that it ends at the first."""
+    return f"{alter}, ADD CONSTRAINT {TRIAL_TABLE} CHECK ({ending_at_a_row('tableoid')} = 0)"
+
+
+def ended_at_a_row(error: psycopg2.Error) -> bool:
+    """Return whether a statement came as far as to a row, where it was to end."""
+    return AT_A_ROW in str(error)
 
 
 def has_failed(error: psycopg2.Error) -> bool:

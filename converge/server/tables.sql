@@ -121,9 +121,9 @@ SELECT json_object_agg(c.relname, json_build_object(
           'description', (SELECT type || ' ' || identity FROM pg_identify_object(
             CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END,
             COALESCE(r.ev_class, d.objid),
-            CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END))))
+            CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END)) || d.how))
         FROM (
-          SELECT d.*, d.classid = 'pg_constraint'::regclass AS key FROM pg_depend d
+          SELECT d.*, d.classid = 'pg_constraint'::regclass AS key, '' AS how FROM pg_depend d
           WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
             AND d.refobjsubid = a.attnum
             AND d.classid NOT IN ('pg_class'::regclass, 'pg_attrdef'::regclass,
@@ -132,7 +132,7 @@ SELECT json_object_agg(c.relname, json_build_object(
               SELECT FROM pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f'))
           UNION ALL
           -- What relies on an index that includes the column, which is to be dropped for it.
-          SELECT d.*, false FROM pg_index i
+          SELECT d.*, false, ' (with a key that includes it)' FROM pg_index i
           LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conindid = i.indexrelid
             AND k.contype IN ('p', 'u')
           CROSS JOIN LATERAL (VALUES ('pg_class'::regclass, i.indexrelid),

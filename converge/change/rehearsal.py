@@ -62,12 +62,13 @@ def _together(steps: Sequence[Step]) -> List[List[Step]]:
         and not (step.kind in RELYING and step.schema in unsettled)
         and not ((step.kind in USING_VALUES or step.tried_to_a_row) and step.schema in growing)
     ]
-    added, absent = _added(tried), _added(steps) - _added(tried)
+    added = _added([step for step in tried if step.tried])
+    absent = _added(steps) - added
     first = _first_to_be_renamed(steps)
     groups: Dict[Hashable, List[Step]] = {}
     for step in tried:
         column = (step.schema, step.table, step.name)
-        if column in absent:
+        if column in absent and not step.tried_to_a_row:
             continue
         key: Hashable = first.get(column[:2], column[:2])
         if step.kind is Kind.UNDO:

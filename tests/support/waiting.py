@@ -32,12 +32,16 @@ def holding(database: Database, statement: str, name: str = "reader") -> connect
     return other
 
 
-def until(database: Database, condition: str, *, seconds: float = 60) -> None:
-    """Wait for a query to return true."""
+def until(database: Database, condition: str, *, seconds: float = 60, doing: str = "") -> None:
+    """Wait for a query to return true; before each time, do something for it."""
     deadline = time.monotonic() + seconds
+    if doing:
+        database.execute(doing)
     while not database.value(condition):
         assert time.monotonic() < deadline, condition
         time.sleep(0.02)
+        if doing:
+            database.execute(doing)
 
 
 def says(process: "subprocess.Popen[str]", text: str, *, within: float) -> bool:

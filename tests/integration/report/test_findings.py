@@ -15,6 +15,7 @@ from tests.support.database import Database
 from tests.support.job import Run
 from tests.support.program import copy_program
 from tests.support.reporting import reported
+from tests.support.waiting import until
 
 MANY = findings.MANY_ROWS
 FILLED = f"""INSERT INTO weight SELECT n, '2025-01-01', 60, 'someone@example.org'
@@ -36,6 +37,10 @@ MADE = (
     "CREATE TABLE referring (a integer, b integer, FOREIGN KEY (b, a) REFERENCES referred (b, a))",
     "CREATE INDEX by_number ON of_others (number)",
 )
+
+# What the server counts comes late in 14 and older; and while it analyzes by itself, rows stay.
+VACUUMED = """SELECT n_tup_del > 0 AND n_mod_since_analyze = 0 AND n_dead_tup = 0
+FROM pg_stat_user_tables WHERE relname = 'of_others'"""
 
 
 def found(report: Dict[str, Any]) -> Dict[str, List[Finding]]:
@@ -67,8 +72,7 @@ def neglected(initialised: Database) -> Database:
         initialised.execute(INVALID)
     initialised.execute("INSERT INTO of_others SELECT generate_series(1, 200000)")
     initialised.execute("DELETE FROM of_others WHERE number % 50 > 0")
-    for table in ("weight", "of_others"):
-        initialised.execute(f"VACUUM ANALYZE {table}")
+    until(initialised, VACUUMED, doing="VACUUM ANALYZE weight, of_others")
     return initialised
 
 

@@ -35,13 +35,13 @@ def holding(database: Database, statement: str, name: str = "reader") -> connect
 def until(database: Database, condition: str, *, seconds: float = 60, doing: str = "") -> None:
     """Wait for a query to return true; before each time, do something for it."""
     deadline = time.monotonic() + seconds
-    if doing:
-        database.execute(doing)
-    while not database.value(condition):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
+    while True:
         if doing:
             database.execute(doing)
+        if database.value(condition):
+            return
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.02)
 
 
 def says(process: "subprocess.Popen[str]", text: str, *, within: float) -> bool:

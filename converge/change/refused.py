@@ -9,6 +9,10 @@ from converge.server.failures import raised_by, said
 from converge.server.proofs import has_failed
 from converge.steps import Kind, Step
 
+# Of a column that a view, trigger, policy, row type or, as a syntax error up to 14, a generated
+# column at a child uses.
+USED = (errors.FeatureNotSupported, errors.SyntaxError)
+
 
 def refusal(step: Step, error: psycopg2.Error) -> Refusal:
     """Return the refusal of a step, from what the server says of it."""
@@ -35,8 +39,7 @@ def _way_out(step: Step, error: psycopg2.Error) -> WayOut:
     if _by_trigger(step, error):
         disable = tuple(f"ALTER TABLE {step.relation} DISABLE TRIGGER {it}" for it in step.fires)
         return WayOut("Disable what keeps it from its work, run again, enable it again:", disable)
-    # Of a column that a view, trigger, policy, generated column or row type at a child uses.
-    used = step.kind is Kind.CHANGE_TYPE and isinstance(error, errors.FeatureNotSupported)
+    used = step.kind is Kind.CHANGE_TYPE and isinstance(error, USED)
     if used or isinstance(error, errors.DependentObjectsStillExist):
         return OUT_OF_THE_WAY
     if raised_by(error) is not None:

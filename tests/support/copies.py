@@ -22,6 +22,8 @@ def copy_of(database: Database) -> Iterator[Database]:
     """A database of the same content."""
     twin = Database(database.server, f"{database.name}_{next(COPIES)}")
     copy(database, database.name, twin.name)
-    yield twin
-    twin.close()
-    drop(database, twin.name)
+    try:
+        yield twin
+    finally:
+        twin.close()
+        drop(database, twin.name)

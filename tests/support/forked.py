@@ -1,4 +1,4 @@
-"""The job in processes that start at once, forked from one that has imported all of it."""
+"""Processes that start at once, forked from one that has imported all of the job."""
 
 import multiprocessing
 import os
@@ -8,7 +8,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Lock
-from typing import Dict, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 # What a run imports only when it comes to it is imported once, for all.
 import tenacity  # noqa: F401
@@ -27,7 +27,12 @@ def start(
     directory: Path, environment: Dict[str, str], arguments: Tuple[str, ...] = ()
 ) -> BaseProcess:
     """Run the job in `directory`, where the file `output` gets what it prints."""
-    process = _FORKS.Process(target=_run, args=(directory, environment, arguments), daemon=True)
+    return call(_run, directory, environment, arguments)
+
+
+def call(function: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Call a module's function in a process of its own."""
+    process = _FORKS.Process(target=function, args=arguments, daemon=True)
     with _LOOKING:
         _serve()
         process.start()

@@ -1,11 +1,13 @@
 """A client that writes all the time, and remembers what the server has taken."""
 
-import threading
-from contextlib import contextmanager, suppress
-from typing import Dict, Iterator
+from contextlib import closing, contextmanager
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, Dict, Iterator
 
 import psycopg2
 
+from tests.support import forked
 from tests.support.database import Database
 
 INSERT = """INSERT INTO weight (time, date, weight, user_email)
@@ -18,35 +20,47 @@ Written = Dict[int, float]
 
 
 @contextmanager
-def writing(database: Database) -> Iterator[Written]:
-    """Write while the block runs: each row once new and once changed; yield time and weight.
+def writing(database: Database, insert: str = INSERT) -> Iterator[Written]:
+    """Write while the block runs: each row once new and once changed.
 
-    What the server refuses, as it may while a column is missing, is not remembered.
+    Behind the block, what has been yielded holds each row's time and weight. What the server
+    refuses, as it may while a column is missing, is not remembered.
+
+    The client is a process of its own: a run in this one sets psycopg2's wait callback, and where
+    that is taken back in the moment of a query, the client is told of an error that the server
+    knows nothing of.
     """
     written: Written = {}
-    stop = threading.Event()
-    # Before the block: libpq reads the environment, which a run in the main thread may be setting;
-    # getenv(3) then crashes now and then.
-    connection = database.connect(application_name="client")
-
-    def write() -> None:
-        with connection.cursor() as cursor:
-            number = FIRST_TIME
-            while not stop.wait(PAUSE_SECONDS):
-                number += 1
-                for sql in (INSERT, UPDATE):
-                    with suppress(psycopg2.Error):
-                        cursor.execute(sql, (number,))
-                        written.update((number, value) for (value,) in cursor.fetchall())
-        connection.close()
-
-    client = threading.Thread(target=write)
-    client.start()
+    ours, theirs = Pipe()
+    client = forked.call(_write, {**database.server, "dbname": database.name}, insert, theirs)
+    theirs.close()
+    assert ours.recv() == "connected"
     try:
         yield written
     finally:
-        stop.set()
-        client.join()
+        ours.send("stop")
+        written.update(ours.recv())
+        forked.join(client, seconds=60)
+
+
+def _write(server: Dict[str, Any], insert: str, test: Connection) -> None:
+    written: Written = {}
+    with closing(psycopg2.connect(**server, application_name="client")) as connection:
+        connection.autocommit = True
+        test.send("connected")
+        cursor = connection.cursor()
+        number = FIRST_TIME
+        while not test.poll(PAUSE_SECONDS):
+            number += 1
+            for sql in (insert, UPDATE):
+                try:
+                    cursor.execute(sql, (number,))
+                except psycopg2.Error:
+                    if connection.closed:
+                        raise  # nobody knows what the server has done
+                else:
+                    written.update((number, value) for (value,) in cursor.fetchall())
+    test.send(written)
 
 
 def kept(database: Database, written: Written) -> bool:

@@ -2,7 +2,7 @@
 -- a part of states.sql.
 WITH relations AS MATERIALIZED (  -- There is no index by schema: its objects depend on it.
   SELECT n.oid AS namespace, c.oid, c.relname, c.relkind, c.relispartition, c.relowner
-  FROM chosen n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+  FROM chosen n JOIN pg_depend d ON d.refclassid = n.class AND d.refobjid = n.oid
     AND d.classid = 'pg_class'::regclass
   JOIN pg_class c ON c.oid = d.objid
 ), facts AS (
@@ -22,7 +22,7 @@ WITH relations AS MATERIALIZED (  -- There is no index by schema: its objects de
   FROM relations r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid
   UNION ALL
   SELECT n.oid, ROW('type', t.typname, t.typtype, pg_has_role(t.typowner, 'USAGE'))::text, NULL
-  FROM chosen n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+  FROM chosen n JOIN pg_depend d ON d.refclassid = n.class AND d.refobjid = n.oid
     AND d.classid = 'pg_type'::regclass
   JOIN pg_type t ON t.oid = d.objid
   UNION ALL

@@ -2,13 +2,17 @@
 -- each: a part of states.sql and of look.sql. Whatever tables.sql reads changes it, and nothing that
 -- differs between schemas which the models made: neither oids nor the schema's own name.
 -- A fact is a row; `code` is that part of it in which the server names things.
+-- `class` is a catalog's number: where pg_depend is joined by that and not by a constant, it is never
+-- read whole for each row, whatever the server knows of it. Of a database that has been filled just
+-- now it knows nothing.
 named AS MATERIALIZED (
   SELECT oid AS namespace, 'table' AS what, unnest(tables) AS name FROM chosen
   UNION ALL SELECT oid, 'type', unnest(types) FROM chosen
   UNION ALL SELECT oid, 'sequence', unnest(sequences) FROM chosen
 ), own AS MATERIALIZED (
-  SELECT n.namespace, c.oid, c.relname, c.relkind, c.relpersistence, c.reloptions, c.relam,
-    c.reltablespace, c.relowner, c.relreplident, c.relnatts, c.reltype, c.reloftype,
+  SELECT n.namespace, c.tableoid AS class, c.oid, c.relname, c.relkind, c.relpersistence,
+    c.reloptions, c.relam, c.reltablespace, c.relowner, c.relreplident, c.relnatts,
+    'pg_type'::regclass AS class_of_types, c.reltype, c.reloftype,
     c.relispartition, c.relhassubclass, c.relhasrules, c.relhastriggers,
     -- By their numbers, which begin with 1 and leave none out.
     ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
@@ -16,8 +20,9 @@ named AS MATERIALIZED (
   FROM named n JOIN pg_class c ON c.relname = n.name AND c.relnamespace = n.namespace
   WHERE n.what = 'table' AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 ), keys AS MATERIALIZED (
-  SELECT o.namespace, o.relname, k.oid, k.conname, k.contype, k.condeferrable, k.condeferred,
-    k.convalidated, k.coninhcount, k.connoinherit, k.conindid, CASE WHEN cardinality(k.conkey) > 1
+  SELECT o.namespace, o.relname, k.tableoid AS class, k.oid, k.conname, k.contype,
+    k.condeferrable, k.condeferred, k.convalidated, k.coninhcount, k.connoinherit, k.conindid,
+    CASE WHEN cardinality(k.conkey) > 1
       THEN ARRAY(SELECT o.columns[u.number] FROM unnest(k.conkey) WITH ORDINALITY u (number, place)
         ORDER BY u.place)
       ELSE ARRAY[o.columns[k.conkey[1]]] END AS columns
@@ -43,19 +48,19 @@ named AS MATERIALIZED (
 ), users AS MATERIALIZED (  -- What hangs on a column, but for what a table has by itself.
   SELECT o.namespace, o.relname, o.oid AS relation, o.columns[d.refobjsubid] AS "column",
     d.refobjsubid AS number, d.classid, d.objid, d.objsubid
-  FROM own o JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
+  FROM own o JOIN pg_depend d ON d.refclassid = o.class AND d.refobjid = o.oid
     AND d.refobjsubid > 0 AND CASE d.classid
       WHEN 'pg_class'::regclass THEN d.deptype = 'i'
       WHEN 'pg_constraint'::regclass THEN d.deptype = 'n'
       ELSE d.classid NOT IN ('pg_attrdef'::regclass, 'pg_statistic_ext'::regclass) END
 ), draws AS MATERIALIZED (  -- A column and the sequence that numbers it.
-  SELECT o.namespace, o.relname, a.adrelid AS relation, a.adnum::integer AS number, q.seqrelid AS sequence
+  SELECT o.namespace, o.relname, a.adrelid AS relation, a.adnum::integer AS number, o.class,
+    q.seqrelid AS sequence
   FROM own o JOIN pg_attrdef a ON a.adrelid = o.oid
-  JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
-    AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_depend d ON d.classid = a.tableoid AND d.objid = a.oid AND d.refclassid = o.class
   JOIN pg_sequence q ON q.seqrelid = d.refobjid
   UNION
-  SELECT u.namespace, u.relname, u.relation, u.number, q.seqrelid
+  SELECT u.namespace, u.relname, u.relation, u.number, u.classid, q.seqrelid
   FROM users u JOIN pg_sequence q ON u.classid = 'pg_class'::regclass AND q.seqrelid = u.objid
 ), facts AS (
   SELECT o.namespace, ROW('table', o.relname, o.relkind, o.relpersistence, o.reloptions, m.amname,
@@ -85,14 +90,15 @@ named AS MATERIALIZED (
   SELECT u.namespace, ROW('row type', u.relname)::text,
     u.relation::regclass::text || ' ' || quote_ident(a.attname) FROM (
     WITH RECURSIVE uses AS (
-      SELECT o.namespace, o.relname, o.reltype AS type, NULL::oid AS relation, 0 AS number,
-        'c'::"char" AS kind
+      SELECT o.namespace, o.relname, o.class_of_types, o.reltype AS type, NULL::oid AS relation,
+        0 AS number, 'c'::"char" AS kind
       FROM own o WHERE o.reltype <> 0
       UNION
-      SELECT u.namespace, u.relname, CASE WHEN d.classid = 'pg_type'::regclass THEN d.objid
+      SELECT u.namespace, u.relname, u.class_of_types,
+        CASE WHEN d.classid = u.class_of_types THEN d.objid
         WHEN r.relkind IN ('c', 'v') THEN r.reltype END, r.oid, d.objsubid, r.relkind
       FROM uses u JOIN pg_depend d
-        ON d.refclassid = 'pg_type'::regclass AND d.refobjid = u.type
+        ON d.refclassid = u.class_of_types AND d.refobjid = u.type
       LEFT JOIN pg_class r ON d.classid = 'pg_class'::regclass AND r.oid = d.objid)
     SELECT * FROM uses WHERE kind IN ('r', 'm', 'p') AND number > 0) u
   JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.number
@@ -162,13 +168,13 @@ named AS MATERIALIZED (
   FROM (
     SELECT s.namespace, s.relname, s.sequence, 'by' AS kind, f.adrelid AS relation,
       f.adnum::integer AS number
-    FROM draws s JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass
-      AND d.refobjid = s.sequence AND d.classid = 'pg_attrdef'::regclass
-    JOIN pg_attrdef f ON f.oid = d.objid
+    FROM draws s JOIN pg_depend d ON d.refclassid = s.class
+      AND d.refobjid = s.sequence
+    JOIN pg_attrdef f ON d.classid = f.tableoid AND f.oid = d.objid
     UNION
     SELECT s.namespace, s.relname, s.sequence, 'and owned by', d.refobjid, d.refobjsubid
-    FROM draws s JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.sequence
-      AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')) s
+    FROM draws s JOIN pg_depend d ON d.classid = s.class AND d.objid = s.sequence
+      AND d.refclassid = s.class AND d.deptype IN ('a', 'i')) s
   JOIN pg_class r ON r.oid = s.relation AND r.relpersistence <> 't'
   JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = s.number
   UNION ALL
@@ -182,7 +188,7 @@ named AS MATERIALIZED (
   WHERE u.classid <> 'pg_class'::regclass AND (k.oid IS NULL OR k.contype = 'f')
   UNION ALL
   SELECT k.namespace, ROW('user', k.relname, 'constraint', k.conname)::text, i.type || ' ' || i.identity
-  FROM keys k JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass
+  FROM keys k JOIN pg_depend d ON d.refclassid = k.class
     AND d.refobjid = k.oid AND d.deptype = 'n' AND k.contype <> 'n'
   LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
   CROSS JOIN LATERAL pg_identify_object(

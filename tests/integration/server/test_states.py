@@ -239,6 +239,35 @@ def test_whoever_asks_finds_the_same_state(database: Database) -> None:
     assert read() == before
 
 
+NEIGHBOURS = """DO $$ BEGIN FOR number IN {} .. {} LOOP EXECUTE format('CREATE SCHEMA s%1$s;
+  CREATE TABLE s%1$s.weight (id serial PRIMARY KEY, date text NOT NULL DEFAULT current_user
+    CHECK (date > ''2''), other integer REFERENCES s%1$s.weight)', number); END LOOP; END $$"""
+
+
+def test_a_state_costs_the_same_among_many_schemas(trying: Trying) -> None:
+    """Also in a database that has been filled just now: the server's statistics know of none."""
+
+    def rows_read() -> float:
+        explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "
+        [(found,)] = trying.rows("pg_catalog", explain + statement("server/states.sql", **values()))
+        return sum(
+            node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+            for node in nodes(found[0]["Plan"])
+            if "Relation Name" in node or "Index Name" in node
+        )
+
+    trying.cursor.execute(NEIGHBOURS.format(1, 100))
+    among_few = rows_read()
+    trying.cursor.execute(NEIGHBOURS.format(101, 400))
+    assert rows_read() - among_few <= 300  # the schemas themselves
+
+
+def nodes(plan: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
 PUT_RIGHT = """SET search_path = b; DROP INDEX idx_weight_date, idx_dishes_name;
 ALTER TABLE weight ALTER date TYPE varchar(40); DROP TABLE alcohol_for_day;
 ALTER TABLE dishes_day DROP CONSTRAINT dishes_day_pkey, ALTER dish_name DROP NOT NULL;

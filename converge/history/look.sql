@@ -1,10 +1,12 @@
 -- What the last verified run left of each schema, what is there now, and the stale tables.
 -- \set schemas 'ARRAY[''public'']' \set history '''the table''' \set note '''{"the key" : '''
-WITH noted AS MATERIALIZED (
+WITH asked AS MATERIALIZED (  -- Else every history is read, whatever its schema.
+  SELECT oid, nspname, :history AS history FROM pg_namespace
+  WHERE nspname = ANY (:schemas) AND has_schema_privilege(oid, 'USAGE')
+), noted AS MATERIALIZED (
   SELECT n.oid, n.nspname, h.oid AS history, d.description AS note
-  FROM pg_namespace n JOIN pg_class h ON h.relname = :history AND h.relnamespace = n.oid
-  JOIN pg_description d ON d.objoid = h.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-  WHERE n.nspname = ANY (:schemas) AND has_schema_privilege(n.oid, 'USAGE')
+  FROM asked n JOIN pg_class h ON h.relname = n.history AND h.relnamespace = n.oid
+  JOIN pg_description d ON d.objoid = h.oid AND d.classoid = h.tableoid AND d.objsubid = 0
 ), chosen AS MATERIALIZED (
   SELECT oid, nspname, history, note,
     ARRAY(SELECT json_array_elements_text(note::json -> 'tables')) AS tables,

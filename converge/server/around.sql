@@ -32,7 +32,7 @@ WITH relations AS MATERIALIZED (  -- There is no index by schema: its objects de
   FROM own o
   UNION ALL
   SELECT n.oid, ROW('history', a.attname, a.attnum, has_table_privilege(c.oid, 'SELECT'))::text, NULL
-  FROM chosen n JOIN pg_class c ON c.relname = :history AND c.relnamespace = n.oid AND c.relkind = 'r'
+  FROM chosen n JOIN pg_class c ON c.relname = n.history AND c.relnamespace = n.oid AND c.relkind = 'r'
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 )
 \ir hashed.sql

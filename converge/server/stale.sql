@@ -1,6 +1,10 @@
 -- The tables that were never analyzed, or have changed a lot since.
 -- \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']'
-SELECT n.nspname, c.relname FROM pg_namespace n CROSS JOIN unnest(:tables) AS t (name)
-JOIN pg_class c ON c.relname = t.name AND c.relnamespace = n.oid
-WHERE n.nspname = ANY (:schemas) AND
+WITH named AS MATERIALIZED (  -- Else all tables of a name are read, whatever their schema.
+  SELECT oid AS namespace, nspname, unnest(:tables) AS name
+  FROM pg_namespace WHERE nspname = ANY (:schemas)
+)
+SELECT n.nspname, c.relname FROM named n
+JOIN pg_class c ON c.relname = n.name AND c.relnamespace = n.namespace
+WHERE
 \ir is_stale.sql

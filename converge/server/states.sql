@@ -3,7 +3,8 @@
 -- \set history '''the_history''' \set schemas 'ARRAY[''public'']' \set tables 'ARRAY[''a_table'']'
 -- \set types 'ARRAY[''a_type'']' \set sequences 'ARRAY[''a_sequence'']'
 WITH chosen AS MATERIALIZED (
-  SELECT tableoid AS class, oid, nspname, nspowner, :tables AS tables, :types AS types, :sequences AS sequences
+  SELECT tableoid AS class, oid, nspname, nspowner, :history AS history, :tables AS tables,
+    :types AS types, :sequences AS sequences
   FROM pg_namespace WHERE nspname = ANY (:schemas)
 ),
 \ir managed.sql

@@ -19,7 +19,7 @@ from converge.plan import Alike, Managed, Plan, joined, named, renamed
 from converge.quoting import identifier
 from converge.server.connection import Connection
 from converge.server.inspect import NO_RIGHT_TO_EXTENSION, ServerFacts
-from converge.server.messages import ask
+from converge.server.messages import ask, in_a_row
 from converge.server.states import State, states
 from converge.settings.variables import Settings
 from converge.steps import Kind
@@ -117,12 +117,12 @@ class Comparison:
         seen = _states(connection, settings.schemas, self.desired)
         found: Dict[Known, List[str]] = {}
         there = [one for one in settings.schemas if one in seen or settings.source.creates(one)]
-        for schema in there:
-            state, first = seen.get(schema), schema == there[0]
-            key = Key(
-                state, _is_quoted(schema), _facts(facts, schema), bool(facts.lacking) and first
-            )
-            found.setdefault(self._of(key, schema, making), []).append(schema)
+        with in_a_row(connection):
+            for schema in there:
+                extensions = bool(facts.lacking) and schema == there[0]
+                state, quoted = seen.get(schema), _is_quoted(schema)
+                key = Key(state, quoted, _facts(facts, schema), extensions)
+                found.setdefault(self._of(key, schema, making), []).append(schema)
         alike = [Alike(known.of(these[0]), tuple(these)) for known, these in found.items()]
         gone = [one for one in settings.schemas if one not in there]
         return alike + [Alike(_gone(schema), (schema,)) for schema in gone]

@@ -71,6 +71,7 @@ class Connection(psycopg2.extensions.connection):
     citus = False  # whose coordinator hands on statements to workers
     lifted_for: Optional[Tuple[str, ...]] = None
     to_roll_back = False  # a transaction is open that the next message ends first
+    asks_on = False  # a question is followed by others, see `messages.in_a_row`
     # Signals reach the main thread alone: what it leaves here ends the waits of the others.
     interrupted: ClassVar[Optional[BaseException]] = None
     lock_patience = 0.0  # seconds that a statement may wait for a lock; 0: for ever

@@ -43,6 +43,15 @@ def columns(database: Database) -> List[str]:
     return [schema for (schema,) in database.rows(query)]
 
 
+def test_a_schema_that_is_like_others_costs_one_message(run: Run, tenants: List[str]) -> None:
+    """What a row answers is asked of each, and ends the question before."""
+    verified = run("--verify", POSTGRES_SCHEMAS=",".join(tenants), LOG_LEVEL="DEBUG")
+    assert verified.code == 0
+    sent = re.findall(r" DEBUG (.*?)(?=\n\d\d:|\n\d{4}-|\Z)", verified.err, re.DOTALL)
+    assert any(sql.startswith("ROLLBACK; BEGIN") and "t006.dishes_id_seq" in sql for sql in sent)
+    assert [sql.strip() for sql in sent].count("ROLLBACK") == 1  # the last
+
+
 def test_identical_plans_are_shown_once(database: Database, run: Run, tenants: List[str]) -> None:
     """A plan is one thing for all schemas that it is the same for; the others' stand apart."""
     drift(database, tenants[2:])

@@ -2,7 +2,8 @@
 
 Beside the job: one set-based query that hashes the raw columns of the catalog, by schema; psql with
 the same DDL on one connection, a transaction a schema; SQLAlchemy's `create_all` for each schema.
-With `--plain`, psql makes the schemas, and the job's first run adopts them: sooner at 10,000.
+With `--plain`, psql makes the schemas, and the job's first run adopts them; with `--alone`, the job
+makes them, beside nothing: sooner at 10,000.
 """
 
 import argparse
@@ -149,7 +150,7 @@ class Lab:
             ENABLE_PERFORMANCE_TEST="false",
         )
 
-    def costs(self, changed: Path, *, plain: bool) -> Iterator[Sequence[object]]:
+    def costs(self, changed: Path, how: str) -> Iterator[Sequence[object]]:
         """Yield the table's lines; each case finds what the one before it left."""
 
         def line(what: str, cost: Cost) -> Sequence[object]:
@@ -157,17 +158,15 @@ class Lab:
 
         psql, job = bench.psql(self.server, self.script()), bench.job()
         psql.remove("-1")
-        if not plain:
-            self.fresh()
+        self.fresh()
+        if how == "beside":
             yield line("SQLAlchemy create_all", self.cost([bench.PYTHON, "-c", CREATE_ALL]))
             self.fresh()
+        if how != "alone":
             yield line("psql, the same DDL", self.cost(psql))
+        if how == "beside":
             self.fresh()
-            yield line("first run", self.cost(job))
-        else:
-            self.fresh()
-            yield line("psql, the same DDL", self.cost(psql))
-            yield line("run that adopts them", self.cost(job))
+        yield line("run that adopts them" if how == "plain" else "first run", self.cost(job))
         bench.execute(self.server, DATABASE, "VACUUM ANALYZE")
         yield line("raw query", self.raw())
         yield line("nothing to do (look)", self.cost(job))
@@ -183,14 +182,15 @@ def main() -> None:
     """Print the table, a line as soon as it is measured."""
     parser = argparse.ArgumentParser(description="What a run costs with many schemas.")
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="schemas")
-    parser.add_argument("--plain", action="store_true", help="let psql make the schemas")
+    for how, what in (("plain", "let psql make the schemas"), ("alone", "measure the job only")):
+        parser.add_argument(f"--{how}", dest="how", action="store_const", const=how, help=what)
     options = parser.parse_args()
     body: List[Sequence[object]] = []
     with bench.private_server("fsync=off") as server, bench.scratch() as copy:
         changed = bench.copied(copy, "models.py", COLUMN)
         for count in options.sizes:
             with bench.scratch() as directory:
-                for line in Lab(server, directory, count).costs(changed, plain=options.plain):
+                for line in Lab(server, directory, count).costs(changed, options.how or "beside"):
                     print(*line, sep="  ", file=sys.stderr, flush=True)
                     body.append(line)
     print(table(HEAD, body))

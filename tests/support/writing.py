@@ -20,11 +20,14 @@ Written = Dict[int, float]
 
 
 @contextmanager
-def writing(database: Database, insert: str = INSERT) -> Iterator[Written]:
+def writing(
+    database: Database, insert: str = INSERT, pause: float = PAUSE_SECONDS
+) -> Iterator[Written]:
     """Write while the block runs: each row once new and once changed.
 
-    Behind the block, what has been yielded holds each row's time and weight. What the server
-    refuses, as it may while a column is missing, is not remembered.
+    `pause` is in seconds, between two. Behind the block, what has been yielded holds each row's
+    time and weight. What the server refuses, as it may while a column is missing, is not
+    remembered.
 
     The client is a process of its own: a run in this one sets psycopg2's wait callback, and where
     that is taken back in the moment of a query, the client is told of an error that the server
@@ -32,7 +35,8 @@ def writing(database: Database, insert: str = INSERT) -> Iterator[Written]:
     """
     written: Written = {}
     ours, theirs = Pipe()
-    client = forked.call(_write, {**database.server, "dbname": database.name}, insert, theirs)
+    server = {**database.server, "dbname": database.name}
+    client = forked.call(_write, server, insert, pause, theirs)
     theirs.close()
     assert ours.recv() == "connected"
     try:
@@ -43,14 +47,14 @@ def writing(database: Database, insert: str = INSERT) -> Iterator[Written]:
         forked.join(client, seconds=60)
 
 
-def _write(server: Dict[str, Any], insert: str, test: Connection) -> None:
+def _write(server: Dict[str, Any], insert: str, pause: float, test: Connection) -> None:
     written: Written = {}
     with closing(psycopg2.connect(**server, application_name="client")) as connection:
         connection.autocommit = True
         test.send("connected")
         cursor = connection.cursor()
         number = FIRST_TIME
-        while not test.poll(PAUSE_SECONDS):
+        while not test.poll(pause):
             number += 1
             for sql in (insert, UPDATE):
                 try:

@@ -240,10 +240,16 @@ def test_whoever_asks_finds_the_same_state(database: Database) -> None:
     assert read() == before
 
 
-NEIGHBOURS = """DO $$ BEGIN FOR number IN {} .. {} LOOP EXECUTE format('CREATE SCHEMA s%1$s;
-  CREATE TABLE s%1$s.weight (id serial PRIMARY KEY, date text NOT NULL DEFAULT current_user
-    CHECK (date > ''2''), other integer REFERENCES s%1$s.weight);
-  CREATE TABLE s%1$s.eater_schema_history ()', number); END LOOP; END $$"""
+MADE = """CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN email AS text CHECK (VALUE <> '');
+CREATE SEQUENCE numbers; CREATE VIEW light AS SELECT date FROM weight;
+CREATE TABLE boxes (box weight); CREATE TABLE heavy () INHERITS (weight);
+CREATE STATISTICS both_of_it ON date, time FROM weight;"""
+NEIGHBOURS = f"""DO $$ BEGIN FOR number IN {{}} .. {{}} LOOP
+  EXECUTE format('CREATE SCHEMA s%1$s; SET LOCAL search_path = s%1$s', number);
+  CREATE TABLE weight (time serial PRIMARY KEY, date text NOT NULL DEFAULT current_user
+    CHECK (date > '2'), other integer REFERENCES weight);
+  CREATE TABLE eater_schema_history (); {MADE}
+END LOOP; END $$"""
 
 
 @pytest.mark.long
@@ -264,6 +270,7 @@ def test_a_schema_costs_the_same_among_many(trying: Trying, what: str) -> None:
 
     for whole in ("seqscan", "hashjoin", "mergejoin"):  # as a small catalog may well be read
         trying.cursor.execute(f"SET LOCAL enable_{whole} = off")
+    trying.cursor.execute(f"SET LOCAL search_path = public; {MADE}")
     trying.cursor.execute(NEIGHBOURS.format(1, 200))
     among_few = rows_read()
     trying.cursor.execute(NEIGHBOURS.format(201, 400))
